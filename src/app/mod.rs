@@ -1,0 +1,10 @@
+//! An app as the running server knows it: its settings, its channels and its connections.
+//!
+//! Plain shared values, no actors: a lookup is a read.
+
+mod apps;
+#[expect(clippy::module_inception, reason = "the type bears the name of its module")]
+mod app;
+
+pub use app::{App, AppParts, Busy, ConnectionGuard};
+pub use apps::Apps;

@@ -1,0 +1,241 @@
+//! One channel: the single writer of who is in it.
+
+use std::sync::{Arc, atomic::Ordering};
+
+use actix::{Actor, ActorContext, Addr, Context, Handler, Recipient};
+use bytes::Bytes;
+
+use crate::{
+    clock,
+    domain::{ChannelKind, ChannelName, Member, Now, SocketId, UserId},
+    ledger::{Edge, Key, Observe, Observed},
+    protocol::{CloseCode, ServerMessage},
+};
+
+use super::{
+    messages::{ChannelId, ListUsers, Publish, Subscribe, Unsubscribe, WorkerId},
+    registry::{ChannelRegistry, Tally},
+    relay::{Relay, ToRelay},
+    roster::{Effect, Roster},
+    workers::Workers,
+};
+
+/// Most publishes that wait for one channel; past it a publish is answered 503.
+const MAILBOX: usize = 4_096;
+
+/// One live channel of an app. It counts its members, tells them of each other, and reports to the
+/// app's webhooks when it is entered first and left last. It writes to no socket.
+pub struct Channel {
+    name: ChannelName,
+    id: ChannelId,
+    roster: Roster,
+    tally: Arc<Tally>,
+    registry: Arc<ChannelRegistry>,
+    workers: Arc<Workers>,
+    /// The relays of the workers that have had subscribers, by the worker's place.
+    relays: Vec<Option<Addr<Relay>>>,
+    observer: Recipient<Observe>,
+}
+
+impl Channel {
+    pub(super) fn new(
+        name: ChannelName,
+        id: ChannelId,
+        tally: Arc<Tally>,
+        registry: Arc<ChannelRegistry>,
+        workers: Arc<Workers>,
+        observer: Recipient<Observe>,
+    ) -> Self {
+        Self {
+            name,
+            id,
+            roster: Roster::default(),
+            tally,
+            registry,
+            workers,
+            relays: Vec::new(),
+            observer,
+        }
+    }
+
+    /// Makes the counts what the roster says, before anyone is told.
+    fn tally(&self) {
+        let [subscriptions, users] = [self.roster.subscription_count(), self.roster.user_count()];
+        self.tally.subscriptions.store(subscriptions, Ordering::Release);
+        self.tally.users.store(users, Ordering::Release);
+    }
+
+    fn carry_out(&mut self, effects: Vec<Effect>) {
+        self.tally();
+        let now = clock::now();
+        for effect in effects {
+            match effect {
+                Effect::Confirm(socket_id, worker) => self.confirm(socket_id, worker),
+                Effect::Remove(socket_id, worker) => {
+                    self.tell(worker, ToRelay::Leave(self.id, socket_id));
+                }
+                Effect::MemberAdded(member, socket_id) => {
+                    let message = ServerMessage::MemberAdded {
+                        channel: &self.name,
+                        member: &member,
+                    };
+                    self.tell_all(message.to_frame(), Some(socket_id));
+                }
+                Effect::MemberRemoved(user_id) => {
+                    let message = ServerMessage::MemberRemoved {
+                        channel: &self.name,
+                        user_id: &user_id,
+                    };
+                    self.tell_all(message.to_frame(), None);
+                }
+                Effect::ChannelEntered => self.report(None, true, now),
+                Effect::ChannelLeft => self.report(None, false, now),
+                Effect::UserEntered(user_id) => self.report(Some(user_id), true, now),
+                Effect::UserLeft(user_id) => self.report(Some(user_id), false, now),
+            }
+        }
+    }
+
+    fn confirm(&mut self, socket_id: SocketId, worker: WorkerId) {
+        let is_presence = self.name.kind() == ChannelKind::Presence;
+        let members: Vec<&Member> = self.roster.members().collect();
+        let message = ServerMessage::SubscriptionSucceeded {
+            channel: &self.name,
+            members: is_presence.then_some(members.as_slice()),
+        };
+        let frame = message.to_frame();
+        self.tell(worker, ToRelay::Join(self.id, socket_id, frame));
+    }
+
+    fn tell_all(&mut self, frame: Bytes, except: Option<SocketId>) {
+        let workers: Vec<WorkerId> = self.roster.workers().collect();
+        for worker in workers {
+            let message = ToRelay::Publish {
+                channel: self.id,
+                frame: frame.clone(),
+                except,
+                charge: None,
+            };
+            self.tell(worker, message);
+        }
+    }
+
+    fn tell(&mut self, worker: WorkerId, message: ToRelay) {
+        let at = usize::from(worker.0);
+        if self.relays.len() <= at {
+            self.relays.resize(at + 1, None);
+        }
+        let relay = &mut self.relays[at];
+        if relay.is_none() {
+            *relay = self.workers.relay(worker);
+        }
+        if let Some(relay) = relay {
+            relay.do_send(message);
+        }
+    }
+
+    fn report(&self, user_id: Option<UserId>, entered: bool, at: Now) {
+        let key = match user_id {
+            Some(user_id) => Key::Member(self.name.clone(), user_id),
+            None => Key::Channel(self.name.clone()),
+        };
+        let edge = Edge { key, entered, at };
+        self.observer.do_send(Observe(Observed::Edge(edge)));
+    }
+
+    fn retire_if_empty(&self, ctx: &mut Context<Self>) {
+        if self.roster.is_empty() && self.registry.retire(&self.name, self.id) {
+            ctx.stop();
+        }
+    }
+}
+
+impl Actor for Channel {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Context<Self>) {
+        ctx.set_mailbox_capacity(MAILBOX);
+    }
+
+    /// A channel that ends with members broke: they are closed to come back, and it was left.
+    fn stopped(&mut self, _: &mut Context<Self>) {
+        if self.roster.is_empty() {
+            return;
+        }
+        log::error!("channel {} broke, its members are sent to reconnect", self.name);
+        self.registry.forget(&self.name, self.id);
+        let workers: Vec<WorkerId> = self.roster.workers().collect();
+        for worker in workers {
+            self.tell(worker, ToRelay::Evict(self.id, CloseCode::GoingAway));
+        }
+        let now = clock::now();
+        let users: Vec<UserId> = self
+            .roster
+            .members()
+            .map(|member| member.user_id().clone())
+            .collect();
+        for user_id in users {
+            self.report(Some(user_id), false, now);
+        }
+        self.report(None, false, now);
+    }
+}
+
+impl Handler<Subscribe> for Channel {
+    type Result = ();
+
+    fn handle(&mut self, subscribe: Subscribe, ctx: &mut Context<Self>) {
+        self.tally.pending.fetch_sub(1, Ordering::SeqCst);
+        let Subscribe {
+            socket_id,
+            worker,
+            member,
+        } = subscribe;
+        let effects = self.roster.join(socket_id, worker, member);
+        self.carry_out(effects);
+        self.retire_if_empty(ctx);
+    }
+}
+
+impl Handler<Unsubscribe> for Channel {
+    type Result = ();
+
+    fn handle(&mut self, Unsubscribe { socket_id }: Unsubscribe, ctx: &mut Context<Self>) {
+        let effects = self.roster.leave(socket_id);
+        self.carry_out(effects);
+        self.retire_if_empty(ctx);
+    }
+}
+
+impl Handler<Publish> for Channel {
+    type Result = ();
+
+    fn handle(&mut self, publish: Publish, _: &mut Context<Self>) {
+        let Publish {
+            frame,
+            except,
+            charge,
+        } = publish;
+        let workers: Vec<WorkerId> = self.roster.workers().collect();
+        for worker in workers {
+            let message = ToRelay::Publish {
+                channel: self.id,
+                frame: frame.clone(),
+                except,
+                charge: Some(Arc::clone(&charge)),
+            };
+            self.tell(worker, message);
+        }
+    }
+}
+
+impl Handler<ListUsers> for Channel {
+    type Result = Vec<UserId>;
+
+    fn handle(&mut self, ListUsers: ListUsers, _: &mut Context<Self>) -> Vec<UserId> {
+        self.roster
+            .members()
+            .map(|member| member.user_id().clone())
+            .collect()
+    }
+}

@@ -1,0 +1,55 @@
+//! What is said to a channel.
+
+use std::sync::Arc;
+
+use actix::Message;
+use bytes::Bytes;
+
+use crate::domain::{Member, SocketId, UserId};
+
+use super::backlog::Charge;
+
+/// One life of a channel, unique in the process: a channel that ended and began again has another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ChannelId(pub u64);
+
+/// A worker thread, by its place in the list of workers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct WorkerId(pub u16);
+
+/// Subscribes a connection. Control: bounded by the commands of clients.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Subscribe {
+    /// The connection.
+    pub socket_id: SocketId,
+    /// The worker that its socket lives on.
+    pub worker: WorkerId,
+    /// Whom it stands for; on presence channels.
+    pub member: Option<Member>,
+}
+
+/// Ends a connection's subscription. Control: bounded by the commands of clients.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Unsubscribe {
+    /// The connection.
+    pub socket_id: SocketId,
+}
+
+/// Sends a frame to the subscribers. Data: refused when the channel's mailbox is full.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Publish {
+    /// The frame, ready to be written.
+    pub frame: Bytes,
+    /// The connection that does not get it.
+    pub except: Option<SocketId>,
+    /// What counts its bytes until they are written.
+    pub charge: Arc<Charge>,
+}
+
+/// Asks for the distinct users of a presence channel, in the order of their ids.
+#[derive(Debug, Message)]
+#[rtype(result = "Vec<UserId>")]
+pub struct ListUsers;

@@ -1,0 +1,253 @@
+//! Finds channels, starts them, and decides when they end.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use actix::{Actor, Addr, Recipient, dev::SendError};
+use ahash::RandomState;
+
+use crate::{
+    domain::{ChannelName, UserId},
+    ledger::Observe,
+};
+
+use super::{
+    channel::Channel,
+    messages::{ChannelId, ListUsers, Publish, Subscribe, Unsubscribe},
+    workers::Workers,
+};
+
+/// How many parts the names are spread over, each with a lock of its own.
+const SHARDS: usize = 16;
+/// How long a question to a channel may take.
+const QUESTION_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The live channels of one app.
+///
+/// An entry exists while a subscription is held or on its way: [`enter`](Self::enter) counts it
+/// and sends it under the lock under which an emptied channel is removed, so that none is lost.
+pub struct ChannelRegistry {
+    shards: Vec<RwLock<HashMap<ChannelName, Entry, RandomState>>>,
+    hasher: RandomState,
+    next_id: AtomicU64,
+    workers: Arc<Workers>,
+    observer: Recipient<Observe>,
+}
+
+struct Entry {
+    channel: Addr<Channel>,
+    id: ChannelId,
+    tally: Arc<Tally>,
+}
+
+/// What a channel and its registry both count.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    /// Subscribes that were sent and are not handled yet.
+    pub(super) pending: AtomicUsize,
+    /// Connections that are subscribed.
+    pub(super) subscriptions: AtomicUsize,
+    /// Distinct users.
+    pub(super) users: AtomicUsize,
+}
+
+/// How many are in a channel now.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Connections that are subscribed.
+    pub subscriptions: usize,
+    /// Distinct users; 0 except on presence channels.
+    pub users: usize,
+}
+
+/// What came of a publish.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Published {
+    /// It goes to the subscribers.
+    Sent,
+    /// Nobody is subscribed.
+    NobodyThere,
+    /// The channel has too much to do: nothing was sent.
+    ChannelFull,
+}
+
+/// Why a channel's users could not be told.
+#[derive(Debug, thiserror::Error)]
+#[error("the channel did not answer in time")]
+pub struct UsersError;
+
+impl ChannelRegistry {
+    /// A registry without channels, whose channels run on `workers` and report to `observer`.
+    #[must_use]
+    pub fn new(workers: Arc<Workers>, observer: Recipient<Observe>) -> Self {
+        Self {
+            shards: (0..SHARDS).map(|_| RwLock::default()).collect(),
+            hasher: RandomState::new(),
+            next_id: AtomicU64::new(0),
+            workers,
+            observer,
+        }
+    }
+
+    /// Subscribes to a channel, which is started when it is not there.
+    pub fn enter(self: &Arc<Self>, name: &ChannelName, subscribe: Subscribe) {
+        let subscribe = {
+            let shard = self.shard(name).read().unwrap_or_else(PoisonError::into_inner);
+            match shard.get(name) {
+                Some(entry) => return entry.enter(subscribe),
+                None => subscribe,
+            }
+        };
+        let mut shard = self.shard(name).write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(entry) = shard.get(name) {
+            return entry.enter(subscribe);
+        }
+        let Some(entry) = self.start(name) else {
+            log::error!("no worker thread is up, a subscription to {name} is lost");
+            return;
+        };
+        entry.enter(subscribe);
+        shard.insert(name.clone(), entry);
+    }
+
+    /// Ends a subscription that [`enter`](Self::enter) began.
+    pub fn leave(&self, name: &ChannelName, unsubscribe: Unsubscribe) {
+        let shard = self.shard(name).read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(entry) = shard.get(name) {
+            entry.channel.do_send(unsubscribe);
+        }
+    }
+
+    /// Sends a frame to the subscribers of a channel.
+    pub fn publish(&self, name: &ChannelName, publish: Publish) -> Published {
+        let shard = self.shard(name).read().unwrap_or_else(PoisonError::into_inner);
+        let Some(entry) = shard.get(name) else {
+            return Published::NobodyThere;
+        };
+        match entry.channel.try_send(publish) {
+            Ok(()) => Published::Sent,
+            Err(SendError::Full(_)) => Published::ChannelFull,
+            Err(SendError::Closed(_)) => Published::NobodyThere,
+        }
+    }
+
+    /// How many are in a channel now.
+    #[must_use]
+    pub fn counts(&self, name: &ChannelName) -> Counts {
+        let shard = self.shard(name).read().unwrap_or_else(PoisonError::into_inner);
+        shard.get(name).map(Entry::counts).unwrap_or_default()
+    }
+
+    /// The channels with subscribers whose names begin with `prefix`, in the order of their names.
+    #[must_use]
+    pub fn occupied(&self, prefix: &str) -> Vec<(ChannelName, Counts)> {
+        let mut occupied = Vec::new();
+        for shard in &self.shards {
+            let shard = shard.read().unwrap_or_else(PoisonError::into_inner);
+            let matching = shard
+                .iter()
+                .filter(|(name, _)| name.as_str().starts_with(prefix))
+                .map(|(name, entry)| (name.clone(), entry.counts()))
+                .filter(|(_, counts)| 0 < counts.subscriptions);
+            occupied.extend(matching);
+        }
+        occupied.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+        occupied
+    }
+
+    /// The distinct users of a presence channel, in the order of their ids.
+    ///
+    /// # Errors
+    /// When the channel does not answer in time.
+    pub async fn users(&self, name: &ChannelName) -> Result<Vec<UserId>, UsersError> {
+        let question = {
+            let shard = self.shard(name).read().unwrap_or_else(PoisonError::into_inner);
+            match shard.get(name) {
+                Some(entry) => entry.channel.send(ListUsers).timeout(QUESTION_TIMEOUT),
+                None => return Ok(Vec::new()),
+            }
+        };
+        match question.await {
+            Ok(users) => Ok(users),
+            Err(actix::MailboxError::Closed) => Ok(Vec::new()),
+            Err(actix::MailboxError::Timeout) => Err(UsersError),
+        }
+    }
+
+    /// How many channels are live.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        let count = |shard: &RwLock<HashMap<_, _, _>>| {
+            shard.read().unwrap_or_else(PoisonError::into_inner).len()
+        };
+        self.shards.iter().map(count).sum()
+    }
+
+    /// Tells whether no channel is live.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Removes an emptied channel, unless a subscription to it is on its way; tells whether it did.
+    pub(super) fn retire(&self, name: &ChannelName, id: ChannelId) -> bool {
+        let mut shard = self.shard(name).write().unwrap_or_else(PoisonError::into_inner);
+        let is_unused = shard.get(name).is_some_and(|entry| {
+            entry.id == id && entry.tally.pending.load(Ordering::SeqCst) == 0
+        });
+        if is_unused {
+            shard.remove(name);
+        }
+        is_unused
+    }
+
+    /// Removes a channel that broke, whatever is on its way to it.
+    pub(super) fn forget(&self, name: &ChannelName, id: ChannelId) {
+        let mut shard = self.shard(name).write().unwrap_or_else(PoisonError::into_inner);
+        if shard.get(name).is_some_and(|entry| entry.id == id) {
+            shard.remove(name);
+        }
+    }
+
+    fn start(self: &Arc<Self>, name: &ChannelName) -> Option<Entry> {
+        let arbiter = self.workers.arbiter(self.hasher.hash_one(name))?;
+        let id = ChannelId(self.next_id.fetch_add(1, Ordering::Relaxed));
+        let tally = Arc::new(Tally::default());
+        let channel = Channel::new(
+            name.clone(),
+            id,
+            Arc::clone(&tally),
+            Arc::clone(self),
+            Arc::clone(&self.workers),
+            self.observer.clone(),
+        );
+        let channel = Channel::start_in_arbiter(&arbiter, |_| channel);
+        Some(Entry { channel, id, tally })
+    }
+
+    fn shard(&self, name: &ChannelName) -> &RwLock<HashMap<ChannelName, Entry, RandomState>> {
+        // The high bits: the low ones choose the worker.
+        let hash = self.hasher.hash_one(name) >> 32;
+        &self.shards[usize::try_from(hash).unwrap_or_default() % SHARDS]
+    }
+}
+
+impl Entry {
+    fn enter(&self, subscribe: Subscribe) {
+        self.tally.pending.fetch_add(1, Ordering::SeqCst);
+        self.channel.do_send(subscribe);
+    }
+
+    fn counts(&self) -> Counts {
+        Counts {
+            subscriptions: self.tally.subscriptions.load(Ordering::Acquire),
+            users: self.tally.users.load(Ordering::Acquire),
+        }
+    }
+}

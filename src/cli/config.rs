@@ -1,0 +1,61 @@
+//! `vacancy config`: shows the effective configuration.
+
+use std::process::ExitCode;
+
+use super::print;
+use crate::config::Loaded;
+
+/// Prints every value and where it came from to the standard output.
+pub(super) fn config(loaded: &Loaded) -> ExitCode {
+    print(&effective(loaded));
+    ExitCode::SUCCESS
+}
+
+/// One value a line, in the order of the documentation.
+fn effective(loaded: &Loaded) -> String {
+    let line = |value: &crate::config::Provenance| format!("{} = {}   ({})\n", value.path, value.value, value.origin);
+    loaded.report.iter().map(line).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{ConfigSource, Environment, Surroundings, from_text};
+
+    #[test]
+    fn every_value_is_shown_with_its_origin_and_no_secret() {
+        let yaml = "apps: [{id: a, key: k, secret: hunter2, vacated_delay: 1s}]";
+        let surroundings = Surroundings {
+            environment: &Environment::from_iter([("VACANCY__SERVER__LISTEN", "[::1]:1")]),
+            parallelism: 1,
+            read: &|_| Err(std::io::ErrorKind::NotFound.into()),
+        };
+        let loaded = from_text(yaml, ConfigSource::Embedded, &surroundings).expect("valid");
+        let want = "\
+server.listen = [::1]:1   (environment VACANCY__SERVER__LISTEN)
+server.workers = auto   (default)
+server.activity_timeout = 120s   (default)
+server.ping_after = 60s   (default)
+server.pong_timeout = 15s   (default)
+server.write_timeout = 10s   (default)
+server.outbound_limit = 1MB   (default)
+server.publish_backlog = 64MB   (default)
+server.drain_timeout = 30s   (default)
+ledger.path = memory   (default)
+webhooks.batch_window = 50ms   (default)
+webhooks.vacated_delay = 3s   (default)
+webhooks.max_batch_events = 100   (default)
+webhooks.max_batch_bytes = 1MB   (default)
+webhooks.timeout = 4s   (default)
+webhooks.retry_for = 24h   (default)
+apps[0].id = a   (file)
+apps[0].key = k   (file)
+apps[0].secret = ********   (file)
+apps[0].enabled = true   (default)
+apps[0].client_events = true   (default)
+apps[0].batch_window = 50ms   (from webhooks.batch_window)
+apps[0].vacated_delay = 1s   (file)
+";
+        assert_eq!(effective(&loaded), want);
+    }
+}

@@ -1,0 +1,119 @@
+//! The command line: one file per command.
+
+mod check;
+mod config;
+mod serve;
+
+use std::{
+    io::{self, Write},
+    path::PathBuf,
+    process::ExitCode,
+    thread,
+};
+
+use clap::{Parser, Subcommand};
+
+use crate::config::{ConfigError, Environment, Loaded, Surroundings};
+
+pub use serve::serve;
+
+/// A realtime server that speaks the Pusher Channels protocol and whose webhooks can be trusted.
+#[derive(Debug, Parser)]
+#[command(name = "vacancy", version, disable_help_subcommand = true)]
+pub struct Cli {
+    /// The configuration file; without, config.yaml in the current folder, and without that, the
+    /// sample in the program.
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// What to do; without, serve.
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+/// What the program can do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
+pub enum Command {
+    /// Start the server.
+    Serve,
+    /// Print everything that is wrong with the configuration; exit with 1 if anything is.
+    Check,
+    /// Print the effective configuration, each value with where it came from, secrets hidden.
+    Config,
+}
+
+impl Cli {
+    /// Does what the command line asks for and returns the exit code.
+    #[must_use]
+    pub fn run(self) -> ExitCode {
+        let loaded = self.load();
+        match self.command.unwrap_or(Command::Serve) {
+            Command::Serve => match loaded {
+                Ok(loaded) => serve(loaded),
+                Err(error) => fail(&error),
+            },
+            Command::Check => check::check(&loaded),
+            Command::Config => match loaded {
+                Ok(loaded) => config::config(&loaded),
+                Err(error) => fail(&error),
+            },
+        }
+    }
+
+    fn load(&self) -> Result<Loaded, ConfigError> {
+        let surroundings = Surroundings {
+            environment: &Environment::from_os(std::env::vars_os()),
+            parallelism: thread::available_parallelism().map_or(1, usize::from),
+            read: &|path| std::fs::read_to_string(path),
+        };
+        crate::config::load(self.config.as_deref(), &surroundings)
+    }
+}
+
+/// Prints to the standard output. A reader that went away has seen what it wanted.
+fn print(text: &str) {
+    let mut out = io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+/// Prints an error and returns the exit code for it.
+fn fail(error: &dyn std::error::Error) -> ExitCode {
+    let _ = writeln!(io::stderr().lock(), "vacancy: {error}");
+    ExitCode::FAILURE
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[track_caller]
+    fn check(args: &[&str], config: Option<&str>, command: Option<Command>) {
+        let args = ["vacancy"].iter().chain(args);
+        let cli = Cli::try_parse_from(args).expect("valid");
+        assert_eq!((cli.config.as_deref(), cli.command), (config.map(Path::new), command));
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_command_and_a_file_may_be_named() {
+        check(&[], None, None);
+        check(&["serve"], None, Some(Command::Serve));
+        check(&["check", "--config", "a.yaml"], Some("a.yaml"), Some(Command::Check));
+        check(&["--config=a.yaml", "config"], Some("a.yaml"), Some(Command::Config));
+        check(&["--config", "a.yaml"], Some("a.yaml"), None);
+    }
+
+    #[test]
+    fn an_unknown_command_is_refused() {
+        for args in [["vacancy", "chekc"], ["vacancy", "--conf"], ["vacancy", "--config"]] {
+            assert!(Cli::try_parse_from(args).is_err(), "{args:?}");
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! `vacancy serve`: starts the server.
+
+use std::process::ExitCode;
+
+use super::fail;
+use crate::config::{ConfigSource, Loaded};
+
+/// Serves until a signal and returns the exit code. `RUST_LOG` says what is logged; without, all
+/// from `info` on.
+#[must_use]
+pub fn serve(loaded: Loaded) -> ExitCode {
+    env_logger::init_from_env(env_logger::Env::default().default_filter_or("info"));
+    match &loaded.source {
+        ConfigSource::File(path) => log::info!("configuration: {}", path.display()),
+        ConfigSource::Embedded => log::info!(
+            "configuration: there is no config.yaml in this folder, so the built-in sample is used; \
+             name a file with --config FILE"
+        ),
+    }
+    for warning in &loaded.warnings {
+        log::warn!("configuration: {warning}");
+    }
+    match crate::server::run_until_signal(loaded.settings) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&error),
+    }
+}

@@ -1,0 +1,354 @@
+//! The webhook endpoints of an app.
+
+use sha2::{Digest, Sha256};
+
+use super::{
+    endpoint_url, headers,
+    reader::{Section, nearest},
+    settings::{ChannelFilter, EndpointSettings},
+    source::{Origin, Value},
+    values::{self, Wrong},
+};
+use crate::domain::{AppId, EndpointId, WebhookEvent};
+
+/// Hexadecimal digits of the hash that an endpoint without an id is named by.
+const HASH_DIGITS: usize = 12;
+
+/// Reads `webhooks` of an app. An endpoint with a problem is left out.
+pub(super) fn endpoints(app: &mut Section<'_>, app_id: Option<&AppId>) -> Vec<EndpointSettings> {
+    let mut earlier: Vec<Identity> = Vec::new();
+    let app_path = app.path_of("webhooks");
+    let endpoints = app.sections("webhooks", None, |section| {
+        let url = section.required("url", url, shown_url);
+        let given = section.optional("id", values::id::<EndpointId>, Value::shown);
+        let id = identify(section, &app_path, app_id, url.as_deref(), given, &mut earlier);
+        let events = events(section);
+        let channels = section.section("channels", |channels| ChannelFilter {
+            prefix: channels.or_default("prefix", "", values::channel_part),
+            suffix: channels.or_default("suffix", "", values::channel_part),
+        });
+        let headers = read_headers(section);
+        Some(EndpointSettings {
+            id: id?,
+            url: url?,
+            events,
+            channels,
+            headers,
+        })
+    });
+    endpoints.into_iter().flatten().collect()
+}
+
+/// What an earlier endpoint of the app is known by.
+struct Identity {
+    url: Option<String>,
+    id: Option<EndpointId>,
+    explicit: bool,
+}
+
+/// Gives an endpoint its id and reports one that is taken or that is better given.
+fn identify(
+    section: &mut Section<'_>,
+    path: &str,
+    app_id: Option<&AppId>,
+    url: Option<&str>,
+    given: Option<EndpointId>,
+    earlier: &mut Vec<Identity>,
+) -> Option<EndpointId> {
+    let explicit = given.is_some();
+    let same_url = |other: &Identity| url.is_some() && other.url.as_deref() == url;
+    let id = match (given, app_id, url) {
+        (Some(id), _, _) => Some(id),
+        (None, Some(app_id), Some(url)) => {
+            let nth = earlier.iter().filter(|other| same_url(other)).count() + 1;
+            let id = default_id(app_id, url, nth);
+            section.note("id", id.to_string(), Origin::Default);
+            Some(id)
+        }
+        (None, _, _) => None,
+    };
+    let doubtful = |other: &Identity| same_url(other) && !(explicit && other.explicit);
+    if let Some(first) = earlier.iter().position(doubtful) {
+        let what = format!(
+            "{path}[{first}] has the same, give both an `id`: without, removing one hands its queue \
+             to the other"
+        );
+        section.warning("url", what);
+    }
+    if id.is_some()
+        && let Some(first) = earlier.iter().position(|other| other.id == id)
+    {
+        section.problem("id", format!("{path}[{first}] has the same, give each webhook its own"));
+    }
+    earlier.push(Identity {
+        url: url.map(str::to_owned),
+        id: id.clone(),
+        explicit,
+    });
+    id
+}
+
+/// The id of the nth endpoint of one URL in an app that gives it none; the first is 1.
+fn default_id(app_id: &AppId, url: &str, nth: usize) -> EndpointId {
+    let digest = hex::encode(Sha256::digest(format!("{app_id}\n{url}")));
+    let hash = &digest[..HASH_DIGITS];
+    let id = if nth == 1 {
+        hash.to_owned()
+    } else {
+        format!("{hash}-{nth}")
+    };
+    id.parse().expect("a hash and a number are an endpoint id")
+}
+
+fn url(value: &Value) -> Result<String, Wrong> {
+    let url = values::filled(value)?;
+    endpoint_url::check(url)?;
+    Ok(url.to_owned())
+}
+
+fn shown_url(value: &Value) -> String {
+    values::text(value).map_or_else(|_| value.shown(), endpoint_url::shown)
+}
+
+fn events(section: &mut Section<'_>) -> Vec<WebhookEvent> {
+    let names = WebhookEvent::ALL.map(WebhookEvent::as_str);
+    let known = format!("known are {}", names.join(", "));
+    let mut events = Vec::new();
+    section.values("events", &format!("names no event, {known}"), |value| {
+        let text = values::text(value)?;
+        let event = text.parse::<WebhookEvent>().map_err(|_| Wrong::Event {
+            hint: match nearest(text, &names) {
+                Some(name) => format!("did you mean `{name}`?"),
+                None => known.clone(),
+            },
+        })?;
+        if events.contains(&event) {
+            return Err(Wrong::Repeated);
+        }
+        events.push(event);
+        Ok(())
+    });
+    events
+}
+
+fn read_headers(section: &mut Section<'_>) -> Vec<(String, String)> {
+    let mut names = Vec::new();
+    section.hidden_pairs("headers", |name, value| {
+        let header = headers::header(name, value, &names)?;
+        names.push(name.to_owned());
+        Ok(header)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::{
+            error::Problem,
+            reader::{self, Findings, Provenance},
+            source::parse,
+        },
+        *,
+    };
+
+    const EVENTS: &str = "events: [channel_occupied]";
+    /// The start of sha256 of "1\nhttp://h/".
+    const HASH: &str = "f1e77289149f";
+
+    fn read(webhooks: &str) -> (Vec<EndpointSettings>, Findings) {
+        let yaml = format!("webhooks: [{webhooks}]");
+        let mut findings = Findings::default();
+        let id = "1".parse().expect("valid");
+        let tree = parse(&yaml).expect(&yaml);
+        let endpoints = reader::read(tree, &mut findings, |app| endpoints(app, Some(&id)));
+        (endpoints, findings)
+    }
+
+    fn said(problems: &[Problem]) -> Vec<String> {
+        problems.iter().map(Problem::to_string).collect()
+    }
+
+    #[track_caller]
+    fn accepted(webhooks: &str) -> Vec<EndpointSettings> {
+        let (endpoints, findings) = read(webhooks);
+        assert_eq!(findings.problems, [], "{webhooks}");
+        endpoints
+    }
+
+    #[track_caller]
+    fn refused(webhooks: &str, want: &[&str]) {
+        assert_eq!(said(&read(webhooks).1.problems), want, "{webhooks}");
+    }
+
+    /// Checks the ids of endpoints of one URL, and the indexes of those that a warning is about.
+    #[track_caller]
+    fn check_ids(given: &[Option<&str>], want: &[&str], warned: &[usize]) {
+        let webhook = |id: &Option<&str>| {
+            let id = id.map_or(String::new(), |id| format!("id: {id}, "));
+            format!("{{{id}url: 'http://h/', {EVENTS}}}")
+        };
+        let webhooks: Vec<_> = given.iter().map(webhook).collect();
+        let (endpoints, findings) = read(&webhooks.join(", "));
+        let ids: Vec<_> = endpoints.iter().map(|endpoint| endpoint.id.as_str()).collect();
+        assert_eq!((ids.as_slice(), &findings.problems[..]), (want, &[][..]));
+        let paths: Vec<_> = findings.warnings.iter().map(|warning| warning.path.clone()).collect();
+        let want: Vec<_> = warned.iter().map(|index| format!("webhooks[{index}].url")).collect();
+        assert_eq!(paths, want);
+    }
+
+    #[test]
+    fn an_endpoint_has_defaults_for_all_but_url_and_events() {
+        let endpoints = accepted(&format!("{{url: 'http://h/', {EVENTS}}}"));
+        let endpoint = &endpoints[0];
+        assert_eq!(endpoint.id.as_str(), HASH);
+        assert_eq!(endpoint.url, "http://h/");
+        assert_eq!(endpoint.events, [WebhookEvent::ChannelOccupied]);
+        assert_eq!(endpoint.channels, ChannelFilter::default());
+        assert!(endpoint.headers.is_empty());
+    }
+
+    #[test]
+    fn an_endpoint_is_read_as_it_is_typed() {
+        let endpoints = accepted(
+            "{id: a, url: 'https://h/?x', events: [client_event, member_added], \
+             channels: {prefix: presence-, suffix: '-x'}, headers: {X-B: b, X-A: a c}}",
+        );
+        let endpoint = &endpoints[0];
+        assert_eq!((endpoint.id.as_str(), endpoint.url.as_str()), ("a", "https://h/?x"));
+        assert_eq!(endpoint.events, [WebhookEvent::ClientEvent, WebhookEvent::MemberAdded]);
+        assert_eq!(
+            (endpoint.channels.prefix.as_str(), endpoint.channels.suffix.as_str()),
+            ("presence-", "-x")
+        );
+        let headers = [("X-B", "b"), ("X-A", "a c")];
+        assert_eq!(
+            endpoint.headers,
+            headers.map(|(name, value)| (name.into(), value.into()))
+        );
+    }
+
+    #[test]
+    fn a_default_id_is_a_hash_of_app_and_url_with_a_count_from_the_second_on() {
+        let [second, third] = [2, 3].map(|nth| format!("{HASH}-{nth}"));
+        check_ids(&[None], &[HASH], &[]);
+        check_ids(&[None, None, None], &[HASH, &second, &third], &[1, 2]);
+        let other = accepted(&format!(
+            "{{url: 'http://h/', {EVENTS}}}, {{url: 'http://i/', {EVENTS}}}, {{url: 'http://h/', {EVENTS}}}"
+        ));
+        assert_ne!(other[1].id.as_str(), HASH);
+        assert_eq!(other[1].id.as_str().len(), 12);
+        assert_eq!(other[2].id.as_str(), second);
+    }
+
+    #[test]
+    fn one_url_twice_is_doubtful_unless_both_have_an_id() {
+        let second = format!("{HASH}-2");
+        check_ids(&[Some("a"), Some("b")], &["a", "b"], &[]);
+        check_ids(&[Some("a"), None], &["a", &second], &[1]);
+        check_ids(&[None, Some("b")], &[HASH, "b"], &[1]);
+        check_ids(&[Some("a"), Some("b"), None], &["a", "b", &format!("{HASH}-3")], &[2]);
+        let (_, findings) = read(&format!(
+            "{{url: 'http://h/', {EVENTS}}}, {{url: 'http://h/', {EVENTS}}}"
+        ));
+        assert_eq!(
+            said(&findings.warnings),
+            [
+                "webhooks[1].url: webhooks[0] has the same, give both an `id`: without, removing one hands its queue to the other"
+            ]
+        );
+    }
+
+    #[test]
+    fn an_id_is_unique_in_its_app() {
+        let endpoint = |id: &str, url: &str| format!("{{id: {id}, url: 'http://{url}/', {EVENTS}}}");
+        let want = ["webhooks[1].id: webhooks[0] has the same, give each webhook its own"];
+        refused(&format!("{}, {}", endpoint("a", "x"), endpoint("a", "y")), &want);
+        refused(
+            &format!("{{url: 'http://h/', {EVENTS}}}, {}", endpoint(HASH, "y")),
+            &want,
+        );
+        refused(
+            &format!("{}, {{url: 'http://h/', {EVENTS}}}", endpoint(HASH, "y")),
+            &want,
+        );
+        assert_eq!(accepted(&endpoint("7", "x"))[0].id.as_str(), "7");
+        refused(
+            &endpoint("'a b'", "x"),
+            &["webhooks[0].id: endpoint id is 1 to 64 of A-Z a-z 0-9 _ -"],
+        );
+    }
+
+    #[test]
+    fn an_endpoint_needs_a_url_and_events() {
+        let names =
+            "names no event, known are channel_occupied, channel_vacated, member_added, member_removed, client_event";
+        let events = format!("webhooks[0].events: {names}");
+        refused("{}", &["webhooks[0].url: is missing", &events]);
+        refused("{url: 'http://h/', events: []}", &[&events]);
+        refused(&format!("{{url: '', {EVENTS}}}"), &["webhooks[0].url: is empty"]);
+        refused(
+            &format!("{{url: h, {EVENTS}}}"),
+            &["webhooks[0].url: must begin with http:// or https://"],
+        );
+    }
+
+    #[test]
+    fn two_endpoints_without_a_url_are_not_of_one_url() {
+        let (_, findings) = read(&format!("{{{EVENTS}}}, {{{EVENTS}}}"));
+        assert_eq!(
+            said(&findings.problems),
+            ["webhooks[0].url: is missing", "webhooks[1].url: is missing"]
+        );
+        assert_eq!(findings.warnings, []);
+    }
+
+    #[test]
+    fn an_event_is_a_known_one_and_stands_once() {
+        refused(
+            "{url: 'http://h/', events: [channel_ocupied, zzz, member_added, member_added, 1]}",
+            &[
+                "webhooks[0].events[0]: no such webhook event, did you mean `channel_occupied`?",
+                "webhooks[0].events[1]: no such webhook event, known are channel_occupied, channel_vacated, member_added, member_removed, client_event",
+                "webhooks[0].events[3]: stands in the list already",
+                "webhooks[0].events[4]: YAML reads it as a whole number, put it in quotes",
+            ],
+        );
+    }
+
+    #[test]
+    fn every_problem_of_an_endpoint_is_reported() {
+        refused(
+            &format!(
+                "{{url: h, {EVENTS}, channels: {{prefx: a, suffix: ' '}}, headers: {{Host: x, X-A: a, x-a: b}}, id: ''}}"
+            ),
+            &[
+                "webhooks[0].url: must begin with http:// or https://",
+                "webhooks[0].id: endpoint id is 1 to 64 of A-Z a-z 0-9 _ -",
+                "webhooks[0].channels.suffix: no channel can match: channel name has forbidden character ' ', allowed are A-Z a-z 0-9 _ - = @ , . and ;",
+                "webhooks[0].channels.prefx: unknown key, did you mean `prefix`?",
+                "webhooks[0].headers.Host: is a header that Vacancy sets itself, remove it",
+                "webhooks[0].headers.x-a: is given twice, header names have no case",
+            ],
+        );
+    }
+
+    #[test]
+    fn the_report_hides_headers_user_info_and_query() {
+        let (_, findings) = read(&format!(
+            "{{url: 'http://u:hunter2@h/a?hunter2', {EVENTS}, headers: {{X-A: hunter2}}}}"
+        ));
+        let line = |p: &Provenance| format!("{} = {} ({})", p.path, p.value, p.origin);
+        let mut report: Vec<_> = findings.report.iter().map(line).collect();
+        assert!(report.remove(1).ends_with(" (default)"));
+        assert_eq!(
+            report,
+            [
+                "webhooks[0].url = http://********@h/a?******** (file)",
+                "webhooks[0].events[0] = channel_occupied (file)",
+                "webhooks[0].channels.prefix = \"\" (default)",
+                "webhooks[0].channels.suffix = \"\" (default)",
+                "webhooks[0].headers.X-A = ******** (file)",
+            ]
+        );
+    }
+}

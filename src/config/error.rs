@@ -1,0 +1,115 @@
+//! What can be wrong with a configuration, in words for the one who wrote it.
+
+use std::{fmt, io};
+
+/// One thing that is wrong, or doubtful, at one place of the configuration.
+///
+/// Neither field ever holds a secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// Where: the path of the key, like `apps[0].webhooks[1].url`.
+    pub path: String,
+    /// What is wrong there and what to do about it.
+    pub what: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.path, self.what)
+    }
+}
+
+/// Why there is no configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("{file}: cannot be read, name another with --config FILE: {source}")]
+    Unreadable {
+        /// The file, as it was named.
+        file: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The file is not YAML.
+    #[error("{file}:{line}:{column}: not YAML: {what}")]
+    NotYaml {
+        /// The file, as it was named.
+        file: String,
+        /// The line, from 1; 0 when it is not known.
+        line: u64,
+        /// The column, from 1; 0 when it is not known.
+        column: u64,
+        /// What the parser said.
+        what: String,
+    },
+    /// The file is YAML and what it says cannot be used.
+    #[error("{file}: {}", listed(problems))]
+    Invalid {
+        /// The file, as it was named.
+        file: String,
+        /// Everything that is wrong; at least one.
+        problems: Vec<Problem>,
+    },
+}
+
+fn listed(problems: &[Problem]) -> String {
+    let mut text = match problems.len() {
+        1 => "1 problem".to_owned(),
+        count => format!("{count} problems"),
+    };
+    for problem in problems {
+        text.push_str(&format!("\n  {problem}"));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problem(path: &str, what: &str) -> Problem {
+        Problem {
+            path: path.into(),
+            what: what.into(),
+        }
+    }
+
+    #[test]
+    fn an_invalid_configuration_lists_its_problems_one_a_line() {
+        let invalid = |problems| ConfigError::Invalid {
+            file: "config.yaml".into(),
+            problems,
+        };
+        assert_eq!(
+            invalid(vec![problem("apps[0].id", "app id is empty")]).to_string(),
+            "config.yaml: 1 problem\n  apps[0].id: app id is empty"
+        );
+        assert_eq!(
+            invalid(vec![problem("a", "wrong"), problem("b.c", "wrong too")]).to_string(),
+            "config.yaml: 2 problems\n  a: wrong\n  b.c: wrong too"
+        );
+    }
+
+    #[test]
+    fn a_file_that_is_not_yaml_is_named_with_line_and_column() {
+        let error = ConfigError::NotYaml {
+            file: "my.yaml".into(),
+            line: 3,
+            column: 7,
+            what: "unclosed quote".into(),
+        };
+        assert_eq!(error.to_string(), "my.yaml:3:7: not YAML: unclosed quote");
+    }
+
+    #[test]
+    fn an_unreadable_file_says_how_to_name_another() {
+        let error = ConfigError::Unreadable {
+            file: "my.yaml".into(),
+            source: io::Error::other("permission denied"),
+        };
+        assert_eq!(
+            error.to_string(),
+            "my.yaml: cannot be read, name another with --config FILE: permission denied"
+        );
+    }
+}

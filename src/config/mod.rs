@@ -1,0 +1,29 @@
+//! The configuration: what is typed, checked as a whole, becomes [`Settings`].
+//!
+//! `source` reads the file into a tree, `environment` lays the variables over it, `expand` fills
+//! in `${NAME}`, and `sections`, `apps` and `endpoints` read the tree with the `reader`, which
+//! collects every problem instead of stopping at the first. Nothing here reads the process's
+//! environment or a file by itself: both come in as [`Surroundings`].
+
+mod apps;
+mod endpoint_url;
+mod endpoints;
+mod environment;
+mod error;
+mod expand;
+mod headers;
+mod load;
+mod reader;
+mod sections;
+mod settings;
+mod source;
+mod values;
+
+pub use environment::Environment;
+pub use error::{ConfigError, Problem};
+pub use load::{ConfigSource, Loaded, ReadFile, Surroundings, from_text, load};
+pub use reader::Provenance;
+pub use settings::{
+    AppSettings, ChannelFilter, EndpointSettings, LedgerSettings, ServerSettings, Settings, WebhookSettings,
+};
+pub use source::Origin;

@@ -1,0 +1,228 @@
+//! The sections of the file that are not about one app, with their defaults.
+
+use std::{net::SocketAddr, time::Duration};
+
+use super::{
+    reader::Section,
+    settings::{LedgerSettings, ServerSettings, WebhookSettings},
+    source::Value,
+    values::{self, Wrong},
+};
+
+/// Least of a duration that must not be zero.
+const MOMENT: Duration = Duration::from_millis(1);
+
+const KB: usize = 1 << 10;
+const GB: usize = 1 << 30;
+
+/// Reads `server`; `parallelism` is what `workers: auto` stands for.
+pub(super) fn server(root: &mut Section<'_>, parallelism: usize) -> ServerSettings {
+    root.section("server", |server| ServerSettings {
+        listen: listen(server),
+        workers: server.or_default("workers", "auto", values::workers(parallelism)),
+        activity_timeout: duration(server, "activity_timeout", "120s", Duration::from_secs(1)),
+        ping_after: duration(server, "ping_after", "60s", MOMENT),
+        pong_timeout: duration(server, "pong_timeout", "15s", MOMENT),
+        write_timeout: duration(server, "write_timeout", "10s", MOMENT),
+        outbound_limit: server.or_default("outbound_limit", "1MB", values::size(KB..=GB)),
+        publish_backlog: server.or_default("publish_backlog", "64MB", values::size(KB..=64 * GB)),
+        drain_timeout: duration(server, "drain_timeout", "30s", Duration::ZERO),
+    })
+}
+
+/// Reads `ledger`.
+pub(super) fn ledger(root: &mut Section<'_>) -> LedgerSettings {
+    root.section("ledger", |ledger| ledger.or_default("path", "memory", ledger_path))
+}
+
+/// Reads `webhooks`.
+pub(super) fn webhooks(root: &mut Section<'_>) -> WebhookSettings {
+    root.section("webhooks", |webhooks| WebhookSettings {
+        batch_window: duration(webhooks, "batch_window", "50ms", Duration::ZERO),
+        vacated_delay: duration(webhooks, "vacated_delay", "3s", Duration::ZERO),
+        max_batch_events: webhooks.or_default("max_batch_events", "100", values::integer(1..=10_000)),
+        max_batch_bytes: webhooks.or_default("max_batch_bytes", "1MB", values::size(1..=GB)),
+        timeout: duration(webhooks, "timeout", "4s", MOMENT),
+        retry_for: duration(webhooks, "retry_for", "24h", Duration::ZERO),
+    })
+}
+
+fn listen(server: &mut Section<'_>) -> SocketAddr {
+    server.or_default("listen", "127.0.0.1:6001", values::address)
+}
+
+fn duration(section: &mut Section<'_>, key: &'static str, default: &str, lowest: Duration) -> Duration {
+    section.or_default(key, default, values::duration(lowest))
+}
+
+fn ledger_path(value: &Value) -> Result<LedgerSettings, Wrong> {
+    match values::text(value)? {
+        "memory" => Ok(LedgerSettings::Memory),
+        _ => Err(Wrong::LedgerPath),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::{
+            error::Problem,
+            reader::{self, Findings},
+            source::parse,
+        },
+        *,
+    };
+
+    fn read<T>(yaml: &str, body: impl FnOnce(&mut Section<'_>) -> T) -> (T, Vec<String>) {
+        let mut findings = Findings::default();
+        let value = reader::read(parse(yaml).expect(yaml), &mut findings, body);
+        (value, findings.problems.iter().map(Problem::to_string).collect())
+    }
+
+    /// Checks that each of the values of a key is accepted or refused.
+    #[track_caller]
+    fn check(path: &str, accepted: &[&str], refused: &[&str]) {
+        let (section, key) = path.split_once('.').expect("a path");
+        let problems = |value: &str| {
+            let yaml = format!("{section}: {{{key}: {value}}}");
+            read(&yaml, |root| {
+                server(root, 3);
+                ledger(root);
+                webhooks(root);
+            })
+            .1
+        };
+        for value in accepted {
+            assert_eq!(problems(value), Vec::<String>::new(), "{path}: {value}");
+        }
+        for value in refused {
+            let problems = problems(value);
+            assert_eq!(problems.len(), 1, "{path}: {value}: {problems:?}");
+            assert!(problems[0].starts_with(&format!("{path}: ")), "{problems:?}");
+        }
+    }
+
+    #[test]
+    fn the_defaults_of_the_server_are_the_documented_ones() {
+        let (server, problems) = read("", |root| server(root, 3));
+        assert_eq!(problems, [""; 0]);
+        assert_eq!(server.listen, "127.0.0.1:6001".parse().expect("valid"));
+        assert_eq!(server.workers, 3);
+        let seconds = [
+            server.activity_timeout,
+            server.ping_after,
+            server.pong_timeout,
+            server.write_timeout,
+            server.drain_timeout,
+        ];
+        assert_eq!(
+            seconds.map(|duration| duration.as_millis()),
+            [120_000, 60_000, 15_000, 10_000, 30_000]
+        );
+        assert_eq!((server.outbound_limit, server.publish_backlog), (1 << 20, 64 << 20));
+    }
+
+    #[test]
+    fn the_defaults_of_the_webhooks_are_the_documented_ones() {
+        let (webhooks, problems) = read("", webhooks);
+        assert_eq!(problems, [""; 0]);
+        let want = WebhookSettings {
+            batch_window: Duration::from_millis(50),
+            vacated_delay: Duration::from_secs(3),
+            max_batch_events: 100,
+            max_batch_bytes: 1 << 20,
+            timeout: Duration::from_secs(4),
+            retry_for: Duration::from_secs(86_400),
+        };
+        assert_eq!(webhooks, want);
+    }
+
+    #[test]
+    fn every_key_of_the_server_is_read_from_its_own_name() {
+        let yaml = "server: {listen: '[::1]:1', workers: 2, activity_timeout: 3s, ping_after: 4s, \
+                    pong_timeout: 5s, write_timeout: 6s, outbound_limit: 7KB, publish_backlog: 8KB, \
+                    drain_timeout: 9s}";
+        let (server, problems) = read(yaml, |root| server(root, 3));
+        assert_eq!(problems, [""; 0]);
+        assert_eq!((server.listen.port(), server.workers), (1, 2));
+        let seconds = [
+            server.activity_timeout,
+            server.ping_after,
+            server.pong_timeout,
+            server.write_timeout,
+            server.drain_timeout,
+        ];
+        assert_eq!(seconds.map(|duration| duration.as_secs()), [3, 4, 5, 6, 9]);
+        assert_eq!((server.outbound_limit, server.publish_backlog), (7 * KB, 8 * KB));
+    }
+
+    #[test]
+    fn every_key_of_the_webhooks_is_read_from_its_own_name() {
+        let yaml = "webhooks: {batch_window: 1ms, vacated_delay: 2ms, max_batch_events: 3, \
+                    max_batch_bytes: 4B, timeout: 5ms, retry_for: 6ms}";
+        let (webhooks, problems) = read(yaml, webhooks);
+        assert_eq!(problems, [""; 0]);
+        let durations = [
+            webhooks.batch_window,
+            webhooks.vacated_delay,
+            webhooks.timeout,
+            webhooks.retry_for,
+        ];
+        assert_eq!(durations.map(|duration| duration.as_millis()), [1, 2, 5, 6]);
+        assert_eq!((webhooks.max_batch_events, webhooks.max_batch_bytes), (3, 4));
+    }
+
+    #[test]
+    fn the_activity_timeout_is_a_second_or_more() {
+        check("server.activity_timeout", &["1s", "1h"], &["999ms", "0s", "120"]);
+    }
+
+    #[test]
+    fn timeouts_of_a_connection_are_more_than_zero() {
+        for path in [
+            "server.ping_after",
+            "server.pong_timeout",
+            "server.write_timeout",
+            "webhooks.timeout",
+        ] {
+            check(path, &["1ms", "1s"], &["0s", "999us", "1"]);
+        }
+    }
+
+    #[test]
+    fn other_durations_may_be_zero() {
+        for path in [
+            "server.drain_timeout",
+            "webhooks.batch_window",
+            "webhooks.vacated_delay",
+            "webhooks.retry_for",
+        ] {
+            check(path, &["0s", "366d"], &["367d", "0", "-1s"]);
+        }
+    }
+
+    #[test]
+    fn limits_have_their_ranges() {
+        check("server.outbound_limit", &["1KB", "1GB"], &["1023B", "1025MB", "1"]);
+        check("server.publish_backlog", &["1KB", "64GB"], &["1023B", "65GB"]);
+        check("webhooks.max_batch_bytes", &["1B", "1GB"], &["0B", "1025MB"]);
+        check("webhooks.max_batch_events", &["1", "10000"], &["0", "10001"]);
+        check("server.workers", &["auto", "1", "1024"], &["0", "1025", "many"]);
+        check(
+            "server.listen",
+            &["'127.0.0.1:0'", "'[::]:80'"],
+            &["6001", "localhost:1"],
+        );
+    }
+
+    #[test]
+    fn the_ledger_is_in_memory() {
+        check("ledger.path", &["memory"], &["./ledger.db", "''", "1"]);
+        let (_, problems) = read("ledger: {path: a.db}", ledger);
+        assert_eq!(
+            problems,
+            ["ledger.path: only `memory` can be used, a ledger in a file is not in this version"]
+        );
+        assert_eq!(read("", ledger).0, LedgerSettings::Memory);
+    }
+}

@@ -1,0 +1,117 @@
+//! Reads messages from a socket. Buffers exist only while bytes are in them.
+
+use std::{
+    cell::RefCell,
+    io,
+    pin::Pin,
+    rc::Rc,
+    task::{Context, Poll, ready},
+};
+
+use bytes::BytesMut;
+use futures_core::Stream;
+
+use super::{
+    reassembly::{Assembled, Reassembly, ReassemblyError},
+    socket::Socket,
+};
+use crate::{
+    domain::limits::{CLIENT_MESSAGE_BYTES_MAX, CLIENT_MESSAGE_FRAGMENTS_MAX},
+    protocol::{CloseCode, frame},
+};
+
+/// Bytes that are read at once.
+const READ_BYTES: usize = 16 * 1_024;
+
+thread_local! {
+    /// What the kernel gives goes here first, so that a connection that waits owns no buffer.
+    static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_BYTES].into());
+}
+
+/// The messages of a client. It ends when the client or we close, and after an error.
+pub(super) struct Frames {
+    socket: Rc<Socket>,
+    buffer: BytesMut,
+    reassembly: Reassembly,
+    is_over: bool,
+}
+
+impl Frames {
+    /// Reads from a socket, beginning with what came right after the upgrade request.
+    pub(super) fn new(socket: Rc<Socket>, first_bytes: BytesMut) -> Self {
+        Self {
+            socket,
+            buffer: first_bytes,
+            reassembly: Reassembly::new(CLIENT_MESSAGE_BYTES_MAX, CLIENT_MESSAGE_FRAGMENTS_MAX),
+            is_over: false,
+        }
+    }
+
+    /// Takes the next message out of the buffer, if a whole one is there.
+    fn next_buffered(&mut self) -> Result<Option<Assembled>, ReassemblyError> {
+        while !self.buffer.is_empty() {
+            let Some(frame) = frame::decode(&mut self.buffer, CLIENT_MESSAGE_BYTES_MAX)? else {
+                return Ok(None);
+            };
+            match self.reassembly.push(frame)? {
+                Assembled::Nothing => {}
+                message => return Ok(Some(message)),
+            }
+        }
+        self.buffer = BytesMut::new();
+        Ok(None)
+    }
+
+    /// Reads what the kernel has; false at the end.
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
+        loop {
+            if ready!(self.socket.io().poll_read_ready(cx)).is_err() {
+                return Poll::Ready(false);
+            }
+            let read = SCRATCH.with_borrow_mut(|scratch| {
+                let read = self.socket.io().try_read(scratch)?;
+                self.buffer.extend_from_slice(&scratch[..read]);
+                io::Result::Ok(read)
+            });
+            match read {
+                Ok(read) => return Poll::Ready(0 < read),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(_) => return Poll::Ready(false),
+            }
+        }
+    }
+}
+
+impl Stream for Frames {
+    type Item = Result<Assembled, CloseCode>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = &mut *self;
+        loop {
+            if this.is_over || !this.socket.is_open() {
+                return Poll::Ready(None);
+            }
+            match this.next_buffered() {
+                Ok(Some(message)) => return Poll::Ready(Some(Ok(message))),
+                Ok(None) => {}
+                Err(error) => {
+                    log::debug!("a client is closed: {error}");
+                    this.is_over = true;
+                    return Poll::Ready(Some(Err(close_code(&error))));
+                }
+            }
+            this.socket.wake_when_closed(cx.waker());
+            if !ready!(this.poll_read(cx)) {
+                return Poll::Ready(None);
+            }
+        }
+    }
+}
+
+const fn close_code(error: &ReassemblyError) -> CloseCode {
+    match error.close_code() {
+        1007 => CloseCode::InvalidUtf8,
+        1009 => CloseCode::TooLarge,
+        _ => CloseCode::ProtocolViolation,
+    }
+}

@@ -1,0 +1,143 @@
+//! When a silent client is pinged and when it is given up (PROTOCOL.md section 1.5).
+
+use std::time::{Duration, Instant};
+
+/// The silence of one client, in 32 bytes.
+///
+/// The shell calls [`Heartbeat::on_activity`] for every frame that came in and
+/// [`Heartbeat::poll`] when the moment it was given is there; earlier or later does no harm.
+#[derive(Debug)]
+pub struct Heartbeat {
+    /// When the silence is too long: for a ping, or for an end when there was one.
+    deadline: Instant,
+    ping_after_ms: u32,
+    pong_timeout_ms: u32,
+    pinged: bool,
+}
+
+/// What a silence calls for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pulse {
+    /// Nothing before this moment.
+    SleepUntil(Instant),
+    /// A ping is to be sent now; told once in a silence.
+    Ping,
+    /// The ping got no answer: the connection is to be closed with 4201.
+    Expired,
+}
+
+impl Heartbeat {
+    /// Starts with a client that was active at `now`.
+    ///
+    /// It is pinged after `ping_after` of silence and has `pong_timeout` from then. Both count in
+    /// milliseconds, up to 49 days.
+    #[must_use]
+    pub fn new(ping_after: Duration, pong_timeout: Duration, now: Instant) -> Self {
+        let ping_after_ms = milliseconds(ping_after);
+        Self {
+            deadline: after(now, ping_after_ms),
+            ping_after_ms,
+            pong_timeout_ms: milliseconds(pong_timeout),
+            pinged: false,
+        }
+    }
+
+    /// Records that a frame of any kind came from the client; an unanswered ping is answered.
+    pub fn on_activity(&mut self, now: Instant) {
+        self.deadline = after(now, self.ping_after_ms);
+        self.pinged = false;
+    }
+
+    /// Tells what is due at `now`. A ping counts as sent then.
+    pub fn poll(&mut self, now: Instant) -> Pulse {
+        if now < self.deadline {
+            return Pulse::SleepUntil(self.deadline);
+        }
+        if self.pinged {
+            return Pulse::Expired;
+        }
+        self.deadline = after(now, self.pong_timeout_ms);
+        self.pinged = true;
+        Pulse::Ping
+    }
+}
+
+fn after(now: Instant, span_ms: u32) -> Instant {
+    now + Duration::from_millis(span_ms.into())
+}
+
+fn milliseconds(span: Duration) -> u32 {
+    u32::try_from(span.as_millis()).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn ms(ms: u64) -> Duration {
+        Duration::from_millis(ms)
+    }
+
+    /// A heartbeat that pings after 60 s and waits 15 s, and the moment at which it starts.
+    fn start() -> (Heartbeat, Instant) {
+        let now = Instant::now();
+        (Heartbeat::new(ms(60_000), ms(15_000), now), now)
+    }
+
+    #[test]
+    fn a_client_is_pinged_after_the_silence_and_not_before() {
+        let (mut heartbeat, t0) = start();
+        assert_eq!(heartbeat.poll(t0), Pulse::SleepUntil(t0 + ms(60_000)));
+        assert_eq!(heartbeat.poll(t0 + ms(59_999)), Pulse::SleepUntil(t0 + ms(60_000)));
+        assert_eq!(heartbeat.poll(t0 + ms(60_000)), Pulse::Ping);
+    }
+
+    #[test]
+    fn activity_puts_the_ping_off() {
+        let (mut heartbeat, t0) = start();
+        heartbeat.on_activity(t0 + ms(30_000));
+        assert_eq!(heartbeat.poll(t0 + ms(60_000)), Pulse::SleepUntil(t0 + ms(90_000)));
+        assert_eq!(heartbeat.poll(t0 + ms(90_000)), Pulse::Ping);
+    }
+
+    #[test]
+    fn a_ping_is_told_once_and_expires_after_the_timeout() {
+        let (mut heartbeat, t0) = start();
+        assert_eq!(heartbeat.poll(t0 + ms(60_000)), Pulse::Ping);
+        assert_eq!(heartbeat.poll(t0 + ms(60_000)), Pulse::SleepUntil(t0 + ms(75_000)));
+        assert_eq!(heartbeat.poll(t0 + ms(74_999)), Pulse::SleepUntil(t0 + ms(75_000)));
+        assert_eq!(heartbeat.poll(t0 + ms(75_000)), Pulse::Expired);
+        assert_eq!(heartbeat.poll(t0 + ms(80_000)), Pulse::Expired);
+    }
+
+    #[test]
+    fn activity_answers_a_ping() {
+        let (mut heartbeat, t0) = start();
+        assert_eq!(heartbeat.poll(t0 + ms(60_000)), Pulse::Ping);
+        heartbeat.on_activity(t0 + ms(61_000));
+        assert_eq!(heartbeat.poll(t0 + ms(80_000)), Pulse::SleepUntil(t0 + ms(121_000)));
+        assert_eq!(heartbeat.poll(t0 + ms(121_000)), Pulse::Ping);
+        assert_eq!(heartbeat.poll(t0 + ms(136_000)), Pulse::Expired);
+    }
+
+    #[test]
+    fn a_late_poll_still_gives_the_client_its_time_to_answer() {
+        let (mut heartbeat, t0) = start();
+        assert_eq!(heartbeat.poll(t0 + ms(500_000)), Pulse::Ping);
+        assert_eq!(heartbeat.poll(t0 + ms(500_001)), Pulse::SleepUntil(t0 + ms(515_000)));
+    }
+
+    #[test]
+    fn spans_count_in_milliseconds_up_to_49_days() {
+        let t0 = Instant::now();
+        let mut heartbeat = Heartbeat::new(ms(1), Duration::MAX, t0);
+        assert_eq!(heartbeat.poll(t0), Pulse::SleepUntil(t0 + ms(1)));
+        assert_eq!(heartbeat.poll(t0 + ms(1)), Pulse::Ping);
+        assert_eq!(heartbeat.poll(t0 + ms(1)), Pulse::SleepUntil(t0 + ms(4_294_967_296)));
+    }
+
+    #[test]
+    fn a_heartbeat_is_small() {
+        assert_eq!(size_of::<Heartbeat>(), 32);
+    }
+}

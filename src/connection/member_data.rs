@@ -1,0 +1,109 @@
+//! Reads the `channel_data` of a presence subscription (PROTOCOL.md section 2.7).
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::domain::{Member, MemberError, UserIdError};
+
+/// Why a `channel_data` names no member, as the client is told.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum MemberDataError {
+    /// It is no JSON object.
+    #[error("channel_data supplied to presence subscription is invalid - it must be a JSON object")]
+    NotAnObject,
+    /// It has no `user_id` that is a text or a number.
+    #[error("channel_data must include a user_id that is a string or a number")]
+    UserIdMissing,
+    /// The `user_id` is not allowed.
+    #[error("user_id supplied to presence subscription is invalid: {0}")]
+    UserId(#[from] UserIdError),
+    /// The `user_info` is no object.
+    #[error(
+        "user_info supplied to presence subscription is invalid - if supplied it must be a type of hash"
+    )]
+    UserInfoNotAnObject,
+    /// The `user_info` is too long.
+    #[error("user_info supplied to presence subscription is invalid: {0}")]
+    Member(#[from] MemberError),
+}
+
+#[derive(Deserialize)]
+struct Wire<'a> {
+    #[serde(borrow)]
+    user_id: Option<&'a RawValue>,
+    #[serde(borrow)]
+    user_info: Option<&'a RawValue>,
+}
+
+/// Reads who a subscription stands for. A number becomes its decimal text; `user_info` stays as it
+/// came.
+pub(super) fn member(channel_data: &str) -> Result<Member, MemberDataError> {
+    let wire: Wire<'_> =
+        serde_json::from_str(channel_data).map_err(|_| MemberDataError::NotAnObject)?;
+    let raw_id = wire.user_id.map_or("", RawValue::get);
+    let user_id = match raw_id.as_bytes().first() {
+        Some(b'"') => {
+            serde_json::from_str::<String>(raw_id).map_err(|_| MemberDataError::NotAnObject)?
+        }
+        Some(b'0'..=b'9' | b'-') => raw_id.to_owned(),
+        Some(_) | None => return Err(MemberDataError::UserIdMissing),
+    };
+    let user_info = wire.user_info.map(RawValue::get);
+    if user_info.is_some_and(|info| !info.starts_with('{')) {
+        return Err(MemberDataError::UserInfoNotAnObject);
+    }
+    Ok(Member::new(user_id.parse()?, user_info)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(channel_data: &str, want: Result<(&str, Option<&str>), MemberDataError>) {
+        let got = member(channel_data);
+        let got = got
+            .as_ref()
+            .map(|member| (member.user_id().as_str(), member.user_info()));
+        assert_eq!(got, want.as_ref().map(|want| *want), "{channel_data}");
+    }
+
+    #[test]
+    fn a_user_id_is_a_text_or_a_number_that_becomes_one() {
+        check(r#"{"user_id":"7"}"#, Ok(("7", None)));
+        check(r#"{"user_id":10}"#, Ok(("10", None)));
+        check(r#"{"user_id":-1}"#, Ok(("-1", None)));
+        check(r#"{"user_id":"a\"b"}"#, Ok(("a\"b", None)));
+        for bad in ["{}", r#"{"user_id":null}"#, r#"{"user_id":true}"#, r#"{"user_id":{}}"#] {
+            check(bad, Err(MemberDataError::UserIdMissing));
+        }
+        check(r#"{"user_id":""}"#, Err(MemberDataError::UserId(UserIdError::Empty)));
+        check(r#"{"user_id":"\ud800"}"#, Err(MemberDataError::NotAnObject));
+    }
+
+    #[test]
+    fn user_info_is_an_object_kept_as_it_came() {
+        check(
+            r#"{"user_id":"7","user_info":{ "name": "A" }}"#,
+            Ok(("7", Some(r#"{ "name": "A" }"#))),
+        );
+        check(r#"{"user_id":"7","user_info":null}"#, Ok(("7", None)));
+        for bad in ["7", "\"x\"", "[1]"] {
+            check(
+                &format!(r#"{{"user_id":"7","user_info":{bad}}}"#),
+                Err(MemberDataError::UserInfoNotAnObject),
+            );
+        }
+        check(
+            &format!(r#"{{"user_id":"7","user_info":{{"a":"{}"}}}}"#, "x".repeat(1_017)),
+            Err(MemberDataError::Member(MemberError::UserInfoTooLong { len: 1_025 })),
+        );
+    }
+
+    #[test]
+    fn what_is_no_object_is_refused() {
+        for bad in ["", "7", "[]", "{", "null"] {
+            check(bad, Err(MemberDataError::NotAnObject));
+        }
+    }
+}

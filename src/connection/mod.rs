@@ -1,0 +1,24 @@
+//! One client, from the upgrade of its socket to the end.
+//!
+//! [`upgrade`] checks the handshake and takes the socket over; a [`Connection`] actor reads frames
+//! and carries out what the pure [`Session`] decides; [`Socket`] bounds what waits to be written.
+
+#[expect(clippy::module_inception, reason = "the actor bears the name of its module")]
+mod connection;
+mod frames;
+mod heartbeat;
+mod member_data;
+mod rate;
+mod reassembly;
+mod session;
+mod socket;
+mod upgrade;
+
+pub use connection::{Connection, ConnectionSettings};
+pub use heartbeat::{Heartbeat, Pulse};
+pub use member_data::MemberDataError;
+pub use rate::TokenBucket;
+pub use reassembly::{Assembled, Reassembly, ReassemblyError};
+pub use session::{Command, Session, SessionRules};
+pub use socket::{Socket, SocketLimits};
+pub use upgrade::{Upgrader, protocol_version};

@@ -1,0 +1,269 @@
+use super::*;
+use crate::domain::Now;
+
+/// A session of socket 1234.1234 in the app of the documentation's vectors. Commands are compared
+/// as text: `>` sent, `+` entered, `-` left, `*` broadcast.
+struct Check {
+    session: Session,
+    now: Now,
+}
+
+const PRIVATE: &str = "278d425bdf160c739803:58df8b0c36d6982b82c3ecf6b4662e34fe8c25bba48f5369f135bf843651c3a4";
+const PRESENCE: &str = "278d425bdf160c739803:afaed3695da2ffd16931f457e338e6c9f2921fa133ce7dac49f529792be6304c";
+
+impl Check {
+    fn new() -> Self {
+        Self::with_client_events(true)
+    }
+
+    fn with_client_events(client_events: bool) -> Self {
+        let rules = SessionRules {
+            key: "278d425bdf160c739803".parse().expect("valid"),
+            signing: SigningKey::new(&"7ad3773142a6692b25b8".into()),
+            client_events,
+        };
+        Self {
+            session: Session::new("1234.1234".parse().expect("valid"), Arc::new(rules)),
+            now: Now::of_test(),
+        }
+    }
+
+    #[track_caller]
+    fn says(&mut self, text: &str, want: &[&str]) -> &mut Self {
+        let mut commands = Vec::new();
+        let message = ClientMessage::decode(text);
+        self.session.on_message(message, self.now.instant, &mut commands);
+        let got: Vec<String> = commands.iter().map(print).collect();
+        assert_eq!(got, want, "{text}");
+        self
+    }
+
+    fn later_ms(&mut self, ms: u64) -> &mut Self {
+        self.now = self.now.ms(ms);
+        self
+    }
+
+    fn in_private(&mut self) -> &mut Self {
+        let text = format!(
+            r#"{{"event":"pusher:subscribe","data":{{"channel":"private-foobar","auth":"{PRIVATE}"}}}}"#
+        );
+        self.says(&text, &["+private-foobar"])
+    }
+
+    fn in_presence(&mut self) -> &mut Self {
+        let text = format!(
+            r#"{{"event":"pusher:subscribe","data":{{"channel":"presence-foobar","auth":"{PRESENCE}","channel_data":"{{\"user_id\":10,\"user_info\":{{\"name\":\"Mr. Pusher\"}}}}"}}}}"#
+        );
+        self.says(&text, &[r#"+presence-foobar 10 {"name":"Mr. Pusher"}"#])
+    }
+}
+
+fn print(command: &Command) -> String {
+    match command {
+        Command::Send(text) => format!(">{text}"),
+        Command::Enter(channel, None) => format!("+{channel}"),
+        Command::Enter(channel, Some(member)) => {
+            let info = member.user_info().unwrap_or_default();
+            format!("+{channel} {} {info}", member.user_id())
+        }
+        Command::Leave(channel) => format!("-{channel}"),
+        Command::Broadcast {
+            channel,
+            name,
+            data,
+            user_id,
+        } => {
+            let user = user_id.as_ref().map_or("", UserId::as_str);
+            format!("*{channel} {name} {data} {user}").trim_end().to_owned()
+        }
+    }
+}
+
+#[test]
+fn a_ping_is_answered_and_a_pong_is_not() {
+    Check::new()
+        .says(r#"{"event":"pusher:ping"}"#, &[r#">{"event":"pusher:pong","data":"{}"}"#])
+        .says(r#"{"event":"pusher:pong"}"#, &[]);
+}
+
+#[test]
+fn anybody_may_subscribe_to_a_public_channel_whatever_the_auth() {
+    Check::new()
+        .says(r#"{"event":"pusher:subscribe","data":{"channel":"news"}}"#, &["+news"])
+        .says(r#"{"event":"pusher:subscribe","data":{"channel":"b","auth":"nonsense"}}"#, &["+b"]);
+}
+
+#[test]
+fn a_signed_subscription_to_a_private_or_presence_channel_is_let_in() {
+    Check::new().in_private().in_presence();
+}
+
+#[test]
+fn a_second_subscription_is_refused_and_the_first_stays() {
+    Check::new()
+        .says(r#"{"event":"pusher:subscribe","data":{"channel":"a"}}"#, &["+a"])
+        .says(
+            r#"{"event":"pusher:subscribe","data":{"channel":"a"}}"#,
+            &[r#">{"event":"pusher:error","data":{"code":null,"message":"Existing subscription to channel a"}}"#],
+        )
+        .says(r#"{"event":"pusher:unsubscribe","data":{"channel":"a"}}"#, &["-a"])
+        .says(
+            r#"{"event":"pusher:unsubscribe","data":{"channel":"a"}}"#,
+            &[r#">{"event":"pusher:error","data":{"code":null,"message":"No current subscription to channel a, or subscription in progress"}}"#],
+        )
+        .says(r#"{"event":"pusher:subscribe","data":{"channel":"a"}}"#, &["+a"]);
+}
+
+#[test]
+fn a_wrong_signature_is_told_on_the_connection_and_on_the_channel() {
+    Check::new().says(
+        r#"{"event":"pusher:subscribe","data":{"channel":"private-foobar","auth":"278d425bdf160c739803:00"}}"#,
+        &[
+            r#">{"event":"pusher:error","data":{"code":null,"message":"Invalid signature: Expected HMAC SHA256 hex digest of 1234.1234:private-foobar, but got 00"}}"#,
+            r#">{"event":"pusher:subscription_error","data":"{\"type\":\"AuthError\",\"error\":\"Invalid signature: Expected HMAC SHA256 hex digest of 1234.1234:private-foobar, but got 00\",\"status\":401}","channel":"private-foobar"}"#,
+        ],
+    );
+}
+
+#[test]
+fn a_private_channel_without_auth_is_refused() {
+    Check::new().says(
+        r#"{"event":"pusher:subscribe","data":{"channel":"private-foobar"}}"#,
+        &[
+            r#">{"event":"pusher:error","data":{"code":null,"message":"Invalid format: auth must have the format key:signature"}}"#,
+            r#">{"event":"pusher:subscription_error","data":"{\"type\":\"AuthError\",\"error\":\"Invalid format: auth must have the format key:signature\",\"status\":401}","channel":"private-foobar"}"#,
+        ],
+    );
+}
+
+#[test]
+fn a_presence_channel_needs_channel_data_and_a_usable_member() {
+    let mut check = Check::new();
+    check.says(
+        r#"{"event":"pusher:subscribe","data":{"channel":"presence-foobar","auth":"x"}}"#,
+        &[r#">{"event":"pusher:error","data":{"code":null,"message":"presence-foobar is a presence channel and subscription must include channel_data"}}"#],
+    );
+    let signature = SigningKey::new(&"7ad3773142a6692b25b8".into())
+        .sign_hex(&[br#"1234.1234:presence-foobar:{"user_id":true}"#]);
+    check.says(
+        &format!(
+            r#"{{"event":"pusher:subscribe","data":{{"channel":"presence-foobar","auth":"278d425bdf160c739803:{signature}","channel_data":"{{\"user_id\":true}}"}}}}"#
+        ),
+        &[r#">{"event":"pusher:error","data":{"code":null,"message":"channel_data must include a user_id that is a string or a number"}}"#],
+    );
+    check.in_presence();
+}
+
+#[test]
+fn the_channel_data_of_a_private_channel_is_signed_but_names_nobody() {
+    let signature = SigningKey::new(&"7ad3773142a6692b25b8".into())
+        .sign_hex(&[br#"1234.1234:private-x:{"user_id":"7"}"#]);
+    Check::new().says(
+        &format!(
+            r#"{{"event":"pusher:subscribe","data":{{"channel":"private-x","auth":"278d425bdf160c739803:{signature}","channel_data":"{{\"user_id\":\"7\"}}"}}}}"#
+        ),
+        &["+private-x"],
+    );
+}
+
+#[test]
+fn a_client_event_goes_to_the_others_and_names_its_sender_only_on_presence_channels() {
+    Check::new()
+        .in_private()
+        .in_presence()
+        .says(
+            r#"{"event":"client-x","channel":"private-foobar","data":{"on":true},"user_id":"forged"}"#,
+            &[r#"*private-foobar client-x {"on":true}"#],
+        )
+        .says(
+            r#"{"event":"client-x","channel":"presence-foobar","data":"hi"}"#,
+            &["*presence-foobar client-x hi 10"],
+        );
+}
+
+#[test]
+fn a_client_event_needs_the_feature_the_right_kind_of_channel_and_a_subscription() {
+    Check::with_client_events(false).in_private().says(
+        r#"{"event":"client-x","channel":"private-foobar","data":1}"#,
+        &[r#">{"event":"pusher:error","data":{"code":null,"message":"To send client events, you must enable this feature in the Settings page of your dashboard."}}"#],
+    );
+    Check::new()
+        .says(r#"{"event":"pusher:subscribe","data":{"channel":"news"}}"#, &["+news"])
+        .says(
+            r#"{"event":"client-x","channel":"news","data":1}"#,
+            &[r#">{"event":"pusher:error","data":{"code":null,"message":"Client events are only allowed on private and presence channels, not on news"}}"#],
+        )
+        .says(
+            r#"{"event":"client-x","channel":"private-foobar","data":1}"#,
+            &[r#">{"event":"pusher:error","data":{"code":null,"message":"Cannot broadcast client event (connection not subscribed to channel private-foobar)"}}"#],
+        );
+}
+
+#[test]
+fn ten_client_events_a_second_are_let_through() {
+    let mut check = Check::new();
+    check.in_private();
+    let event = r#"{"event":"client-x","channel":"private-foobar","data":1}"#;
+    let refused = r#">{"event":"pusher:error","data":{"code":4301,"message":"Client event rejected due to rate limit (10 per second)"}}"#;
+    for _ in 0..10 {
+        check.says(event, &["*private-foobar client-x 1"]);
+    }
+    check
+        .says(event, &[refused])
+        .later_ms(100)
+        .says(event, &["*private-foobar client-x 1"])
+        .says(event, &[refused]);
+}
+
+#[test]
+fn a_client_event_of_over_10_kb_is_refused() {
+    let event = |len: usize| {
+        format!(r#"{{"event":"client-x","channel":"private-foobar","data":"{}"}}"#, "x".repeat(len))
+    };
+    let mut check = Check::new();
+    check.in_private();
+    check.says(&event(10_240), &[&format!("*private-foobar client-x {}", "x".repeat(10_240))]);
+    check.says(
+        &event(10_241),
+        &[r#">{"event":"pusher:error","data":{"code":4301,"message":"Client event data is 10241 bytes, limit is 10240"}}"#],
+    );
+}
+
+#[test]
+fn what_cannot_be_read_is_told_and_the_session_goes_on() {
+    Check::new()
+        .says(
+            "nonsense",
+            &[r#">{"event":"pusher:error","data":{"code":null,"message":"Received invalid JSON"}}"#],
+        )
+        .says(
+            r#"{"event":"example_event"}"#,
+            &[r#">{"event":"pusher:error","data":{"code":null,"message":"Unsupported event received on socket: 'example_event'"}}"#],
+        )
+        .says(r#"{"event":"pusher:subscribe","data":{"channel":"a"}}"#, &["+a"]);
+}
+
+#[test]
+fn subscriptions_per_connection_are_bounded() {
+    let mut check = Check::new();
+    for at in 0..SUBSCRIPTIONS_PER_CONNECTION_MAX {
+        let channel = format!("c{at}").parse().expect("valid");
+        check.session.enter(channel, None, &mut Vec::new());
+    }
+    check.says(
+        r#"{"event":"pusher:subscribe","data":{"channel":"one-more"}}"#,
+        &[r#">{"event":"pusher:error","data":{"code":null,"message":"Connection has 10000 subscriptions, which is the limit"}}"#],
+    );
+}
+
+#[test]
+fn leaving_all_gives_every_channel_once() {
+    let mut check = Check::new();
+    check
+        .says(r#"{"event":"pusher:subscribe","data":{"channel":"a"}}"#, &["+a"])
+        .says(r#"{"event":"pusher:subscribe","data":{"channel":"b"}}"#, &["+b"]);
+    let mut left: Vec<String> = check.session.leave_all().map(|name| name.to_string()).collect();
+    left.sort();
+    assert_eq!(left, ["a", "b"]);
+    assert_eq!(check.session.leave_all().count(), 0);
+}

@@ -1,0 +1,30 @@
+//! Pusher's documented limits (PROTOCOL.md section 7) and the bounds of our own.
+
+/// Longest app id, in bytes.
+pub const APP_ID_BYTES_MAX: usize = 64;
+/// Longest channel name with its prefix, in bytes.
+pub const CHANNEL_NAME_BYTES_MAX: usize = 164;
+/// Longest event name, in characters.
+pub const EVENT_NAME_CHARS_MAX: usize = 200;
+/// Longest event data, in bytes of the decoded string; longer is refused with 413.
+pub const EVENT_DATA_BYTES_MAX: usize = 10_240;
+/// Most channels that one trigger names.
+pub const TRIGGER_CHANNELS_MAX: usize = 100;
+/// Most events in one batch.
+pub const BATCH_EVENTS_MAX: usize = 10;
+/// Longest user id, in characters.
+pub const USER_ID_CHARS_MAX: usize = 128;
+/// Longest `user_info` of a presence member, in bytes of JSON.
+pub const USER_INFO_BYTES_MAX: usize = 1_024;
+/// Client events that one connection may send in a second; it may save up as many.
+pub const CLIENT_EVENTS_PER_SECOND: u32 = 10;
+/// Deepest nesting of JSON that is read; deeper is malformed.
+pub const JSON_DEPTH_MAX: usize = 64;
+/// Longest message from a client, in bytes, whole or reassembled; longer is closed with 1009.
+pub const CLIENT_MESSAGE_BYTES_MAX: usize = 128 * 1_024;
+/// Most fragments that one client message may come in; more is closed with 1009.
+pub const CLIENT_MESSAGE_FRAGMENTS_MAX: usize = 256;
+/// Longest HTTP request body, in bytes: a full batch of which every byte is escaped.
+pub const REQUEST_BODY_BYTES_MAX: usize = 1_024 * 1_024;
+/// Most subscriptions that one connection may hold.
+pub const SUBSCRIPTIONS_PER_CONNECTION_MAX: usize = 10_000;

@@ -1,0 +1,142 @@
+//! Members of presence channels (PROTOCOL.md section 2.7).
+
+use std::{fmt, str::FromStr, sync::Arc};
+
+use super::limits::{USER_ID_CHARS_MAX, USER_INFO_BYTES_MAX};
+
+/// The id of a user: 1 to 128 characters of any kind, chosen by the application.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct UserId(Arc<str>);
+
+/// Why a text is no user id.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum UserIdError {
+    /// The text is empty.
+    #[error("user_id is empty")]
+    Empty,
+    /// The text is longer than [`USER_ID_CHARS_MAX`].
+    #[error("user_id is {len} characters, limit is {USER_ID_CHARS_MAX}")]
+    TooLong {
+        /// Its length in characters.
+        len: usize,
+    },
+}
+
+impl UserId {
+    /// The id as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for UserId {
+    type Err = UserIdError;
+
+    fn from_str(raw: &str) -> Result<Self, UserIdError> {
+        if raw.is_empty() {
+            return Err(UserIdError::Empty);
+        }
+        let len = raw.chars().count();
+        if USER_ID_CHARS_MAX < len {
+            return Err(UserIdError::TooLong { len });
+        }
+        Ok(Self(raw.into()))
+    }
+}
+
+impl fmt::Display for UserId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for UserId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "UserId({})", self.0)
+    }
+}
+
+/// Who a subscription to a presence channel stands for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Member {
+    user_id: UserId,
+    user_info: Option<Arc<str>>,
+}
+
+/// Why a member cannot be.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum MemberError {
+    /// The `user_info` is longer than [`USER_INFO_BYTES_MAX`].
+    #[error("user_info is {len} bytes, limit is {USER_INFO_BYTES_MAX}")]
+    UserInfoTooLong {
+        /// Its length in bytes.
+        len: usize,
+    },
+}
+
+impl Member {
+    /// Makes a member of a user and of its `user_info`, which is the text of a JSON object.
+    ///
+    /// # Errors
+    /// When `user_info` is longer than [`USER_INFO_BYTES_MAX`].
+    pub fn new(user_id: UserId, user_info: Option<&str>) -> Result<Self, MemberError> {
+        if let Some(info) = user_info
+            && USER_INFO_BYTES_MAX < info.len()
+        {
+            return Err(MemberError::UserInfoTooLong { len: info.len() });
+        }
+        Ok(Self {
+            user_id,
+            user_info: user_info.map(Into::into),
+        })
+    }
+
+    /// Whom it stands for.
+    #[must_use]
+    pub fn user_id(&self) -> &UserId {
+        &self.user_id
+    }
+
+    /// What the application says of the user: the text of a JSON object, as it came.
+    #[must_use]
+    pub fn user_info(&self) -> Option<&str> {
+        self.user_info.as_deref()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(raw: &str, want: Result<(), UserIdError>) {
+        let got = raw.parse::<UserId>();
+        if let Ok(id) = &got {
+            assert_eq!((id.as_str(), id.to_string().as_str()), (raw, raw));
+            assert_eq!(format!("{id:?}"), format!("UserId({raw})"));
+        }
+        assert_eq!(got.map(|_| ()), want, "{raw}");
+    }
+
+    #[test]
+    fn a_user_id_is_1_to_128_characters() {
+        check("ą§¶™€łü€ß£", Ok(()));
+        check("", Err(UserIdError::Empty));
+        check(&"é".repeat(128), Ok(()));
+        check(&"é".repeat(129), Err(UserIdError::TooLong { len: 129 }));
+    }
+
+    #[test]
+    fn user_info_is_kept_as_it_came_up_to_1024_bytes() {
+        let user: UserId = "7".parse().expect("valid");
+        let member = Member::new(user.clone(), Some("{ \"a\":1}")).expect("short");
+        assert_eq!((member.user_id(), member.user_info()), (&user, Some("{ \"a\":1}")));
+        assert_eq!(Member::new(user.clone(), None).expect("none").user_info(), None);
+        assert!(Member::new(user.clone(), Some(&"x".repeat(1_024))).is_ok());
+        assert_eq!(
+            Member::new(user, Some(&"x".repeat(1_025))),
+            Err(MemberError::UserInfoTooLong { len: 1_025 })
+        );
+    }
+}

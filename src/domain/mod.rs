@@ -1,0 +1,23 @@
+//! The nouns of the protocol as types that cannot hold an invalid value.
+//!
+//! Everything here is a plain value: no actor, no wire format, no clock. A value that exists is
+//! valid; the constructors return what was wrong instead.
+
+mod app;
+mod channel_name;
+mod endpoint_id;
+mod event_name;
+pub mod limits;
+mod member;
+mod now;
+mod socket_id;
+mod webhook_event;
+
+pub use app::{AppId, AppIdError, AppKey, AppKeyError};
+pub use channel_name::{ChannelKind, ChannelName, ChannelNameError};
+pub use endpoint_id::{EndpointId, EndpointIdError};
+pub use event_name::{EventName, EventNameError};
+pub use member::{Member, MemberError, UserId, UserIdError};
+pub use now::Now;
+pub use socket_id::{SocketId, SocketIdError};
+pub use webhook_event::{WebhookEvent, WebhookEventError};

@@ -1,0 +1,162 @@
+//! What an API call is refused with: a status and one line of plain text (PROTOCOL.md section 5.5).
+
+use actix_web::{
+    HttpResponse, ResponseError,
+    http::{
+        StatusCode,
+        header::{CONTENT_TYPE, RETRY_AFTER},
+    },
+};
+
+use crate::{
+    app::Busy,
+    channel::UsersError,
+    domain::{
+        ChannelNameError, EventNameError, SocketIdError,
+        limits::{BATCH_EVENTS_MAX, EVENT_DATA_BYTES_MAX, REQUEST_BODY_BYTES_MAX, TRIGGER_CHANNELS_MAX},
+    },
+    ledger::LedgerError,
+    signature::http_request::{HttpAuthError, QueryError},
+};
+
+/// Why an API call was refused. Where a text of the hosted service is known, it is that one.
+#[derive(Debug, thiserror::Error)]
+pub enum ApiError {
+    /// The path names an app that is not configured.
+    #[error("Unknown app id: {0}")]
+    UnknownApp(String),
+    /// No such path.
+    #[error("Not found: no such path")]
+    NoSuchPath,
+    /// The path is there, the method is not.
+    #[error("Method not allowed on this path")]
+    MethodNotAllowed,
+    /// The signature does not hold.
+    #[error("{0}")]
+    Auth(#[from] HttpAuthError),
+    /// The app is disabled.
+    #[error("App is disabled")]
+    AppDisabled,
+    /// The query string cannot be read.
+    #[error("{0}")]
+    Query(#[from] QueryError),
+    /// The body is too long.
+    #[error("The request body exceeds the allowed maximum ({REQUEST_BODY_BYTES_MAX} bytes)")]
+    BodyTooLarge,
+    /// The body did not arrive.
+    #[error("The request body could not be read")]
+    BodyUnreadable,
+    /// The body is no JSON object of the expected form.
+    #[error("Invalid JSON in the request body: {0}")]
+    InvalidJson(String),
+    /// A parameter is missing or is not of its type.
+    #[error("Expected {0} parameter to be a string")]
+    NotAString(&'static str),
+    /// A parameter is missing.
+    #[error("Missing required parameter: {0}")]
+    Missing(&'static str),
+    /// The name of a channel is not allowed.
+    #[error("Invalid channel name {name:?}: {error}")]
+    ChannelName {
+        /// What was given, cut to 200 characters.
+        name: String,
+        /// What is wrong with it.
+        error: ChannelNameError,
+    },
+    /// The name of an event is not allowed.
+    #[error("Invalid event name: {0}")]
+    EventName(#[from] EventNameError),
+    /// The socket id is not one.
+    #[error("Invalid socket_id: {0}")]
+    SocketId(#[from] SocketIdError),
+    /// One trigger names too many channels.
+    #[error("Too many channels ({0} > {TRIGGER_CHANNELS_MAX})")]
+    TooManyChannels(usize),
+    /// A batch has too many events.
+    #[error("Batch too large ({0} > {BATCH_EVENTS_MAX})")]
+    BatchTooLarge(usize),
+    /// The data of an event is too long.
+    #[error(
+        "The data content of this event exceeds the allowed maximum ({EVENT_DATA_BYTES_MAX} bytes). See https://pusher.com/docs/channels/server_api/http-api#publishing-events for more info"
+    )]
+    DataTooLarge,
+    /// `info` asks for something unknown.
+    #[error("info should be a comma separated list of attributes, unknown: {0}")]
+    UnknownInfo(String),
+    /// `info=user_count` on a list that is not of presence channels only.
+    #[error(
+        "user_count may only be requested for presence channels - please supply filter_by_prefix begining with presence-"
+    )]
+    UserCountOfList,
+    /// `info=user_count` on a channel without users.
+    #[error("Cannot retrieve the user count unless the channel is a presence channel")]
+    UserCountOfChannel,
+    /// The users of a channel without users.
+    #[error("Users can only be retrieved for presence channels")]
+    UsersOfChannel,
+    /// Parameters where none are allowed.
+    #[error("The following query string parameters are extraneous: {0}")]
+    Extraneous(String),
+    /// A number in the query is none, or out of range.
+    #[error("limit should be a number from 1 to {max}, not {given:?}")]
+    Limit {
+        /// What was given.
+        given: String,
+        /// The most that is allowed.
+        max: usize,
+    },
+    /// Too much waits to be written out.
+    #[error("The server is over capacity, try again")]
+    Busy,
+    /// The channel did not answer in time.
+    #[error("The server is over capacity, try again: {0}")]
+    Users(#[from] UsersError),
+    /// The ledger did not answer.
+    #[error("The told list cannot be read: {0}")]
+    Ledger(#[from] LedgerError),
+}
+
+impl From<Busy> for ApiError {
+    fn from(Busy: Busy) -> Self {
+        Self::Busy
+    }
+}
+
+impl ResponseError for ApiError {
+    fn status_code(&self) -> StatusCode {
+        match self {
+            Self::UnknownApp(_) | Self::NoSuchPath => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Auth(_) => StatusCode::UNAUTHORIZED,
+            Self::AppDisabled => StatusCode::FORBIDDEN,
+            Self::BodyTooLarge | Self::DataTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Query(_)
+            | Self::BodyUnreadable
+            | Self::InvalidJson(_)
+            | Self::NotAString(_)
+            | Self::Missing(_)
+            | Self::ChannelName { .. }
+            | Self::EventName(_)
+            | Self::SocketId(_)
+            | Self::TooManyChannels(_)
+            | Self::BatchTooLarge(_)
+            | Self::UnknownInfo(_)
+            | Self::UserCountOfList
+            | Self::UserCountOfChannel
+            | Self::UsersOfChannel
+            | Self::Extraneous(_)
+            | Self::Limit { .. } => StatusCode::BAD_REQUEST,
+            Self::Busy | Self::Users(_) | Self::Ledger(_) => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let mut response = HttpResponse::build(self.status_code());
+        if self.status_code() == StatusCode::SERVICE_UNAVAILABLE {
+            response.insert_header((RETRY_AFTER, "1"));
+        }
+        response
+            .insert_header((CONTENT_TYPE, "text/plain; charset=utf-8"))
+            .body(format!("{self}\n"))
+    }
+}

@@ -1,0 +1,42 @@
+//! `/live` and `/ready`, for whoever watches the server.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use actix_web::{HttpResponse, web};
+
+use super::routes::HttpState;
+
+/// Whether the server wants traffic. It is ready until it drains.
+#[derive(Debug, Default)]
+pub struct Readiness {
+    draining: AtomicBool,
+}
+
+impl Readiness {
+    /// From here on the server wants no new clients.
+    pub fn drain(&self) {
+        self.draining.store(true, Ordering::Release);
+    }
+
+    /// Tells whether the server wants new clients.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        !self.draining.load(Ordering::Acquire)
+    }
+}
+
+/// The process answers.
+pub(super) async fn live() -> HttpResponse {
+    HttpResponse::Ok().content_type("text/plain; charset=utf-8").body("live\n")
+}
+
+/// The server wants traffic.
+pub(super) async fn ready(state: web::Data<HttpState>) -> HttpResponse {
+    if state.readiness.is_ready() {
+        HttpResponse::Ok().content_type("text/plain; charset=utf-8").body("ready\n")
+    } else {
+        HttpResponse::ServiceUnavailable()
+            .content_type("text/plain; charset=utf-8")
+            .body("draining: the server is going away\n")
+    }
+}

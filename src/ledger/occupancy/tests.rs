@@ -1,0 +1,302 @@
+use super::*;
+
+/// Drives an occupancy with steps of milliseconds and keeps what it told.
+struct Check {
+    occupancy: Occupancy,
+    numbers: Numbers,
+    start: Now,
+    told: Vec<Transition>,
+}
+
+impl Check {
+    fn new(delay_ms: u64) -> Self {
+        Self {
+            occupancy: Occupancy::new(Duration::from_millis(delay_ms)),
+            numbers: Numbers::default(),
+            start: Now::of_test(),
+            told: Vec::new(),
+        }
+    }
+
+    fn edge(&mut self, key: Key, entered: bool, ms: u64) -> &mut Self {
+        let at = self.start.ms(ms);
+        let edge = Edge { key, entered, at };
+        self.occupancy
+            .apply(&edge, &mut self.numbers, &mut self.told);
+        self
+    }
+
+    fn enter(&mut self, key: &str, ms: u64) -> &mut Self {
+        self.edge(parse(key), true, ms)
+    }
+
+    fn leave(&mut self, key: &str, ms: u64) -> &mut Self {
+        self.edge(parse(key), false, ms)
+    }
+
+    fn due(&mut self, ms: u64) -> &mut Self {
+        let now = self.start.ms(ms).instant;
+        self.occupancy.due(now, &mut self.numbers, &mut self.told);
+        self
+    }
+
+    /// Compares what was told since the last check: `+key@ms` occupied, `-key@ms` vacated.
+    #[track_caller]
+    fn tells(&mut self, want: &[&str]) -> &mut Self {
+        let told: Vec<String> = self
+            .told
+            .drain(..)
+            .map(|transition| {
+                let sign = if transition.occupied { '+' } else { '-' };
+                let ms = (transition.at.instant - self.start.instant).as_millis();
+                format!("{sign}{}@{ms}", print(&transition.key))
+            })
+            .collect();
+        assert_eq!(told, want);
+        self
+    }
+}
+
+fn parse(key: &str) -> Key {
+    match key.split_once('/') {
+        Some((channel, user)) => Key::Member(
+            channel.parse().expect("valid"),
+            user.parse().expect("valid"),
+        ),
+        None => Key::Channel(key.parse().expect("valid")),
+    }
+}
+
+fn print(key: &Key) -> String {
+    match key {
+        Key::Channel(channel) => channel.to_string(),
+        Key::Member(channel, user) => format!("{channel}/{user}"),
+    }
+}
+
+#[test]
+fn the_first_to_enter_tells_occupied_and_the_last_to_leave_vacated_after_the_delay() {
+    Check::new(3_000)
+        .enter("a", 0)
+        .tells(&["+a@0"])
+        .leave("a", 100)
+        .due(3_099)
+        .tells(&[])
+        .due(3_100)
+        .tells(&["-a@3100"])
+        .due(9_000)
+        .tells(&[]);
+}
+
+#[test]
+fn leaving_and_entering_within_the_delay_tells_nothing() {
+    let mut check = Check::new(3_000);
+    check
+        .enter("a", 0)
+        .tells(&["+a@0"])
+        .leave("a", 100)
+        .enter("a", 3_099)
+        .due(60_000)
+        .tells(&[]);
+    assert_eq!(check.occupancy.suppressed_flaps(), 1);
+    assert_eq!(check.occupancy.next_due(), None);
+}
+
+#[test]
+fn entering_at_the_deadline_is_too_late() {
+    Check::new(3_000)
+        .enter("a", 0)
+        .leave("a", 100)
+        .enter("a", 3_100)
+        .tells(&["+a@0", "-a@3100", "+a@3100"]);
+}
+
+#[test]
+fn each_leave_starts_the_delay_anew() {
+    Check::new(3_000)
+        .enter("a", 0)
+        .leave("a", 0)
+        .enter("a", 2_000)
+        .leave("a", 2_500)
+        .due(5_499)
+        .tells(&["+a@0"])
+        .due(5_500)
+        .tells(&["-a@5500"]);
+}
+
+#[test]
+fn without_a_delay_vacated_is_told_at_once() {
+    let mut check = Check::new(0);
+    check
+        .enter("a", 0)
+        .leave("a", 1)
+        .enter("a", 2)
+        .leave("a", 2)
+        .tells(&["+a@0", "-a@1", "+a@2", "-a@2"]);
+    assert!(check.occupancy.is_empty());
+    assert_eq!(check.occupancy.suppressed_flaps(), 0);
+}
+
+#[test]
+fn an_edge_that_changes_nothing_tells_nothing() {
+    Check::new(1_000)
+        .leave("a", 0)
+        .tells(&[])
+        .enter("a", 1)
+        .enter("a", 2)
+        .tells(&["+a@1"])
+        .leave("a", 3)
+        .leave("a", 900)
+        .due(1_003)
+        .tells(&["-a@1003"]);
+}
+
+#[test]
+fn an_edge_first_lets_fall_due_what_was_due_by_its_time() {
+    Check::new(1_000)
+        .enter("a", 0)
+        .enter("b", 0)
+        .leave("a", 0)
+        .leave("b", 500)
+        .enter("c", 1_200)
+        .tells(&["+a@0", "+b@0", "-a@1000", "+c@1200"])
+        .due(1_500)
+        .tells(&["-b@1500"]);
+}
+
+#[test]
+fn falling_due_together_members_come_before_their_channel() {
+    Check::new(1_000)
+        .enter("presence-x", 0)
+        .enter("presence-x/7", 0)
+        .tells(&["+presence-x@0", "+presence-x/7@0"])
+        .leave("presence-x", 5)
+        .leave("presence-x/7", 5)
+        .due(1_005)
+        .tells(&["-presence-x/7@1005", "-presence-x@1005"]);
+}
+
+#[test]
+fn the_machines_of_a_channel_and_of_its_members_are_independent() {
+    Check::new(1_000)
+        .enter("presence-x", 0)
+        .enter("presence-x/7", 0)
+        .enter("presence-x/8", 0)
+        .leave("presence-x/7", 1)
+        .due(5_000)
+        .tells(&[
+            "+presence-x@0",
+            "+presence-x/7@0",
+            "+presence-x/8@0",
+            "-presence-x/7@1001",
+        ])
+        .leave("presence-x/8", 6_000)
+        .leave("presence-x", 6_000)
+        .enter("presence-x", 6_500)
+        .enter("presence-x/9", 6_500)
+        .due(9_000)
+        .tells(&["+presence-x/9@6500", "-presence-x/8@7000"]);
+}
+
+#[test]
+fn the_next_deadline_is_the_earliest() {
+    let mut check = Check::new(1_000);
+    assert_eq!(check.occupancy.next_due(), None);
+    check.enter("a", 0).enter("b", 0).leave("b", 10).leave("a", 20);
+    let at = |ms| Some(check.start.ms(ms).instant);
+    assert_eq!(check.occupancy.next_due(), at(1_010));
+    assert!(!check.occupancy.is_empty());
+}
+
+#[test]
+fn all_is_told_vacated_at_once_members_first() {
+    let mut check = Check::new(1_000);
+    check
+        .enter("a", 0)
+        .enter("presence-x", 0)
+        .enter("presence-x/7", 0)
+        .leave("a", 1)
+        .tells(&["+a@0", "+presence-x@0", "+presence-x/7@0"]);
+    let now = check.start.ms(50);
+    check
+        .occupancy
+        .vacate_all(now, &mut check.numbers, &mut check.told);
+    check.tells(&["-a@50", "-presence-x/7@50", "-presence-x@50"]);
+    assert!(check.occupancy.is_empty());
+}
+
+#[test]
+fn numbers_rise_for_a_key_even_when_its_record_is_gone() {
+    let mut check = Check::new(0);
+    check.enter("a", 0).leave("a", 0).enter("a", 0).leave("a", 1_000);
+    let seqs: Vec<u64> = check.told.iter().map(|told| told.seq).collect();
+    let start = check.start.wall_ms;
+    assert_eq!(seqs, [start, start + 1, start + 2, start + 1_000]);
+}
+
+#[test]
+fn numbers_follow_the_wall_clock_but_never_fall() {
+    let mut numbers = Numbers::default();
+    let now = Now::of_test();
+    let early = Now {
+        wall_ms: 5,
+        ..now
+    };
+    let first = numbers.next(None, now);
+    assert_eq!(first, now.wall_ms);
+    assert_eq!(numbers.next(Some(first), early), first + 1);
+    assert_eq!(numbers.next(None, early), first + 2);
+    assert_eq!(numbers.next(Some(7), early), 8);
+    assert_eq!(numbers.next(None, early), first + 3);
+}
+
+#[test]
+fn the_told_list_is_in_pages_by_name() {
+    let mut check = Check::new(1_000);
+    for (ms, name) in ["b", "a-2", "a-1", "c", "a-3"].into_iter().enumerate() {
+        check.enter(name, ms as u64);
+    }
+    check.enter("presence-only/7", 9).leave("a-3", 10);
+    let names = |page: &ToldPage| {
+        let names: Vec<_> = page.channels.iter().map(|(name, _)| name.to_string()).collect();
+        (names.join(" "), page.next.as_ref().map(ToString::to_string))
+    };
+    let occupancy = &check.occupancy;
+    let told = |names: &str, next: Option<&str>| (names.to_owned(), next.map(str::to_owned));
+    assert_eq!(names(&occupancy.told_page("", None, 10)), told("a-1 a-2 a-3 b c", None));
+    assert_eq!(names(&occupancy.told_page("a-", None, 2)), told("a-1 a-2", Some("a-2")));
+    assert_eq!(names(&occupancy.told_page("a-", Some("a-2"), 2)), told("a-3", None));
+    assert_eq!(names(&occupancy.told_page("a-", None, 3)), told("a-1 a-2 a-3", None));
+    assert_eq!(names(&occupancy.told_page("b", Some("a"), 3)), told("b", None));
+    assert_eq!(names(&occupancy.told_page("z", None, 3)), told("", None));
+    let page = occupancy.told_page("b", None, 1);
+    let start = check.start.wall_ms;
+    assert_eq!(
+        page.channels[0].1,
+        Told {
+            seq: start,
+            since_ms: start
+        }
+    );
+}
+
+#[test]
+fn a_told_channel_comes_with_its_users() {
+    let mut check = Check::new(1_000);
+    check
+        .enter("presence-x", 0)
+        .enter("presence-x/8", 1)
+        .enter("presence-x/7", 2);
+    let name = "presence-x".parse().expect("valid");
+    let channel = check.occupancy.told_channel(&name);
+    let start = check.start.wall_ms;
+    assert_eq!(channel.told.map(|told| told.since_ms), Some(start));
+    let users: Vec<_> = channel
+        .users
+        .iter()
+        .map(|(user, told)| (user.to_string(), told.since_ms))
+        .collect();
+    assert_eq!(users, [("7".to_owned(), start + 2), ("8".to_owned(), start + 1)]);
+    let other = "other".parse().expect("valid");
+    assert_eq!(check.occupancy.told_channel(&other), ToldChannel::default());
+}

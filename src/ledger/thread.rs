@@ -1,0 +1,224 @@
+//! The thread that an engine runs on. Whoever asks it anything never waits for a disk.
+
+use std::{
+    collections::HashMap,
+    sync::mpsc::{self, RecvTimeoutError},
+    thread::JoinHandle,
+    time::Instant,
+};
+
+use actix::Recipient;
+use tokio::sync::oneshot;
+
+use crate::{clock, domain::AppId};
+
+use super::{
+    Ledger, LedgerError, StepDone,
+    view::{Query, View},
+    window::{Answer, Control, Done, Step, Window},
+};
+
+/// Most commands that one step takes: what came meanwhile is stored in one commit.
+const COMMANDS_PER_STEP: usize = 1_000;
+
+/// Sends to the ledger. Cloning it copies a pointer.
+///
+/// The queue behind it is bounded by those who send: an app has at most four windows under way, a
+/// lane one answer, an HTTP request one question.
+#[derive(Debug, Clone)]
+pub struct LedgerHandle {
+    commands: mpsc::Sender<Command>,
+}
+
+/// The running thread of the ledger.
+#[derive(Debug)]
+pub struct LedgerThread {
+    handle: LedgerHandle,
+    thread: JoinHandle<()>,
+}
+
+#[derive(Debug)]
+enum Command {
+    /// Results of an app's steps go to this recipient from here on.
+    Attach(AppId, Recipient<StepDone>),
+    Control(Control),
+    Answer(Answer),
+    Window(Window),
+    Read(Query, oneshot::Sender<Result<View, LedgerError>>),
+    Stop,
+}
+
+/// Starts the thread on an engine.
+///
+/// # Errors
+/// When the operating system gives no thread.
+pub fn spawn(engine: Box<dyn Ledger>) -> std::io::Result<LedgerThread> {
+    let (commands, received) = mpsc::channel();
+    let thread = std::thread::Builder::new()
+        .name("ledger".into())
+        .spawn(move || Worker::new(engine).run(&received))?;
+    Ok(LedgerThread {
+        handle: LedgerHandle { commands },
+        thread,
+    })
+}
+
+impl LedgerThread {
+    /// A handle to send by.
+    #[must_use]
+    pub fn handle(&self) -> LedgerHandle {
+        self.handle.clone()
+    }
+
+    /// Carries out what was sent before, and ends the thread.
+    pub fn stop(self) {
+        self.handle.send(Command::Stop);
+        if self.thread.join().is_err() {
+            log::error!("the ledger's thread has panicked");
+        }
+    }
+}
+
+impl LedgerHandle {
+    /// Has the results of an app's steps sent to `results` from here on.
+    pub fn attach(&self, app: AppId, results: Recipient<StepDone>) {
+        self.send(Command::Attach(app, results));
+    }
+
+    /// Changes what the ledger is to do.
+    pub fn control(&self, control: Control) {
+        self.send(Command::Control(control));
+    }
+
+    /// Tells what an endpoint answered.
+    pub fn answer(&self, answer: Answer) {
+        self.send(Command::Answer(answer));
+    }
+
+    /// Hands over what an app's channels reported.
+    pub fn window(&self, window: Window) {
+        self.send(Command::Window(window));
+    }
+
+    /// Asks what is stored.
+    ///
+    /// # Errors
+    /// When the store cannot be read or the ledger has stopped.
+    pub async fn read(&self, query: Query) -> Result<View, LedgerError> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Command::Read(query, reply));
+        answer.await.unwrap_or(Err(LedgerError::Stopped))
+    }
+
+    fn send(&self, command: Command) {
+        if self.commands.send(command).is_err() {
+            log::debug!("the ledger has stopped, a command is lost");
+        }
+    }
+}
+
+struct Worker {
+    engine: Box<dyn Ledger>,
+    results: HashMap<AppId, Recipient<StepDone>>,
+    retry_at: Option<Instant>,
+}
+
+impl Worker {
+    fn new(engine: Box<dyn Ledger>) -> Self {
+        Self {
+            engine,
+            results: HashMap::new(),
+            retry_at: None,
+        }
+    }
+
+    fn run(mut self, commands: &mpsc::Receiver<Command>) {
+        loop {
+            let first = match self.retry_at {
+                None => commands.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                Some(at) => {
+                    let wait = at.saturating_duration_since(clock::now().instant);
+                    commands.recv_timeout(wait)
+                }
+            };
+            let batch: Vec<Command> = match first {
+                Ok(first) => std::iter::once(first)
+                    .chain(commands.try_iter().take(COMMANDS_PER_STEP - 1))
+                    .collect(),
+                Err(RecvTimeoutError::Timeout) => Vec::new(),
+                Err(RecvTimeoutError::Disconnected) => return,
+            };
+            let goes_on = self.carry_out(batch);
+            if !goes_on {
+                return;
+            }
+        }
+    }
+
+    /// Takes commands in order, all that can be in one step; tells whether to go on.
+    fn carry_out(&mut self, batch: Vec<Command>) -> bool {
+        let mut step = Step::default();
+        let mut goes_on = true;
+        let mut questions = Vec::new();
+        for command in batch {
+            match command {
+                Command::Attach(app, results) => {
+                    self.results.insert(app, results);
+                }
+                Command::Control(control) => {
+                    // A step takes its controls first, so what came before one goes before it.
+                    if !step.windows.is_empty() || !step.answers.is_empty() {
+                        self.step(std::mem::take(&mut step));
+                    }
+                    step.controls.push(control);
+                }
+                Command::Answer(answer) => step.answers.push(answer),
+                Command::Window(window) => step.windows.push(window),
+                Command::Read(query, reply) => questions.push((query, reply)),
+                Command::Stop => goes_on = false,
+            }
+        }
+        self.step(step);
+        for (query, reply) in questions {
+            // Whoever asked may have gone; then nobody misses the answer.
+            let _ = reply.send(self.engine.read(&query));
+        }
+        goes_on
+    }
+
+    fn step(&mut self, step: Step) {
+        let mut windows: HashMap<AppId, usize> = HashMap::new();
+        for window in &step.windows {
+            *windows.entry(window.app.clone()).or_default() += 1;
+        }
+        match self.engine.step(step, clock::now()) {
+            Ok(done) => self.hand_out(done, windows),
+            Err(error) => log::error!("the ledger could not carry out a step: {error}"),
+        }
+    }
+
+    fn hand_out(&mut self, done: Done, windows: HashMap<AppId, usize>) {
+        self.retry_at = done.retry_at;
+        let mut by_app: HashMap<AppId, StepDone> = HashMap::new();
+        let blank = || StepDone {
+            windows: 0,
+            next_due: None,
+            requests: Vec::new(),
+        };
+        for (app, windows) in windows {
+            by_app.entry(app).or_insert_with(blank).windows = windows;
+        }
+        for (app, due) in done.due {
+            by_app.entry(app).or_insert_with(blank).next_due = Some(due);
+        }
+        for request in done.requests {
+            let app = request.app.clone();
+            by_app.entry(app).or_insert_with(blank).requests.push(request);
+        }
+        for (app, step_done) in by_app {
+            if let Some(results) = self.results.get(&app) {
+                results.do_send(step_done);
+            }
+        }
+    }
+}

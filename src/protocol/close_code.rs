@@ -1,0 +1,121 @@
+//! How the server ends a connection, and what the code tells the client to do next.
+
+use std::fmt;
+
+/// A close code with its reason (PROTOCOL.md section 1.8).
+///
+/// 4000 to 4099: do not reconnect with the same parameters. 4100 to 4199: reconnect after a pause.
+/// 4200 to 4299: reconnect at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum CloseCode {
+    /// 1000: the client closed, and gave no code to echo.
+    Normal,
+    /// 1002: a frame broke the WebSocket protocol.
+    ProtocolViolation,
+    /// 1003: a binary frame; only text is spoken.
+    BinaryUnsupported,
+    /// 1007: a text frame was not UTF-8.
+    InvalidUtf8,
+    /// 1009: a message was over the size limit.
+    TooLarge,
+    /// 4001: no app has the key.
+    UnknownApp,
+    /// 4003: the app is disabled.
+    AppDisabled,
+    /// 4006: the protocol version is not a number.
+    InvalidVersion,
+    /// 4007: the protocol version is not supported.
+    UnsupportedVersion,
+    /// 4100: the client does not read what it is sent.
+    OverCapacity,
+    /// 4200: the server is going away; reconnect at once.
+    GoingAway,
+    /// 4201: no answer to a ping.
+    PongTimeout,
+    /// A code that the client sent, echoed.
+    Echo(u16),
+}
+
+impl CloseCode {
+    /// The number in the close frame.
+    #[must_use]
+    pub const fn code(self) -> u16 {
+        match self {
+            Self::Normal => 1000,
+            Self::ProtocolViolation => 1002,
+            Self::BinaryUnsupported => 1003,
+            Self::InvalidUtf8 => 1007,
+            Self::TooLarge => 1009,
+            Self::UnknownApp => 4001,
+            Self::AppDisabled => 4003,
+            Self::InvalidVersion => 4006,
+            Self::UnsupportedVersion => 4007,
+            Self::OverCapacity => 4100,
+            Self::GoingAway => 4200,
+            Self::PongTimeout => 4201,
+            Self::Echo(code) => code,
+        }
+    }
+
+    /// The reason in the close frame: what was wrong, at most 123 bytes.
+    #[must_use]
+    pub const fn reason(self) -> &'static str {
+        match self {
+            Self::Normal | Self::Echo(_) => "",
+            Self::ProtocolViolation => "Frame breaks the WebSocket protocol",
+            Self::BinaryUnsupported => "Binary frames are not supported, send JSON as text",
+            Self::InvalidUtf8 => "Text frame is not UTF-8",
+            Self::TooLarge => "Message is over the size limit",
+            Self::UnknownApp => {
+                "App key not in this cluster. Did you forget to specify the cluster?"
+            }
+            Self::AppDisabled => "App is disabled",
+            Self::InvalidVersion => "Invalid version string format",
+            Self::UnsupportedVersion => "Unsupported protocol version",
+            Self::OverCapacity => "Client does not read fast enough",
+            Self::GoingAway => "Server is going away, please reconnect",
+            Self::PongTimeout => "Pong not received in time",
+        }
+    }
+}
+
+impl fmt::Display for CloseCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.code(), self.reason())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_has_its_documented_number_and_a_short_reason() {
+        for (close, code) in [
+            (CloseCode::Normal, 1000),
+            (CloseCode::ProtocolViolation, 1002),
+            (CloseCode::BinaryUnsupported, 1003),
+            (CloseCode::InvalidUtf8, 1007),
+            (CloseCode::TooLarge, 1009),
+            (CloseCode::UnknownApp, 4001),
+            (CloseCode::AppDisabled, 4003),
+            (CloseCode::InvalidVersion, 4006),
+            (CloseCode::UnsupportedVersion, 4007),
+            (CloseCode::OverCapacity, 4100),
+            (CloseCode::GoingAway, 4200),
+            (CloseCode::PongTimeout, 4201),
+            (CloseCode::Echo(3000), 3000),
+        ] {
+            assert_eq!(close.code(), code, "{close}");
+            assert!(close.reason().len() <= 123, "{close}");
+        }
+    }
+
+    #[test]
+    fn only_a_normal_or_echoed_close_has_no_reason() {
+        assert_eq!(CloseCode::Normal.to_string(), "1000 ");
+        assert_eq!(CloseCode::Echo(3000).reason(), "");
+        assert_eq!(CloseCode::AppDisabled.to_string(), "4003 App is disabled");
+        assert_eq!(CloseCode::GoingAway.reason(), "Server is going away, please reconnect");
+    }
+}

@@ -1,0 +1,124 @@
+//! What a client is told in a `pusher:error` while its connection stays open.
+
+use crate::domain::{ChannelName, limits::CLIENT_EVENTS_PER_SECOND};
+
+/// A refusal that leaves the connection open (PROTOCOL.md sections 1.9 and 3).
+///
+/// The texts are the hosted service's where they are known. The code is null unless the service
+/// documents one, because some clients disconnect on any code from 4000 to 4299.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ProtocolError {
+    /// The channel is subscribed on this connection already.
+    #[error("Existing subscription to channel {0}")]
+    AlreadySubscribed(ChannelName),
+    /// The channel is not subscribed on this connection.
+    #[error("No current subscription to channel {0}, or subscription in progress")]
+    NotSubscribed(ChannelName),
+    /// The connection has as many subscriptions as it may.
+    #[error("Connection has {0} subscriptions, which is the limit")]
+    TooManySubscriptions(usize),
+    /// A presence subscription names no member.
+    #[error("{0} is a presence channel and subscription must include channel_data")]
+    MissingChannelData(ChannelName),
+    /// The app has client events switched off.
+    #[error(
+        "To send client events, you must enable this feature in the Settings page of your dashboard."
+    )]
+    ClientEventsOff,
+    /// The client sent an event to a channel that takes none from clients.
+    #[error("Client events are only allowed on private and presence channels, not on {0}")]
+    ClientEventOnPublicChannel(ChannelName),
+    /// The client sent an event to a channel that it has not joined.
+    #[error("Cannot broadcast client event (connection not subscribed to channel {0})")]
+    ClientEventNotSubscribed(ChannelName),
+    /// The client sends events too fast.
+    #[error("Client event rejected due to rate limit ({CLIENT_EVENTS_PER_SECOND} per second)")]
+    ClientEventRate,
+    /// The server has too many bytes waiting to be written out.
+    #[error("Client event rejected because the server is over capacity, try again")]
+    OverCapacity,
+    /// The data of a client event is too long.
+    #[error("Client event data is {len} bytes, limit is {limit}")]
+    ClientEventTooLarge {
+        /// Its length in bytes.
+        len: usize,
+        /// The most that is allowed.
+        limit: usize,
+    },
+}
+
+impl ProtocolError {
+    /// The code in the `pusher:error`, for the few that document one.
+    #[must_use]
+    pub const fn code(&self) -> Option<u16> {
+        match self {
+            Self::ClientEventRate | Self::OverCapacity | Self::ClientEventTooLarge { .. } => {
+                Some(4301)
+            }
+            Self::AlreadySubscribed(_)
+            | Self::NotSubscribed(_)
+            | Self::TooManySubscriptions(_)
+            | Self::MissingChannelData(_)
+            | Self::ClientEventsOff
+            | Self::ClientEventOnPublicChannel(_)
+            | Self::ClientEventNotSubscribed(_) => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(error: &ProtocolError, code: Option<u16>, text: &str) {
+        assert_eq!((error.code(), error.to_string().as_str()), (code, text));
+    }
+
+    #[test]
+    fn the_texts_are_the_hosted_services() {
+        let room: ChannelName = "private-room".parse().expect("valid");
+        check(
+            &ProtocolError::AlreadySubscribed(room.clone()),
+            None,
+            "Existing subscription to channel private-room",
+        );
+        check(
+            &ProtocolError::NotSubscribed(room.clone()),
+            None,
+            "No current subscription to channel private-room, or subscription in progress",
+        );
+        check(
+            &ProtocolError::ClientEventNotSubscribed(room.clone()),
+            None,
+            "Cannot broadcast client event (connection not subscribed to channel private-room)",
+        );
+        check(
+            &ProtocolError::MissingChannelData(room.clone()),
+            None,
+            "private-room is a presence channel and subscription must include channel_data",
+        );
+        check(
+            &ProtocolError::ClientEventsOff,
+            None,
+            "To send client events, you must enable this feature in the Settings page of your dashboard.",
+        );
+        assert_eq!(ProtocolError::ClientEventOnPublicChannel(room).code(), None);
+        assert_eq!(ProtocolError::TooManySubscriptions(3).code(), None);
+    }
+
+    #[test]
+    fn only_refused_client_events_carry_a_code() {
+        check(
+            &ProtocolError::ClientEventRate,
+            Some(4301),
+            "Client event rejected due to rate limit (10 per second)",
+        );
+        check(
+            &ProtocolError::ClientEventTooLarge { len: 11, limit: 10 },
+            Some(4301),
+            "Client event data is 11 bytes, limit is 10",
+        );
+        assert_eq!(ProtocolError::OverCapacity.code(), Some(4301));
+    }
+}

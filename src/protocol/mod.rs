@@ -1,0 +1,15 @@
+//! The wire format: what clients send, what they are sent, and how a connection ends.
+//!
+//! Pure functions between bytes and values (PROTOCOL.md sections 1 to 3). Nothing here knows a
+//! secret, an actor or a clock.
+
+mod client_message;
+mod close_code;
+mod error;
+pub mod frame;
+mod server_message;
+
+pub use client_message::{ClientMessage, DecodeError, SubscribeRequest};
+pub use close_code::CloseCode;
+pub use error::ProtocolError;
+pub use server_message::{ServerMessage, SubscriptionErrorType};

@@ -1,0 +1,81 @@
+//! Going away without telling anybody a lie (DESIGN.md section 7).
+
+use std::time::{Duration, Instant};
+
+use actix_server::ServerHandle;
+
+use super::assembly::Assembly;
+use crate::{
+    channel::CloseSome,
+    clock,
+    ledger::{Control, Query, View},
+    protocol::CloseCode,
+    webhook::Idle,
+};
+
+/// The closes of a drain are spread over so many batches, because clients come back at once.
+const BATCHES: usize = 20;
+/// The pause between two batches.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// Stops accepting, closes every client with 4200, and waits until every webhook is answered, for
+/// `timeout` at most.
+pub(super) async fn drain(assembly: &Assembly, server: &ServerHandle, timeout: Duration) {
+    let deadline = clock::now().instant + timeout;
+    assembly.readiness.drain();
+    assembly.ledger().control(Control::Drain);
+    server.pause().await;
+    close_clients(assembly, deadline).await;
+    while !is_done(assembly).await {
+        if deadline <= clock::now().instant {
+            log::error!("the drain timeout is over, {} webhook events are not answered", unanswered(assembly).await);
+            return;
+        }
+        actix_rt::time::sleep(PAUSE).await;
+    }
+}
+
+/// Closes the clients in batches with a pause between.
+async fn close_clients(assembly: &Assembly, deadline: Instant) {
+    let clients = connection_count(assembly);
+    let relays = assembly.workers.relays();
+    let count = clients.div_ceil(BATCHES * relays.len().max(1)).max(10);
+    let batch = || CloseSome {
+        count,
+        code: CloseCode::GoingAway,
+    };
+    loop {
+        let mut left = 0;
+        for relay in &relays {
+            left += relay.send(batch()).timeout(Duration::from_secs(1)).await.unwrap_or(0);
+        }
+        if left == 0 || deadline <= clock::now().instant {
+            return;
+        }
+        actix_rt::time::sleep(PAUSE).await;
+    }
+}
+
+async fn is_done(assembly: &Assembly) -> bool {
+    if 0 < connection_count(assembly) {
+        return false;
+    }
+    for webhooks in &assembly.webhooks {
+        let idle = webhooks.send(Idle).timeout(Duration::from_secs(1)).await;
+        if !idle.unwrap_or(false) {
+            return false;
+        }
+    }
+    unanswered(assembly).await == 0
+}
+
+fn connection_count(assembly: &Assembly) -> usize {
+    assembly.apps.iter().map(|app| app.connection_count()).sum()
+}
+
+async fn unanswered(assembly: &Assembly) -> usize {
+    match assembly.ledger().read(Query::Unanswered).await {
+        Ok(View::Unanswered(count)) => count,
+        Ok(View::ToldPage(_) | View::ToldChannel(_)) | Err(_) => 0,
+    }
+}

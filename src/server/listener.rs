@@ -1,0 +1,121 @@
+//! The listener: one port for WebSocket clients and for the HTTP API.
+
+use std::{
+    io,
+    net::{SocketAddr, TcpListener},
+    rc::Rc,
+    sync::Arc,
+    time::Duration,
+};
+
+use actix::Actor;
+use actix_codec::Framed;
+use actix_cors::Cors;
+use actix_http::{HttpService, Request, h1};
+use actix_rt::{Arbiter, net::TcpStream};
+use actix_server::Server;
+use actix_service::{fn_service, map_config};
+use actix_web::{App, dev::AppConfig, web};
+
+use super::assembly::Assembly;
+use crate::{
+    channel::{Outlets, Relay, Workers},
+    config::ServerSettings,
+    connection::{ConnectionSettings, SocketLimits, Upgrader},
+    http::{HttpState, routes},
+};
+
+/// How long a client may take to send the head of a request.
+const REQUEST_HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long an idle HTTP connection is kept.
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
+/// Connections that wait to be accepted.
+const ACCEPT_QUEUE: i32 = 4_096;
+
+/// Listens on an address.
+pub(super) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let context = |error: io::Error| {
+        io::Error::new(
+            error.kind(),
+            format!("cannot listen on {address} (server.listen): {error}"),
+        )
+    };
+    let domain = socket2::Domain::for_address(address);
+    let socket = socket2::Socket::new(domain, socket2::Type::STREAM, None).map_err(context)?;
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into()).map_err(context)?;
+    socket.listen(ACCEPT_QUEUE).map_err(context)?;
+    socket.set_nonblocking(true)?;
+    Ok(socket.into())
+}
+
+/// Serves a listener on the worker threads. Upgrade requests never reach the HTTP application:
+/// their sockets are taken over.
+pub(super) fn serve(
+    listener: TcpListener,
+    settings: &ServerSettings,
+    assembly: &Assembly,
+) -> io::Result<Server> {
+    let connections = ConnectionSettings {
+        activity_timeout: settings.activity_timeout,
+        ping_after: settings.ping_after,
+        pong_timeout: settings.pong_timeout,
+        socket: SocketLimits {
+            waiting_bytes_max: settings.outbound_limit,
+            write_timeout: settings.write_timeout,
+        },
+    };
+    let apps = Arc::clone(&assembly.apps);
+    let workers = Arc::clone(&assembly.workers);
+    let state = web::Data::new(HttpState {
+        apps: Arc::clone(&assembly.apps),
+        ledger: assembly.ledger(),
+        readiness: Arc::clone(&assembly.readiness),
+    });
+    let server = Server::build()
+        .workers(settings.workers)
+        .disable_signals()
+        .shutdown_timeout(1)
+        .max_concurrent_connections(usize::MAX >> 1)
+        .listen("vacancy", listener, move || {
+            let upgrader = Rc::new(start_worker(&workers, &apps, connections));
+            let state = state.clone();
+            let upgrade = fn_service(
+                move |(request, framed): (Request, Framed<TcpStream, h1::Codec>)| {
+                    let upgrader = Rc::clone(&upgrader);
+                    async move {
+                        upgrader.upgrade(request, framed).await;
+                        Ok::<(), actix_web::Error>(())
+                    }
+                },
+            );
+            let app = App::new()
+                .app_data(state)
+                .wrap(Cors::permissive().max_age(3_600))
+                .configure(routes);
+            HttpService::build()
+                .keep_alive(KEEP_ALIVE)
+                .client_request_timeout(REQUEST_HEAD_TIMEOUT)
+                .on_connect_ext(|io: &TcpStream, _| {
+                    if let Err(error) = io.set_nodelay(true) {
+                        log::debug!("a socket is without TCP_NODELAY: {error}");
+                    }
+                })
+                .upgrade(upgrade)
+                .finish(map_config(app, |()| AppConfig::default()))
+                .tcp()
+        })?;
+    Ok(server.run())
+}
+
+/// Starts the relay of this thread and makes it known to the channels.
+fn start_worker(
+    workers: &Workers,
+    apps: &Arc<crate::app::Apps>,
+    connections: ConnectionSettings,
+) -> Upgrader {
+    let outlets = Rc::new(Outlets::default());
+    let relay = Relay::new(Rc::clone(&outlets)).start();
+    let worker = workers.add(Arbiter::current(), relay);
+    Upgrader::new(Arc::clone(apps), connections, outlets, worker)
+}

@@ -1,0 +1,11 @@
+//! What is signed with an app's secret: subscriptions, API requests and webhooks.
+//!
+//! Everything here is a function of its arguments; the time is one of them. A secret is read once,
+//! into a [`SigningKey`], and shown nowhere.
+
+mod hmac;
+pub mod http_request;
+pub mod subscription;
+pub mod webhook;
+
+pub use self::hmac::SigningKey;

@@ -1,0 +1,193 @@
+//! Delivers the requests of one endpoint.
+
+use std::time::Duration;
+
+use actix::{Actor, AsyncContext, Context, Handler, Message, WrapFuture};
+use awc::{Client, Connector, http::header::RETRY_AFTER};
+
+use super::{delivery, retry};
+use crate::{
+    clock,
+    domain::{AppId, AppKey, EndpointId},
+    ledger::{Answer, LedgerHandle, Outcome, Request},
+    signature::SigningKey,
+};
+
+/// Most bytes of an answer's body that are read; what it says is not needed.
+const ANSWER_BYTES_MAX: usize = 4 * 1_024;
+
+/// One endpoint: signs the requests that the ledger cut for it, posts them, and answers to the
+/// ledger how it went. The ledger keeps the queue and hands out one request at a time.
+pub struct Endpoint {
+    settings: EndpointSettings,
+    ledger: LedgerHandle,
+    client: Client,
+}
+
+/// What an endpoint is and how it is reached.
+#[derive(Clone)]
+pub struct EndpointSettings {
+    /// The app that it belongs to.
+    pub app: AppId,
+    /// Its id in the app.
+    pub id: EndpointId,
+    /// Where requests go.
+    pub url: String,
+    /// Headers of its own, sent besides ours.
+    pub headers: Vec<(String, String)>,
+    /// How long it has to answer.
+    pub timeout: Duration,
+    /// The key that requests name.
+    pub key: AppKey,
+    /// What requests are signed with.
+    pub signing: SigningKey,
+}
+
+/// A request to deliver. Control: the ledger has at most one under way per endpoint.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Deliver(pub Request);
+
+/// Why an attempt failed, for the log.
+#[derive(Debug, thiserror::Error)]
+enum AttemptError {
+    #[error("answered {0}, only 2xx counts as received")]
+    Status(u16),
+    #[error("{0}")]
+    Send(#[from] awc::error::SendRequestError),
+}
+
+impl Endpoint {
+    /// An endpoint that has not sent anything. Call it on the thread that it is to run on.
+    #[must_use]
+    pub fn new(settings: EndpointSettings, ledger: LedgerHandle) -> Self {
+        let connector = Connector::new()
+            .timeout(settings.timeout)
+            .handshake_timeout(settings.timeout)
+            .limit(1);
+        let client = Client::builder()
+            .connector(connector)
+            .timeout(settings.timeout)
+            .disable_redirects()
+            .no_default_headers()
+            .finish();
+        Self {
+            settings,
+            ledger,
+            client,
+        }
+    }
+}
+
+impl Actor for Endpoint {
+    type Context = Context<Self>;
+}
+
+impl Handler<Deliver> for Endpoint {
+    type Result = ();
+
+    fn handle(&mut self, Deliver(request): Deliver, ctx: &mut Context<Self>) {
+        let settings = self.settings.clone();
+        let client = self.client.clone();
+        let ledger = self.ledger.clone();
+        let attempt = async move {
+            let outcome = attempt(&client, &settings, &request).await;
+            ledger.answer(Answer {
+                app: request.app,
+                endpoint: request.endpoint,
+                request: request.id,
+                outcome,
+            });
+        };
+        ctx.spawn(attempt.into_actor(self));
+    }
+}
+
+/// Posts a request once and tells how it ended.
+async fn attempt(client: &Client, settings: &EndpointSettings, request: &Request) -> Outcome {
+    match post(client, settings, request).await {
+        Ok(()) => {
+            log::debug!(
+                "app {} endpoint {}: delivered {} with {} events at attempt {}",
+                settings.app,
+                settings.id,
+                request.id,
+                request.events.len(),
+                request.attempt
+            );
+            Outcome::Delivered
+        }
+        Err((error, retry_after)) => {
+            let jitter = f64::from(clock::random_bits() as u32) / f64::from(u32::MAX);
+            let retry_in = retry::next(request.attempt, retry_after, jitter);
+            log::error!(
+                "app {} endpoint {} at {}: attempt {} of {} failed, next in {:.1} s: {error}",
+                settings.app,
+                settings.id,
+                shown(&settings.url),
+                request.attempt,
+                request.id,
+                retry_in.as_secs_f64()
+            );
+            Outcome::Failed { retry_in }
+        }
+    }
+}
+
+async fn post(
+    client: &Client,
+    settings: &EndpointSettings,
+    request: &Request,
+) -> Result<(), (AttemptError, Option<Duration>)> {
+    let now_s = clock::now().wall_ms / 1_000;
+    let delivery = delivery::build(&settings.key, &settings.signing, request, now_s);
+    let mut post = client.post(&settings.url).camel_case();
+    for (name, value) in &settings.headers {
+        post = post.insert_header((name.as_str(), value.as_str()));
+    }
+    for (name, value) in delivery.headers {
+        post = post.insert_header((name, value));
+    }
+    let sent = post.send_body(delivery.body).await;
+    let mut response = sent.map_err(|error| (AttemptError::from(error), None))?;
+    let status = response.status();
+    let asked = response
+        .headers()
+        .get(RETRY_AFTER)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| retry::retry_after(value, now_s));
+    // Reading the little there usually is lets the connection be used again.
+    let body = response.body().limit(ANSWER_BYTES_MAX);
+    let _ = actix_rt::time::timeout(settings.timeout, body).await;
+    if status.is_success() {
+        Ok(())
+    } else {
+        Err((AttemptError::Status(status.as_u16()), asked))
+    }
+}
+
+/// A URL without user info and query, for the log.
+fn shown(url: &str) -> String {
+    let url = url.split(['?', '#']).next().unwrap_or_default();
+    let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
+    let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    format!("{scheme}://{host}/{path}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_is_shown_without_user_info_and_query() {
+        for (url, want) in [
+            ("http://user:pw@host:1/a/b?token=x#y", "http://host:1/a/b"),
+            ("https://host", "https://host/"),
+            ("https://host?secret=1", "https://host/"),
+            ("https://a@b@host/x", "https://host/x"),
+        ] {
+            assert_eq!(shown(url), want);
+        }
+    }
+}

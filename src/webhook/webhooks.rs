@@ -1,0 +1,155 @@
+//! Collects what an app's channels report, and hands out what the ledger makes of it.
+
+use std::{collections::HashMap, time::Instant};
+
+use actix::{Actor, Addr, AsyncContext, Context, Handler, Message, SpawnHandle};
+
+use super::{
+    batch::{Batch, BatchLimits},
+    endpoint::{Deliver, Endpoint, EndpointSettings},
+};
+use crate::{
+    clock,
+    domain::{AppId, EndpointId},
+    ledger::{LedgerHandle, Observe, StepDone},
+};
+
+/// The webhooks of one app: a window of what was reported, and the endpoints, its children.
+///
+/// It decides nothing and waits for nothing: windows go to the ledger, and requests that come back
+/// go to their endpoints.
+pub struct Webhooks {
+    app: AppId,
+    batch: Batch,
+    endpoint_settings: Vec<EndpointSettings>,
+    endpoints: HashMap<EndpointId, Addr<Endpoint>>,
+    ledger: LedgerHandle,
+    timer: Option<(Instant, SpawnHandle)>,
+    dropped_logged: u64,
+}
+
+/// Asks whether everything that was reported has reached the ledger and was decided there.
+#[derive(Debug, Message)]
+#[rtype(result = "bool")]
+pub struct Idle;
+
+impl Webhooks {
+    /// The webhooks of an app that has reported nothing.
+    #[must_use]
+    pub fn new(
+        app: AppId,
+        limits: BatchLimits,
+        endpoint_settings: Vec<EndpointSettings>,
+        ledger: LedgerHandle,
+    ) -> Self {
+        Self {
+            batch: Batch::new(app.clone(), limits),
+            app,
+            endpoint_settings,
+            endpoints: HashMap::new(),
+            ledger,
+            timer: None,
+            dropped_logged: 0,
+        }
+    }
+
+    /// Takes the window when it is time, or sees to being woken then.
+    fn advance(&mut self, ctx: &mut Context<Self>) {
+        let now = clock::now();
+        match self.batch.deadline(now.instant) {
+            Some(at) if at <= now.instant => {
+                self.ledger.window(self.batch.take(now));
+                self.advance(ctx);
+            }
+            Some(at) => self.wake_at(at, now.instant, ctx),
+            None => {}
+        }
+    }
+
+    fn wake_at(&mut self, at: Instant, now: Instant, ctx: &mut Context<Self>) {
+        match self.timer {
+            Some((armed, _)) if armed <= at => return,
+            Some((_, handle)) => {
+                ctx.cancel_future(handle);
+            }
+            None => {}
+        }
+        let handle = ctx.run_later(at - now, |webhooks, ctx| {
+            webhooks.timer = None;
+            // What was reported before this moment lies in the mailbox before this message.
+            ctx.address().do_send(Wake);
+        });
+        self.timer = Some((at, handle));
+    }
+
+    fn log_drops(&mut self) {
+        let dropped = self.batch.dropped();
+        if dropped != self.dropped_logged {
+            log::error!(
+                "app {}: the ledger is behind, {} client events were not told",
+                self.app,
+                dropped - self.dropped_logged
+            );
+            self.dropped_logged = dropped;
+        }
+    }
+}
+
+impl Actor for Webhooks {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Context<Self>) {
+        self.ledger.attach(self.app.clone(), ctx.address().recipient());
+        for settings in self.endpoint_settings.drain(..) {
+            let id = settings.id.clone();
+            let endpoint = Endpoint::new(settings, self.ledger.clone()).start();
+            self.endpoints.insert(id, endpoint);
+        }
+    }
+}
+
+/// The timer went off.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct Wake;
+
+impl Handler<Wake> for Webhooks {
+    type Result = ();
+
+    fn handle(&mut self, Wake: Wake, ctx: &mut Context<Self>) {
+        self.advance(ctx);
+    }
+}
+
+impl Handler<Observe> for Webhooks {
+    type Result = ();
+
+    fn handle(&mut self, Observe(observed): Observe, ctx: &mut Context<Self>) {
+        self.batch.push(observed);
+        self.advance(ctx);
+    }
+}
+
+impl Handler<StepDone> for Webhooks {
+    type Result = ();
+
+    fn handle(&mut self, done: StepDone, ctx: &mut Context<Self>) {
+        self.batch.done(done.windows, done.next_due);
+        for request in done.requests {
+            match self.endpoints.get(&request.endpoint) {
+                Some(endpoint) => endpoint.do_send(Deliver(request)),
+                None => log::error!("app {}: no endpoint {}", self.app, request.endpoint),
+            }
+        }
+        self.log_drops();
+        self.advance(ctx);
+    }
+}
+
+impl Handler<Idle> for Webhooks {
+    type Result = bool;
+
+    fn handle(&mut self, Idle: Idle, _: &mut Context<Self>) -> bool {
+        self.batch.is_idle()
+    }
+}
