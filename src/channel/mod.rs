@@ -18,6 +18,6 @@ pub use backlog::{Backlog, Charge};
 pub use channel::Channel;
 pub use messages::{ChannelId, ListUsers, Publish, Subscribe, Unsubscribe, WorkerId};
 pub use registry::{ChannelRegistry, Counts, Published, UsersError};
-pub use relay::{CloseSome, Outlet, Outlets, Relay, ToRelay};
+pub use relay::{CloseSome, CountHolding, Holding, Outlet, Outlets, Relay, ToRelay};
 pub use roster::{Effect, Roster};
 pub use workers::Workers;

@@ -60,6 +60,20 @@ pub struct CloseSome {
     pub code: CloseCode,
 }
 
+/// Asks what a relay holds.
+#[derive(Debug, Message)]
+#[rtype(result = "Holding")]
+pub struct CountHolding;
+
+/// What a relay holds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, actix::MessageResponse)]
+pub struct Holding {
+    /// Sockets of open connections.
+    pub sockets: usize,
+    /// Channels with a subscriber on this thread.
+    pub channels: usize,
+}
+
 /// The sockets of one thread, shared by its relay and its connections.
 #[derive(Default)]
 pub struct Outlets {
@@ -87,9 +101,12 @@ impl Outlets {
 
     /// How many sockets there are, and how many channels have subscribers here.
     #[must_use]
-    pub fn len(&self) -> (usize, usize) {
+    pub fn holding(&self) -> Holding {
         let table = self.table.borrow();
-        (table.sockets.len(), table.channels.len())
+        Holding {
+            sockets: table.sockets.len(),
+            channels: table.channels.len(),
+        }
     }
 
     fn close_some(&self, count: usize, code: CloseCode) -> usize {
@@ -164,6 +181,14 @@ impl Handler<CloseSome> for Relay {
 
     fn handle(&mut self, CloseSome { count, code }: CloseSome, _: &mut Context<Self>) -> usize {
         self.delivery.borrow().outlets.close_some(count, code)
+    }
+}
+
+impl Handler<CountHolding> for Relay {
+    type Result = Holding;
+
+    fn handle(&mut self, CountHolding: CountHolding, _: &mut Context<Self>) -> Holding {
+        self.delivery.borrow().outlets.holding()
     }
 }
 
@@ -306,8 +331,8 @@ mod tests {
         relay.do_send(publish("b", Some(SocketId::from_random(3))));
         relay.do_send(ToRelay::Leave(ChannelId(1), SocketId::from_random(5)));
         relay.do_send(publish("c", None));
-        let all_written = || sinks[999].frames.borrow().len() == 4;
-        while !all_written() {
+        let written = || sinks.iter().map(|sink| sink.frames.borrow().len()).sum::<usize>();
+        while written() < 4_000 - 2 {
             tokio::task::yield_now().await;
         }
         for (at, sink) in sinks.iter().enumerate() {
@@ -338,7 +363,8 @@ mod tests {
         assert_eq!(relay.send(none).await.ok(), Some(1));
         assert_eq!(*sinks[0].frames.borrow(), ["ok", "a"]);
         assert!(sinks[1].frames.borrow().is_empty());
-        assert_eq!(outlets.len(), (1, 0));
+        let holding = relay.send(CountHolding).await.expect("runs");
+        assert_eq!((holding.sockets, holding.channels), (1, 0));
     }
 
     #[actix_rt::test]

@@ -20,7 +20,7 @@ pub fn serve(loaded: Loaded) -> ExitCode {
     for warning in &loaded.warnings {
         log::warn!("configuration: {warning}");
     }
-    match crate::server::run_until_signal(loaded.settings) {
+    match crate::server::run_until_signal(&loaded.settings) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&error),
     }

@@ -5,9 +5,15 @@ mod drain;
 mod listener;
 mod signals;
 
-use std::io;
+use std::{io, net::SocketAddr, time::Duration};
 
-use crate::config::Settings;
+use actix_rt::task::JoinHandle;
+use actix_server::ServerHandle;
+
+use crate::{
+    channel::{CountHolding, Holding},
+    config::Settings,
+};
 
 use assembly::Assembly;
 use signals::Signals;
@@ -17,25 +23,90 @@ use signals::Signals;
 ///
 /// # Errors
 /// When the address cannot be listened on, or a thread cannot be started.
-pub fn run_until_signal(settings: Settings) -> io::Result<()> {
+pub fn run_until_signal(settings: &Settings) -> io::Result<()> {
     actix_rt::System::new().block_on(async move {
         let mut signals = Signals::new()?;
-        let assembly = Assembly::new(&settings)?;
-        let listener = listener::bind(settings.server.listen)?;
-        let address = listener.local_addr()?;
-        let server = listener::serve(listener, &settings.server, &assembly)?;
-        let handle = server.handle();
-        let server = actix_rt::spawn(server);
-        log::info!("listening on http://{address}");
-
+        let server = Server::start(settings)?;
+        log::info!("listening on http://{}", server.address());
         signals.next().await;
         log::info!("draining, a second signal ends at once");
         signals.exit_at_next();
-        drain::drain(&assembly, &handle, settings.server.drain_timeout).await;
-        assembly.stop();
-        handle.stop(false).await;
-        server.await.map_err(io::Error::other)??;
+        server.stop().await?;
         log::info!("stopped");
         Ok(())
     })
+}
+
+/// A running server.
+pub struct Server {
+    assembly: Assembly,
+    address: SocketAddr,
+    handle: ServerHandle,
+    accepting: JoinHandle<io::Result<()>>,
+    drain_timeout: Duration,
+}
+
+/// What a server holds at a moment; all zero when every client is gone.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Census {
+    /// Connections, over all apps.
+    pub connections: usize,
+    /// Live channels, over all apps.
+    pub channels: usize,
+    /// Sockets that the relays know.
+    pub sockets: usize,
+    /// Channels that the relays know, counted once per worker.
+    pub relayed_channels: usize,
+}
+
+impl Server {
+    /// Starts a server. Call it within an actix system, which it runs in.
+    ///
+    /// # Errors
+    /// When the address cannot be listened on, or a thread cannot be started.
+    pub fn start(settings: &Settings) -> io::Result<Self> {
+        let listener = listener::bind(settings.server.listen)?;
+        let address = listener.local_addr()?;
+        let assembly = Assembly::new(settings)?;
+        let server = listener::serve(listener, &settings.server, &assembly)?;
+        Ok(Self {
+            assembly,
+            address,
+            handle: server.handle(),
+            accepting: actix_rt::spawn(server),
+            drain_timeout: settings.server.drain_timeout,
+        })
+    }
+
+    /// The address that it listens on.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Counts what it holds.
+    pub async fn census(&self) -> Census {
+        let mut census = Census::default();
+        for app in self.assembly.apps.iter() {
+            census.connections += app.connection_count();
+            census.channels += app.channels().len();
+        }
+        for relay in self.assembly.workers.relays() {
+            let Holding { sockets, channels } = relay.send(CountHolding).await.unwrap_or_default();
+            census.sockets += sockets;
+            census.relayed_channels += channels;
+        }
+        census
+    }
+
+    /// Drains it and ends its threads.
+    ///
+    /// # Errors
+    /// When accepting had failed.
+    pub async fn stop(self) -> io::Result<()> {
+        drain::drain(&self.assembly, &self.handle, self.drain_timeout).await;
+        self.assembly.stop();
+        self.handle.stop(false).await;
+        self.accepting.await.map_err(io::Error::other)?
+    }
 }

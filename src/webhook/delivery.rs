@@ -182,7 +182,7 @@ mod tests {
         check(
             vec![member(true)],
             r#"{"time_ms":1327078148132,"events":[{"name":"member_added","channel":"presence-room","user_id":"a_user_id"}]}"#,
-            "0bf6c31c4188784d9a37996ee65db795078883d30f6cd329214d516d3c2fbcaf",
+            "0bf6c31c4188784d9a37996ee65db798075883d30f6cd329214d516d3c2fbcaf",
         );
         check(
             vec![member(false)],

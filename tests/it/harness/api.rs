@@ -1,0 +1,119 @@
+//! Signed calls to the HTTP API, on raw sockets.
+
+use std::{collections::BTreeMap, time::SystemTime};
+
+use md5::{Digest, Md5};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+
+use super::{APP_ID, KEY, SECRET, hmac_hex, within};
+
+/// Calls the API of the test app.
+#[derive(Clone, Copy)]
+pub struct Api {
+    port: u16,
+}
+
+/// An answer of the server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Response {
+    pub status: u16,
+    /// The head as it came: status line and headers.
+    pub head: String,
+    pub body: String,
+}
+
+impl Response {
+    /// The body as JSON.
+    #[track_caller]
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("no JSON: {self:?}"))
+    }
+}
+
+impl Api {
+    pub fn new(port: u16) -> Self {
+        Self { port }
+    }
+
+    /// A signed GET of a path below `/apps/1`, with parameters.
+    pub async fn get(&self, path: &str, parameters: &[(&str, &str)]) -> Response {
+        let path = format!("/apps/{APP_ID}{path}");
+        let query = signed_query("GET", &path, parameters, "", KEY, SECRET, now_s());
+        self.raw("GET", &format!("{path}?{query}"), "").await
+    }
+
+    /// A signed POST to a path below `/apps/1`.
+    pub async fn post(&self, path: &str, body: &str) -> Response {
+        let path = format!("/apps/{APP_ID}{path}");
+        let query = signed_query("POST", &path, &[], body, KEY, SECRET, now_s());
+        self.raw("POST", &format!("{path}?{query}"), body).await
+    }
+
+    /// Publishes an event to one channel; the answer must be 200.
+    pub async fn trigger(&self, channel: &str, name: &str, data: &str) {
+        let body = serde_json::json!({ "name": name, "channel": channel, "data": data });
+        let response = self.post("/events", &body.to_string()).await;
+        assert_eq!((response.status, response.body.as_str()), (200, "{}"));
+    }
+
+    /// Sends a request exactly so and reads the whole answer.
+    pub async fn raw(&self, method: &str, target: &str, body: &str) -> Response {
+        let request = format!(
+            "{method} {target} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+            body.len()
+        );
+        self.raw_bytes(request.as_bytes()).await
+    }
+
+    /// Sends these bytes on a new connection and reads until the server closes it.
+    pub async fn raw_bytes(&self, request: &[u8]) -> Response {
+        let mut socket = TcpStream::connect(("127.0.0.1", self.port)).await.expect("connects");
+        // The server may answer and close before it has read all.
+        let _ = socket.write_all(request).await;
+        let mut answer = Vec::new();
+        let _ = within("an answer", socket.read_to_end(&mut answer)).await;
+        let answer = String::from_utf8_lossy(&answer);
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
+        let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or(0);
+        Response {
+            status,
+            head: head.into(),
+            body: body.into(),
+        }
+    }
+}
+
+/// The time, in seconds since 1970.
+pub fn now_s() -> u64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    since.expect("after 1970").as_secs()
+}
+
+/// The query string of a signed request, with values as they are (nothing is percent-encoded).
+pub fn signed_query(
+    method: &str,
+    path: &str,
+    parameters: &[(&str, &str)],
+    body: &str,
+    key: &str,
+    secret: &str,
+    now_s: u64,
+) -> String {
+    let mut all: BTreeMap<String, String> = parameters
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect();
+    all.insert("auth_key".into(), key.into());
+    all.insert("auth_timestamp".into(), now_s.to_string());
+    all.insert("auth_version".into(), "1.0".into());
+    if !body.is_empty() {
+        all.insert("body_md5".into(), hex::encode(Md5::digest(body)));
+    }
+    let pairs: Vec<String> = all.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let query = pairs.join("&");
+    let signature = hmac_hex(secret, &format!("{method}\n{path}\n{query}"));
+    format!("{query}&auth_signature={signature}")
+}

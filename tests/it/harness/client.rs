@@ -1,0 +1,177 @@
+//! A WebSocket client that speaks literal frames.
+
+use futures_util::{SinkExt, StreamExt};
+use tokio::net::TcpStream;
+use tokio_tungstenite::{
+    MaybeTlsStream, WebSocketStream, connect_async,
+    tungstenite::{Message, client::IntoClientRequest},
+};
+
+use super::{KEY, SECRET, hmac_hex, within};
+
+/// A client of the test app.
+pub struct Client {
+    pub socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    /// The id that the handshake gave it.
+    pub socket_id: String,
+}
+
+/// What a client received.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Frame {
+    Text(String),
+    Ping,
+    Pong(Vec<u8>),
+    Close(u16, String),
+    /// The connection ended without a close frame.
+    End,
+}
+
+impl Client {
+    /// Connects with protocol 7 and reads the handshake.
+    pub async fn connect(port: u16) -> Self {
+        let mut client = Self::open(port, &format!("/app/{KEY}?protocol=7&client=test&version=1")).await;
+        let Frame::Text(text) = client.next().await else {
+            panic!("no handshake");
+        };
+        let frame: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+        assert_eq!(frame["event"], "pusher:connection_established", "{text}");
+        let data: serde_json::Value =
+            serde_json::from_str(frame["data"].as_str().expect("a string")).expect("JSON");
+        client.socket_id = data["socket_id"].as_str().expect("a string").into();
+        client
+    }
+
+    /// Opens a WebSocket on a path, and reads nothing.
+    pub async fn open(port: u16, path: &str) -> Self {
+        Self::open_with(port, path, &[]).await
+    }
+
+    /// The same with headers besides.
+    pub async fn open_with(port: u16, path: &str, headers: &[(&'static str, &str)]) -> Self {
+        let mut request = format!("ws://127.0.0.1:{port}{path}")
+            .into_client_request()
+            .expect("a request");
+        for (name, value) in headers {
+            request.headers_mut().insert(*name, value.parse().expect("a header"));
+        }
+        let (socket, _) = within("connect", connect_async(request)).await.expect("connects");
+        Self {
+            socket,
+            socket_id: String::new(),
+        }
+    }
+
+    /// Sends a text frame.
+    pub async fn send(&mut self, text: &str) {
+        self.socket.send(Message::text(text)).await.expect("sends");
+    }
+
+    /// Sends any frame.
+    pub async fn send_message(&mut self, message: Message) {
+        self.socket.send(message).await.expect("sends");
+    }
+
+    /// Receives the next frame. Pings of the server are answered and given.
+    pub async fn next(&mut self) -> Frame {
+        let next = within("a frame", self.socket.next()).await;
+        match next {
+            Some(Ok(Message::Text(text))) => Frame::Text(text.to_string()),
+            Some(Ok(Message::Ping(_))) => Frame::Ping,
+            Some(Ok(Message::Pong(payload))) => Frame::Pong(payload.to_vec()),
+            Some(Ok(Message::Close(Some(close)))) => Frame::Close(close.code.into(), close.reason.to_string()),
+            Some(Ok(Message::Close(None))) => Frame::Close(1005, String::new()),
+            Some(Ok(other)) => panic!("not expected: {other:?}"),
+            Some(Err(_)) | None => Frame::End,
+        }
+    }
+
+    /// Receives the next frame, which must be this text.
+    #[track_caller]
+    pub fn expect(&mut self, text: &str) -> impl Future<Output = ()> {
+        let caller = std::panic::Location::caller();
+        let text = text.to_owned();
+        async move {
+            let got = self.next().await;
+            assert_eq!(got, Frame::Text(text), "at {caller}");
+        }
+    }
+
+    /// Receives the next frame, which must be a text, as JSON.
+    pub async fn next_json(&mut self) -> serde_json::Value {
+        match self.next().await {
+            Frame::Text(text) => serde_json::from_str(&text).expect("JSON"),
+            other => panic!("not a text: {other:?}"),
+        }
+    }
+
+    /// Sends a ping of the protocol and expects the pong to be the next frame: everything sent
+    /// before was handled, and nothing else was received.
+    #[track_caller]
+    pub fn expect_nothing(&mut self) -> impl Future<Output = ()> {
+        let caller = std::panic::Location::caller();
+        async move {
+            self.send(r#"{"event":"pusher:ping","data":{}}"#).await;
+            let got = self.next().await;
+            let pong = Frame::Text(r#"{"event":"pusher:pong","data":"{}"}"#.into());
+            assert_eq!(got, pong, "at {caller}");
+        }
+    }
+
+    /// Sends the subscription to a public channel.
+    pub async fn send_subscribe(&mut self, channel: &str) {
+        self.send(&format!(r#"{{"event":"pusher:subscribe","data":{{"channel":"{channel}"}}}}"#))
+            .await;
+    }
+
+    /// Subscribes to a public, private or presence channel (as `user` there) and expects the
+    /// confirmation to be the next frame.
+    pub async fn subscribe_as(&mut self, channel: &str, user: Option<&str>) -> serde_json::Value {
+        let text = self.subscription(channel, user);
+        self.send(&text).await;
+        let confirmation = self.next_json().await;
+        assert_eq!(
+            (&confirmation["event"], &confirmation["channel"]),
+            (
+                &"pusher_internal:subscription_succeeded".into(),
+                &channel.into()
+            ),
+            "{confirmation}"
+        );
+        confirmation
+    }
+
+    /// Subscribes to a public or private channel.
+    pub async fn subscribe(&mut self, channel: &str) {
+        self.subscribe_as(channel, None).await;
+    }
+
+    /// Ends a subscription; there is no answer to it.
+    pub async fn unsubscribe(&mut self, channel: &str) {
+        self.send(&format!(r#"{{"event":"pusher:unsubscribe","data":{{"channel":"{channel}"}}}}"#))
+            .await;
+    }
+
+    /// The text of a signed subscription.
+    pub fn subscription(&self, channel: &str, user: Option<&str>) -> String {
+        let channel_data = user.map(|user| format!(r#"{{"user_id":"{user}"}}"#));
+        let to_sign = match &channel_data {
+            Some(data) => format!("{}:{channel}:{data}", self.socket_id),
+            None => format!("{}:{channel}", self.socket_id),
+        };
+        let mut data = serde_json::json!({
+            "channel": channel,
+            "auth": format!("{KEY}:{}", hmac_hex(SECRET, &to_sign)),
+        });
+        if let Some(channel_data) = channel_data {
+            data["channel_data"] = channel_data.into();
+        }
+        serde_json::json!({ "event": "pusher:subscribe", "data": data }).to_string()
+    }
+
+    /// Closes properly and waits for the end.
+    pub async fn close(mut self) {
+        let _ = self.socket.close(None).await;
+        while self.next().await != Frame::End {}
+    }
+}

@@ -1,0 +1,47 @@
+//! What the tests drive the real server with: the binary as a process, raw clients, signed API
+//! calls, and a receiver of webhooks that answers as it is told.
+
+mod api;
+mod client;
+mod process;
+mod receiver;
+mod wait;
+
+pub use api::{Api, Response};
+pub use client::{Client, Frame};
+pub use process::Process;
+pub use receiver::{Answer, Delivered, Receiver};
+pub use wait::{DEADLINE, eventually, within};
+
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+
+/// The app that most tests use.
+pub const APP_ID: &str = "1";
+/// Its key.
+pub const KEY: &str = "app-key";
+/// Its secret.
+pub const SECRET: &str = "app-secret";
+
+/// Hex of the HMAC-SHA256, made here and not by the code under test.
+pub fn hmac_hex(secret: &str, text: &str) -> String {
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).expect("any length is a key");
+    mac.update(text.as_bytes());
+    hex::encode(mac.finalize().into_bytes())
+}
+
+/// A configuration of one app with these top-level sections besides, and these webhooks (YAML of a
+/// list in flow style, or empty for none).
+pub fn config(sections: &str, webhooks: &str) -> String {
+    let webhooks = if webhooks.is_empty() { "[]" } else { webhooks };
+    format!(
+        "{sections}\napps:\n  - id: \"{APP_ID}\"\n    key: {KEY}\n    secret: {SECRET}\n    webhooks: {webhooks}\n"
+    )
+}
+
+/// A webhook that asks for everything, for [`config`].
+pub fn webhook(url: &str) -> String {
+    format!(
+        "[{{url: \"{url}\", events: [channel_occupied, channel_vacated, member_added, member_removed, client_event]}}]"
+    )
+}

@@ -1,0 +1,123 @@
+//! The real binary as a process of its own.
+
+use std::{
+    io::{BufRead, BufReader},
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU32, Ordering},
+        mpsc,
+    },
+    time::Duration,
+};
+
+use super::{Api, Client};
+
+static COUNT: AtomicU32 = AtomicU32::new(0);
+
+/// A server on a free port. It is killed when this is dropped.
+pub struct Process {
+    child: Child,
+    pub port: u16,
+    folder: PathBuf,
+    log: Arc<Mutex<String>>,
+}
+
+impl Process {
+    /// Starts the binary on a configuration and waits until it listens. `server.listen` is a free
+    /// port, whatever the configuration says.
+    pub fn start(config: &str) -> Self {
+        Self::start_with(config, &[])
+    }
+
+    /// The same with environment variables besides.
+    pub fn start_with(config: &str, variables: &[(&str, &str)]) -> Self {
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("vacancy-test-{}-{count}", std::process::id());
+        let folder = std::env::temp_dir().join(name);
+        std::fs::create_dir_all(&folder).expect("a temporary folder");
+        let file = folder.join("config.yaml");
+        std::fs::write(&file, config).expect("a temporary file");
+        let mut child = Command::new(env!("CARGO_BIN_EXE_vacancy"))
+            .arg("--config")
+            .arg(&file)
+            .env("VACANCY__SERVER__LISTEN", "127.0.0.1:0")
+            .env("RUST_LOG", "info")
+            .env("NO_COLOR", "1")
+            .envs(variables.iter().copied())
+            .stderr(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("the binary starts");
+        let stderr = child.stderr.take().expect("piped");
+        let log = Arc::new(Mutex::new(String::new()));
+        let (address, listening) = mpsc::channel();
+        let lines = Arc::clone(&log);
+        std::thread::spawn(move || {
+            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                if let Some((_, port)) = line.split_once("listening on http://127.0.0.1:") {
+                    let _ = address.send(port.trim().parse().expect("a port"));
+                }
+                let mut log = lines.lock().expect("not poisoned");
+                log.push_str(&line);
+                log.push('\n');
+            }
+        });
+        match listening.recv_timeout(Duration::from_secs(10)) {
+            Ok(port) => Self {
+                child,
+                port,
+                folder,
+                log,
+            },
+            Err(_) => {
+                let _ = child.kill();
+                panic!("the server does not listen:\n{}", log.lock().expect("not poisoned"));
+            }
+        }
+    }
+
+    /// What it wrote to its log so far.
+    pub fn log(&self) -> String {
+        self.log.lock().expect("not poisoned").clone()
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Sends it a signal, by name.
+    pub fn signal(&self, name: &str) {
+        let status = Command::new("kill")
+            .args(["-s", name, &self.pid().to_string()])
+            .status()
+            .expect("kill runs");
+        assert!(status.success());
+    }
+
+    /// Tells whether it has ended, and with which code.
+    pub fn exit_code(&mut self) -> Option<i32> {
+        let status = self.child.try_wait().expect("a child")?;
+        Some(status.code().unwrap_or(-1))
+    }
+
+    /// Signed calls to its API.
+    pub fn api(&self) -> Api {
+        Api::new(self.port)
+    }
+
+    /// A connected client that has read its handshake.
+    pub async fn client(&self) -> Client {
+        Client::connect(self.port).await
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}

@@ -1,0 +1,12 @@
+//! Tests of the whole server, in one binary: clients, back ends and receivers against the real
+//! program.
+#![allow(
+    missing_docs,
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    unreachable_pub,
+    reason = "tests read clocks, and are documented by their names"
+)]
+
+mod harness;
+mod smoke;
