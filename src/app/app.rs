@@ -99,18 +99,9 @@ impl App {
     ///
     /// # Errors
     /// When too much waits to be written out; then nothing was sent.
-    pub fn publish(
-        &self,
-        channel: &ChannelName,
-        frame: Bytes,
-        except: Option<SocketId>,
-    ) -> Result<(), Busy> {
+    pub fn publish(&self, channel: &ChannelName, frame: Bytes, except: Option<SocketId>) -> Result<(), Busy> {
         let charge = self.parts.backlog.charge(frame.len()).ok_or(Busy)?;
-        let publish = Publish {
-            frame,
-            except,
-            charge,
-        };
+        let publish = Publish { frame, except, charge };
         match self.parts.channels.publish(channel, publish) {
             Published::Sent | Published::NobodyThere => Ok(()),
             Published::ChannelFull => Err(Busy),

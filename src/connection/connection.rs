@@ -112,22 +112,14 @@ impl Connection {
         self.app.channels().leave(channel, unsubscribe);
     }
 
-    fn broadcast(
-        &self,
-        channel: ChannelName,
-        name: &EventName,
-        data: String,
-        user_id: Option<UserId>,
-    ) {
+    fn broadcast(&self, channel: ChannelName, name: &EventName, data: String, user_id: Option<UserId>) {
         let message = ServerMessage::Event {
             name: name.as_str(),
             channel: &channel,
             data: &data,
             user_id: user_id.as_ref(),
         };
-        let sent = self
-            .app
-            .publish(&channel, message.to_frame(), Some(self.socket_id));
+        let sent = self.app.publish(&channel, message.to_frame(), Some(self.socket_id));
         if sent.is_err() {
             let error = ProtocolError::OverCapacity;
             let text = error.to_string();

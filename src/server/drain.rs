@@ -28,7 +28,10 @@ pub(super) async fn drain(assembly: &Assembly, server: &ServerHandle, timeout: D
     close_clients(assembly, deadline).await;
     while !is_done(assembly).await {
         if deadline <= clock::now().instant {
-            log::error!("the drain timeout is over, {} webhook events are not answered", unanswered(assembly).await);
+            log::error!(
+                "the drain timeout is over, {} webhook events are not answered",
+                unanswered(assembly).await
+            );
             return;
         }
         actix_rt::time::sleep(PAUSE).await;

@@ -34,9 +34,7 @@ pub fn hmac_hex(secret: &str, text: &str) -> String {
 /// list in flow style, or empty for none).
 pub fn config(sections: &str, webhooks: &str) -> String {
     let webhooks = if webhooks.is_empty() { "[]" } else { webhooks };
-    format!(
-        "{sections}\napps:\n  - id: \"{APP_ID}\"\n    key: {KEY}\n    secret: {SECRET}\n    webhooks: {webhooks}\n"
-    )
+    format!("{sections}\napps:\n  - id: \"{APP_ID}\"\n    key: {KEY}\n    secret: {SECRET}\n    webhooks: {webhooks}\n")
 }
 
 /// A webhook that asks for everything, for [`config`].

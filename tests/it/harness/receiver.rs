@@ -117,7 +117,11 @@ impl Receiver {
     /// Every event so far of requests that were answered 2xx, in order.
     pub fn events(&self) -> Vec<String> {
         let accepted = |request: &&Delivered| matches!(request.answer, Answer::Status(200..=299));
-        self.requests().iter().filter(accepted).flat_map(Delivered::events).collect()
+        self.requests()
+            .iter()
+            .filter(accepted)
+            .flat_map(Delivered::events)
+            .collect()
     }
 
     /// Waits until exactly these events were received, each in a signed request.
@@ -176,7 +180,8 @@ async fn read_request(socket: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<(S
             let head = String::from_utf8_lossy(&buffer[..end]).into_owned();
             let length = head.lines().find_map(|line| {
                 let (name, value) = line.split_once(':')?;
-                name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse().ok())?
+                name.eq_ignore_ascii_case("content-length")
+                    .then(|| value.trim().parse().ok())?
             });
             let length: usize = length.unwrap_or(0);
             let total = end + 4 + length;
