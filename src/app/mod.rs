@@ -6,5 +6,5 @@
 mod app;
 mod apps;
 
-pub use app::{App, AppParts, Busy, ConnectionGuard};
+pub use app::{App, AppParts, Busy, ConnectionGuard, Sender};
 pub use apps::Apps;

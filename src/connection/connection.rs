@@ -13,11 +13,10 @@ use super::{
     socket::{Socket, SocketLimits},
 };
 use crate::{
-    app::{App, ConnectionGuard},
+    app::{App, ConnectionGuard, Sender},
     channel::{Outlet, Outlets, Subscribe, Unsubscribe, WorkerId},
     clock,
     domain::{ChannelName, EventName, SocketId, UserId},
-    ledger::{ClientEvent, Observed},
     protocol::{ClientMessage, CloseCode, ProtocolError, ServerMessage, frame},
 };
 
@@ -126,14 +125,11 @@ impl Connection {
             let refusal = ServerMessage::refusal(&error, &text);
             return self.socket.write(&refusal.to_frame());
         }
-        let event = ClientEvent {
-            channel,
-            event: name.to_string(),
-            data,
+        let sender = Sender {
             socket_id: self.socket_id,
             user_id,
         };
-        self.app.observe(Observed::Client(event, clock::now()));
+        self.app.report_client_event(channel, name, data, sender, clock::now());
     }
 
     /// Pings or closes a silent client, and sees to being woken again.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use actix::{Actor, AsyncContext, Context, Handler, Message, WrapFuture};
 use awc::{Client, Connector, http::header::RETRY_AFTER};
 
-use super::{delivery, retry};
+use super::{delivery, retry, webhooks::exit_on_panic};
 use crate::{
     clock,
     domain::{AppId, AppKey, EndpointId},
@@ -81,6 +81,10 @@ impl Endpoint {
 
 impl Actor for Endpoint {
     type Context = Context<Self>;
+
+    fn stopped(&mut self, _: &mut Context<Self>) {
+        exit_on_panic("endpoint", &self.settings.app);
+    }
 }
 
 impl Handler<Deliver> for Endpoint {

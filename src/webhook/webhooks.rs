@@ -106,6 +106,19 @@ impl Actor for Webhooks {
             self.endpoints.insert(id, endpoint);
         }
     }
+
+    fn stopped(&mut self, _: &mut Context<Self>) {
+        exit_on_panic("webhooks", &self.app);
+    }
+}
+
+/// Ends the process when this thread unwinds: a server that has lost its webhooks, and goes on as
+/// if nothing were, would lie to every receiver.
+pub(super) fn exit_on_panic(what: &str, app: &AppId) {
+    if std::thread::panicking() {
+        log::error!("the {what} of app {app} broke, the process ends");
+        std::process::exit(70);
+    }
 }
 
 /// The timer went off.
