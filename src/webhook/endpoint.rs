@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use actix::{Actor, AsyncContext, Context, Handler, Message, WrapFuture};
 use awc::{Client, Connector, http::header::RETRY_AFTER};
+use percent_encoding::percent_decode_str;
 
 use super::{delivery, retry, webhooks::exit_on_panic};
 use crate::{
@@ -13,6 +14,9 @@ use crate::{
     signature::SigningKey,
 };
 
+/// How long a connection is kept for the next request: less than the 5 s after which common servers
+/// close it, so that a request rarely meets a connection that is just being closed.
+const KEEP_ALIVE: Duration = Duration::from_secs(4);
 /// Most bytes of an answer's body that are read; what it says is not needed.
 const ANSWER_BYTES_MAX: usize = 4 * 1_024;
 
@@ -64,13 +68,17 @@ impl Endpoint {
         let connector = Connector::new()
             .timeout(settings.timeout)
             .handshake_timeout(settings.timeout)
+            .conn_keep_alive(KEEP_ALIVE)
             .limit(1);
-        let client = Client::builder()
+        let mut client = Client::builder()
             .connector(connector)
             .timeout(settings.timeout)
             .disable_redirects()
-            .no_default_headers()
-            .finish();
+            .no_default_headers();
+        if let Some((name, password)) = user_info(&settings.url) {
+            client = client.basic_auth(name, password.as_deref());
+        }
+        let client = client.finish();
         Self {
             settings,
             ledger,
@@ -143,7 +151,8 @@ async fn post(
     settings: &EndpointSettings,
     request: &Request,
 ) -> Result<(), (AttemptError, Option<Duration>)> {
-    let now_s = clock::now().wall_ms / 1_000;
+    let now = clock::now();
+    let (now_s, deadline) = (now.wall_ms / 1_000, now.instant + settings.timeout);
     let delivery = delivery::build(&settings.key, &settings.signing, request, now_s);
     let mut post = client.post(&settings.url).camel_case();
     for (name, value) in &settings.headers {
@@ -162,12 +171,24 @@ async fn post(
         .and_then(|value| retry::retry_after(value, now_s));
     // Reading the little there usually is lets the connection be used again.
     let body = response.body().limit(ANSWER_BYTES_MAX);
-    let _ = actix_rt::time::timeout(settings.timeout, body).await;
+    let _ = tokio::time::timeout_at(deadline.into(), body).await;
     if status.is_success() {
         Ok(())
     } else {
         Err((AttemptError::Status(status.as_u16()), asked))
     }
+}
+
+/// The user name and the password in a URL, for basic authentication.
+fn user_info(url: &str) -> Option<(String, Option<String>)> {
+    let (_, rest) = url.split_once("://")?;
+    let authority = rest.split(['/', '?', '#']).next()?;
+    let (user_info, _) = authority.rsplit_once('@')?;
+    let decode = |text| percent_decode_str(text).decode_utf8_lossy().into_owned();
+    Some(match user_info.split_once(':') {
+        Some((name, password)) => (decode(name), Some(decode(password))),
+        None => (decode(user_info), None),
+    })
 }
 
 /// A URL without user info and query, for the log.
@@ -182,6 +203,15 @@ fn shown(url: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_user_info_of_a_url_is_percent_decoded() {
+        let read = |url| user_info(url).map(|(name, password)| (name, password.unwrap_or_default()));
+        let want = |name: &str, password: &str| Some((name.to_owned(), password.to_owned()));
+        assert_eq!(read("https://me:s%40cret@host/x@y"), want("me", "s@cret"));
+        assert_eq!(read("https://me@host"), want("me", ""));
+        assert_eq!(read("https://host/a@b"), None);
+    }
 
     #[test]
     fn a_url_is_shown_without_user_info_and_query() {
