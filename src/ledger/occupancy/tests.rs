@@ -202,6 +202,9 @@ fn the_next_deadline_is_the_earliest() {
     let at = |ms| Some(check.start.ms(ms).instant);
     assert_eq!(check.occupancy.next_due(), at(1_010));
     assert!(!check.occupancy.is_empty());
+    check.enter("a", 30).enter("b", 30);
+    assert_eq!(check.occupancy.next_due(), None);
+    assert!(!check.occupancy.is_empty());
 }
 
 #[test]
