@@ -10,3 +10,5 @@
 
 mod harness;
 mod smoke;
+mod conformance;
+mod docs;
