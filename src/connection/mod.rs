@@ -21,4 +21,4 @@ pub use rate::TokenBucket;
 pub use reassembly::{Assembled, Reassembly, ReassemblyError};
 pub use session::{Command, Session, SessionRules};
 pub use socket::{Socket, SocketLimits};
-pub use upgrade::{Upgrader, protocol_version};
+pub use upgrade::Upgrader;

@@ -110,10 +110,14 @@ impl Socket {
 
     /// Ends the connection with a code and a reason of at most 123 bytes, after what waits.
     pub fn close_with(&self, code: u16, reason: &str) {
+        self.end(code, reason, self.tells_error_first && 4_000 <= code);
+    }
+
+    fn end(&self, code: u16, reason: &str, with_error: bool) {
         if self.state.get() != State::Open {
             return;
         }
-        if self.tells_error_first && 4_000 <= code {
+        if with_error {
             let error = ServerMessage::Error {
                 code: Some(code),
                 message: reason,
@@ -270,6 +274,9 @@ impl Outlet for Socket {
     }
 
     fn close(&self, code: CloseCode) {
+        if let CloseCode::Echo(code) = code {
+            return self.end(code, "", false);
+        }
         self.close_with(code.code(), code.reason());
     }
 }

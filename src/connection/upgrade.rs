@@ -24,7 +24,9 @@ use crate::{
     signature::http_request::Query,
 };
 
-/// The protocol that is assumed when a client names none.
+/// The oldest protocol that is spoken.
+const OLDEST: u8 = 4;
+/// The newest, which is assumed when a client names none.
 const NEWEST: u8 = 7;
 
 /// Takes sockets over on one worker thread.
@@ -83,10 +85,9 @@ impl Upgrader {
 
     /// Starts a connection, or closes it with a code when it may not be.
     fn open(&self, key: &str, query: &str, io: TcpStream, first_bytes: BytesMut) {
-        let version = protocol_version(query);
-        let protocol = version.unwrap_or(NEWEST);
-        let socket = Socket::new(io, self.settings.socket, protocol);
-        let (app, rules) = match version.and_then(|_| self.find(key)) {
+        let asked = asked_version(query);
+        let socket = Socket::new(io, self.settings.socket, asked.unwrap_or(NEWEST));
+        let (app, rules) = match asked.and_then(check_version).and_then(|()| self.find(key)) {
             Ok(found) => found,
             Err(CloseCode::UnknownApp) => {
                 let key: String = key.chars().take(40).collect();
@@ -116,19 +117,27 @@ impl Upgrader {
     }
 }
 
-/// The protocol version that a query asks for: 4 to 7, and 7 when it names none.
+/// The protocol version that a query asks for, supported or not, cut to 0 to 255; 7 when it names
+/// none.
 ///
 /// # Errors
-/// The code to close with when the version is no number or not supported.
-pub fn protocol_version(query: &str) -> Result<u8, CloseCode> {
+/// The code to close with when the version is no number.
+fn asked_version(query: &str) -> Result<u8, CloseCode> {
     let query = Query::parse(query).map_err(|_| CloseCode::InvalidVersion)?;
     match query.get("protocol") {
         None | Some("") => Ok(NEWEST),
         Some(text) => match text.parse::<i64>() {
-            Ok(version @ 4..=7) => Ok(u8::try_from(version).unwrap_or(NEWEST)),
-            Ok(_) => Err(CloseCode::UnsupportedVersion),
+            Ok(version) => Ok(u8::try_from(version.max(0)).unwrap_or(u8::MAX)),
             Err(_) => Err(CloseCode::InvalidVersion),
         },
+    }
+}
+
+fn check_version(version: u8) -> Result<(), CloseCode> {
+    if (OLDEST..=NEWEST).contains(&version) {
+        Ok(())
+    } else {
+        Err(CloseCode::UnsupportedVersion)
     }
 }
 
@@ -191,24 +200,25 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check_version(query: &str, want: Result<u8, CloseCode>) {
-        assert_eq!(protocol_version(query), want, "{query}");
+    fn check(query: &str, want: Result<u8, CloseCode>) {
+        assert_eq!(asked_version(query), want, "{query}");
     }
 
     #[test]
     fn protocols_4_to_7_are_spoken_and_7_is_assumed() {
         for version in 4..=7 {
-            check_version(&format!("client=js&protocol={version}&version=8"), Ok(version));
+            check(&format!("client=js&protocol={version}&version=8"), Ok(version));
+            assert_eq!(check_version(version), Ok(()));
         }
-        check_version("", Ok(7));
-        check_version("protocol=", Ok(7));
-        for old_or_new in ["3", "8", "0", "-1", "700"] {
-            check_version(&format!("protocol={old_or_new}"), Err(CloseCode::UnsupportedVersion));
+        check("", Ok(7));
+        check("protocol=", Ok(7));
+        for (other, version) in [("3", 3), ("8", 8), ("0", 0), ("-1", 0), ("700", 255)] {
+            check(&format!("protocol={other}"), Ok(version));
+            assert_eq!(check_version(version), Err(CloseCode::UnsupportedVersion));
         }
-        for bad in ["seven", "7.0", "7x"] {
-            check_version(&format!("protocol={bad}"), Err(CloseCode::InvalidVersion));
+        for bad in ["seven", "7.0", "7x", "%ff"] {
+            check(&format!("protocol={bad}"), Err(CloseCode::InvalidVersion));
         }
-        check_version("protocol=%ff", Err(CloseCode::InvalidVersion));
     }
 
     #[test]

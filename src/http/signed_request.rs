@@ -5,6 +5,7 @@ use std::{future::Future, pin::Pin, sync::Arc};
 use actix_web::{
     FromRequest, HttpRequest,
     dev::Payload,
+    http::header::CONTENT_LENGTH,
     web::{self, Bytes},
 };
 
@@ -43,11 +44,20 @@ impl FromRequest for SignedRequest {
         let request = request.clone();
         let payload = web::Payload::from_request(&request, payload);
         Box::pin(async move {
+            if announced_length(&request).is_some_and(|length| REQUEST_BODY_BYTES_MAX < length) {
+                return Err(ApiError::BodyTooLarge);
+            }
             let payload = payload.await.map_err(|_| ApiError::BodyUnreadable)?;
             let body = read_body(payload).await?;
             verify(&request, body)
         })
     }
+}
+
+/// The length in the head; one that no `usize` holds is the largest.
+fn announced_length(request: &HttpRequest) -> Option<usize> {
+    let value = request.headers().get(CONTENT_LENGTH)?.to_str().ok()?;
+    Some(value.trim().parse().unwrap_or(usize::MAX))
 }
 
 async fn read_body(payload: web::Payload) -> Result<Bytes, ApiError> {

@@ -1,6 +1,6 @@
 //! What a client is told in a `pusher:error` while its connection stays open.
 
-use crate::domain::{ChannelName, limits::CLIENT_EVENTS_PER_SECOND};
+use crate::domain::ChannelName;
 
 /// A refusal that leaves the connection open (PROTOCOL.md sections 1.9 and 3).
 ///
@@ -30,7 +30,7 @@ pub enum ProtocolError {
     #[error("Cannot broadcast client event (connection not subscribed to channel {0})")]
     ClientEventNotSubscribed(ChannelName),
     /// The client sends events too fast.
-    #[error("Client event rejected due to rate limit ({CLIENT_EVENTS_PER_SECOND} per second)")]
+    #[error("Client event rejected due to rate limit")]
     ClientEventRate,
     /// The server has too many bytes waiting to be written out.
     #[error("Client event rejected because the server is over capacity, try again")]
@@ -108,7 +108,7 @@ mod tests {
         check(
             &ProtocolError::ClientEventRate,
             Some(4301),
-            "Client event rejected due to rate limit (10 per second)",
+            "Client event rejected due to rate limit",
         );
         check(
             &ProtocolError::ClientEventTooLarge { len: 11, limit: 10 },

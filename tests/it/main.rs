@@ -11,3 +11,5 @@
 mod harness;
 mod smoke;
 mod tidy;
+mod conformance;
+mod docs;

@@ -4,6 +4,7 @@
 mod api;
 mod client;
 mod process;
+mod raw;
 mod receiver;
 mod wait;
 
@@ -11,7 +12,10 @@ pub use api::{Api, Response};
 pub use client::{Client, Frame};
 pub use process::Process;
 pub use receiver::{Answer, Delivered, Receiver};
+pub use raw::{Raw, client_frame, client_text, upgrade_request};
 pub use wait::{DEADLINE, eventually, within};
+
+pub use api::{now_s, signed_query};
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;

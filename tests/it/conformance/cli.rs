@@ -1,0 +1,279 @@
+//! The real program's commands: what they print and how they end.
+
+use std::{
+    path::PathBuf,
+    process::{Command, Output},
+    sync::atomic::{AtomicU32, Ordering},
+};
+
+static COUNT: AtomicU32 = AtomicU32::new(0);
+
+/// A folder for a configuration; removed when dropped.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> Self {
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let folder = std::env::temp_dir().join(format!("vacancy-cli-{}-{count}", std::process::id()));
+        std::fs::create_dir_all(&folder).expect("a temporary folder");
+        Self(folder)
+    }
+
+    fn with(self, name: &str, text: &str) -> Self {
+        std::fs::write(self.0.join(name), text).expect("a file");
+        self
+    }
+
+    fn run(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Ran {
+        let Output { status, stdout, stderr } = Command::new(env!("CARGO_BIN_EXE_vacancy"))
+            .args(arguments)
+            .current_dir(&self.0)
+            .env_clear()
+            .envs(variables.iter().copied())
+            .output()
+            .expect("the program starts");
+        Ran {
+            code: status.code(),
+            stdout: String::from_utf8(stdout).expect("UTF-8"),
+            stderr: String::from_utf8(stderr).expect("UTF-8"),
+        }
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+struct Ran {
+    code: Option<i32>,
+    stdout: String,
+    stderr: String,
+}
+
+impl Ran {
+    #[track_caller]
+    fn is(&self, code: i32, stdout: &str, stderr: &str) {
+        assert_eq!(
+            (self.code, self.stdout.as_str(), self.stderr.as_str()),
+            (Some(code), stdout, stderr)
+        );
+    }
+}
+
+/// What `check` says of a configuration.
+fn checked(yaml: &str, variables: &[(&str, &str)]) -> Ran {
+    Folder::new().with("my.yaml", yaml).run(&["check", "--config", "my.yaml"], variables)
+}
+
+const GOOD: &str = "apps: [{id: '1', key: k, secret: hunter2}]\n";
+
+#[test]
+fn check_of_a_good_file_says_what_is_in_it_and_exits_0() {
+    checked(GOOD, &[]).is(0, "my.yaml: ok (1 app, 0 webhooks)\n", "");
+}
+
+#[test]
+fn check_prints_every_problem_at_once_with_its_path_and_exits_1() {
+    let yaml = r#"
+server: {lisen: "127.0.0.1:1", workers: none, ping_after: 60, outbound_limit: 1XB}
+webhooks: {max_batch_events: 0}
+ledgr: {path: memory}
+apps:
+  - {id: "a b", key: k, secret: x, webhooks: [{url: "ftp://h/", events: [channel_ocupied]}]}
+  - {id: "2", key: k, enabeld: true}
+"#;
+    let got = checked(yaml, &[]);
+    assert_eq!((got.code, got.stderr.as_str()), (Some(1), ""));
+    let mut lines = got.stdout.lines();
+    let head = lines.next().expect("a line");
+    let problems: Vec<&str> = lines.collect();
+    assert_eq!(head, format!("my.yaml: {} problems", problems.len()));
+    for path in [
+        "server.lisen: unknown key, did you mean `listen`?",
+        "server.workers: ",
+        "server.ping_after: ",
+        "server.outbound_limit: ",
+        "webhooks.max_batch_events: ",
+        "ledgr: unknown key, did you mean `ledger`?",
+        "apps[0].id: ",
+        "apps[0].webhooks[0].url: ",
+        "apps[0].webhooks[0].events[0]: no such webhook event, did you mean `channel_occupied`?",
+        "apps[1].key: ",
+        "apps[1].secret: ",
+        "apps[1].enabeld: unknown key, did you mean `enabled`?",
+    ] {
+        let found = problems.iter().any(|problem| problem.trim_start().starts_with(path));
+        assert!(found, "{path}\n{}", got.stdout);
+    }
+}
+
+#[test]
+fn what_is_not_yaml_is_named_with_its_place() {
+    let got = checked("server:\n  listen: [\n", &[]);
+    assert_eq!(got.code, Some(1));
+    assert!(got.stdout.starts_with("my.yaml:") && got.stdout.contains("not YAML"), "{}", got.stdout);
+    let got = checked("apps: [{id: '1', key: k, secret: x}]\nserver: {}\nserver: {}\n", &[]);
+    assert_eq!(got.code, Some(1), "a key given twice: {}", got.stdout);
+}
+
+#[test]
+fn a_file_without_apps_or_without_anything_is_a_problem() {
+    for yaml in ["", "server: {}\n", "apps: []\n", "apps: {}\n", "7\n"] {
+        let got = checked(yaml, &[]);
+        assert_eq!(got.code, Some(1), "{yaml:?}: {}", got.stdout);
+    }
+}
+
+#[test]
+fn two_apps_with_one_id_or_one_key_are_a_problem() {
+    let got = checked("apps: [{id: a, key: k, secret: x}, {id: a, key: l, secret: x}, {id: b, key: k, secret: x}]", &[]);
+    assert_eq!(got.code, Some(1));
+    assert!(got.stdout.contains("apps[1].id: ") && got.stdout.contains("apps[2].key: "), "{}", got.stdout);
+}
+
+#[test]
+fn a_named_file_that_is_absent_stops_every_command() {
+    let folder = Folder::new().with("config.yaml", GOOD);
+    let want = "missing.yaml: cannot be read, name another with --config FILE: No such file or directory (os error 2)";
+    folder
+        .run(&["serve", "--config", "missing.yaml"], &[])
+        .is(1, "", &format!("vacancy: {want}\n"));
+    folder
+        .run(&["--config", "missing.yaml"], &[])
+        .is(1, "", &format!("vacancy: {want}\n"));
+    folder
+        .run(&["config", "--config", "missing.yaml"], &[])
+        .is(1, "", &format!("vacancy: {want}\n"));
+    folder
+        .run(&["check", "--config", "missing.yaml"], &[])
+        .is(1, &format!("{want}\n"), "");
+}
+
+#[test]
+fn a_bad_file_stops_the_server_with_all_its_problems() {
+    let folder = Folder::new().with("config.yaml", "servr: {}\napps: [{id: '1', key: k}]\n");
+    for arguments in [&["serve"][..], &[]] {
+        let got = folder.run(arguments, &[]);
+        assert_eq!((got.code, got.stdout.as_str()), (Some(1), ""));
+        assert!(got.stderr.starts_with("vacancy: config.yaml: 2 problems\n"), "{}", got.stderr);
+    }
+}
+
+#[test]
+fn the_file_of_the_folder_is_the_default_and_the_sample_stands_in_for_it() {
+    let folder = Folder::new().with("config.yaml", GOOD);
+    folder.run(&["check"], &[]).is(0, "config.yaml: ok (1 app, 0 webhooks)\n", "");
+    Folder::new()
+        .run(&["check"], &[])
+        .is(0, "built-in config.yaml: ok (1 app, 1 webhook)\n", "");
+}
+
+#[test]
+fn config_shows_each_value_with_its_origin_and_hides_secrets() {
+    let yaml = r#"
+webhooks: {vacated_delay: 1s}
+apps:
+  - id: "1"
+    key: "${KEY:-fallback}"
+    secret: hunter2
+    webhooks: [{url: "http://user:pw@h/path?token=t0ken", events: [client_event], headers: {Authorization: "Bearer t0ken"}}]
+"#;
+    let folder = Folder::new().with("config.yaml", yaml);
+    let got = folder.run(&["config"], &[("VACANCY__SERVER__LISTEN", "127.0.0.1:7000"), ("VACANCY__APPS__0__ENABLED", "false")]);
+    assert_eq!((got.code, got.stderr.as_str()), (Some(0), ""));
+    for line in [
+        "server.listen = 127.0.0.1:7000   (environment VACANCY__SERVER__LISTEN)",
+        "server.ping_after = 60s   (default)",
+        "webhooks.vacated_delay = 1s   (file)",
+        "apps[0].enabled = false   (environment VACANCY__APPS__0__ENABLED)",
+        "apps[0].vacated_delay = 1s   (from webhooks.vacated_delay)",
+        "apps[0].secret = ********   (file)",
+    ] {
+        assert!(got.stdout.lines().any(|got| got == line), "{line}\n{}", got.stdout);
+    }
+    assert!(got.stdout.contains("apps[0].key = fallback"), "{}", got.stdout);
+    for secret in ["hunter2", "pw@", "t0ken"] {
+        assert!(!got.stdout.contains(secret), "{secret}\n{}", got.stdout);
+    }
+}
+
+#[test]
+fn a_variable_overrides_the_file_lists_by_index() {
+    let got = checked(GOOD, &[("VACANCY__APPS__0__SECRET", "other"), ("VACANCY__APPS__1__ID", "2"), ("VACANCY__APPS__1__KEY", "l"), ("VACANCY__APPS__1__SECRET", "s")]);
+    got.is(0, "my.yaml: ok (2 apps, 0 webhooks)\n", "");
+    let got = checked(GOOD, &[("VACANCY__SERVER__LISTN", "127.0.0.1:1")]);
+    got.is(
+        1,
+        "my.yaml: 1 problem\n  server.listn: unknown key, did you mean `listen`? (environment VACANCY__SERVER__LISTN)\n",
+        "",
+    );
+    let got = checked(GOOD, &[("VACANCY__APPS__7__ID", "x")]);
+    assert_eq!(got.code, Some(1), "{}", got.stdout);
+    assert!(got.stdout.contains("(environment VACANCY__APPS__7__ID)"), "{}", got.stdout);
+}
+
+#[test]
+fn a_name_in_a_value_is_taken_from_the_environment_and_must_be_set() {
+    let yaml = "apps: [{id: '1', key: k, secret: \"${SECRET}\"}]\n";
+    let got = checked(yaml, &[]);
+    assert_eq!(got.code, Some(1));
+    assert!(got.stdout.contains("apps[0].secret: ") && got.stdout.contains("SECRET"), "{}", got.stdout);
+    checked(yaml, &[("SECRET", "hunter2")]).is(0, "my.yaml: ok (1 app, 0 webhooks)\n", "");
+    let yaml = yaml.replace("${SECRET}", "${SECRET:-hunter3}");
+    checked(&yaml, &[]).is(0, "my.yaml: ok (1 app, 0 webhooks)\n", "");
+}
+
+#[test]
+fn a_secret_may_be_in_a_file_beside_the_configuration() {
+    let yaml = "apps: [{id: '1', key: k, secret_file: secret.txt}]\n";
+    let folder = Folder::new().with("my.yaml", yaml).with("secret.txt", "hunter2\n");
+    let got = folder.run(&["config", "--config", "my.yaml"], &[]);
+    assert_eq!(got.code, Some(0), "{}", got.stderr);
+    assert!(!got.stdout.contains("hunter2"), "{}", got.stdout);
+    let got = Folder::new().with("my.yaml", yaml).run(&["check", "--config", "my.yaml"], &[]);
+    assert_eq!(got.code, Some(1));
+    assert!(got.stdout.contains("apps[0].secret_file: "), "{}", got.stdout);
+}
+
+#[test]
+fn the_sample_secret_beyond_loopback_stops_the_server_and_says_how_to_make_a_good_one() {
+    let folder = Folder::new();
+    for listen in ["0.0.0.0:0", "[::]:0", "192.0.2.1:0"] {
+        let got = folder.run(&["serve"], &[("VACANCY__SERVER__LISTEN", listen)]);
+        assert_eq!((got.code, got.stdout.as_str()), (Some(1), ""), "{listen}");
+        assert!(got.stderr.contains("apps[0].secret: is the sample secret"), "{}", got.stderr);
+        assert!(got.stderr.contains("openssl rand -hex 16"), "{}", got.stderr);
+    }
+    let good = [("VACANCY__SERVER__LISTEN", "0.0.0.0:0"), ("VACANCY__APPS__0__SECRET", "e3b0c44298fc1c149afb")];
+    assert_eq!(folder.run(&["check"], &good).code, Some(0));
+}
+
+#[test]
+fn an_address_that_is_taken_stops_the_server_with_exit_code_1() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = taken.local_addr().expect("bound").to_string();
+    let got = Folder::new()
+        .with("config.yaml", GOOD)
+        .run(&["serve"], &[("VACANCY__SERVER__LISTEN", &address), ("RUST_LOG", "error")]);
+    assert_eq!(got.code, Some(1));
+    let want = format!("vacancy: cannot listen on {address} (server.listen): Address already in use (os error 98)\n");
+    assert!(got.stderr.ends_with(&want), "{}", got.stderr);
+}
+
+#[test]
+fn an_unknown_command_or_option_exits_2_with_a_suggestion() {
+    let folder = Folder::new();
+    let got = folder.run(&["chekc"], &[]);
+    assert_eq!(got.code, Some(2));
+    assert!(got.stderr.contains("'check'"), "{}", got.stderr);
+    assert_eq!(folder.run(&["--config"], &[]).code, Some(2));
+    let help = folder.run(&["--help"], &[]);
+    assert_eq!(help.code, Some(0));
+    for command in ["serve", "check", "config"] {
+        assert!(help.stdout.contains(command), "{}", help.stdout);
+    }
+    let version = folder.run(&["--version"], &[]);
+    version.is(0, &format!("vacancy {}\n", env!("CARGO_PKG_VERSION")), "");
+}

@@ -1,0 +1,108 @@
+//! The unchanged client libraries and server SDKs against the real program: one test per program in
+//! `tests/clients`, which prints a line for each of its checks.
+
+use std::{
+    net::TcpListener,
+    path::{Path, PathBuf},
+    process::{Command, Output},
+};
+
+use crate::harness::{APP_ID, KEY, Process, SECRET, config};
+
+const INSTALL: &str = "run ./test, which installs what the client tests need";
+
+fn clients(language: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients").join(language)
+}
+
+/// A port that nobody listens on.
+pub(super) fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    listener.local_addr().expect("bound").port()
+}
+
+/// The folder of the npm packages; fails when they are not installed.
+pub(super) fn node_modules() -> PathBuf {
+    let folder = clients("node").join("node_modules");
+    for package in ["pusher", "pusher-js", "laravel-echo"] {
+        assert!(folder.join(package).is_dir(), "{package} is not in {}: {INSTALL}", folder.display());
+    }
+    folder
+}
+
+fn python() -> PathBuf {
+    let python = std::env::var_os("VACANCY_CLIENTS_PYTHON").map_or_else(
+        || {
+            let target = std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
+            let target = Path::new(env!("CARGO_MANIFEST_DIR")).join(target);
+            target.join("clients-venv/bin/python")
+        },
+        PathBuf::from,
+    );
+    assert!(python.is_file(), "{} is not there: {INSTALL}", python.display());
+    python
+}
+
+/// Runs a program against a server whose webhooks go to the program; all its checks must be ok, and
+/// at least so many.
+fn check(interpreter: &Path, program: &Path, at_least: usize) {
+    let port = free_port();
+    let webhooks = format!(
+        "[{{url: \"http://127.0.0.1:{port}/\", events: [channel_occupied, channel_vacated]}}]"
+    );
+    let server = Process::start(&config("webhooks: {vacated_delay: 300ms}", &webhooks));
+    let output = Command::new(interpreter)
+        .arg(program)
+        .env("VACANCY_HOST", "127.0.0.1")
+        .env("VACANCY_PORT", server.port.to_string())
+        .env("VACANCY_APP_ID", APP_ID)
+        .env("VACANCY_APP_KEY", KEY)
+        .env("VACANCY_APP_SECRET", SECRET)
+        .env("WEBHOOK_PORT", port.to_string())
+        .output();
+    let Output { status, stdout, stderr } =
+        output.unwrap_or_else(|error| panic!("{} does not start ({error}): {INSTALL}", interpreter.display()));
+    let (stdout, stderr) = (String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr));
+    let passed = stdout.lines().filter(|line| line.starts_with("ok - ")).count();
+    let others: Vec<&str> = stdout.lines().filter(|line| !line.starts_with("ok - ")).collect();
+    assert!(
+        status.success() && others.is_empty() && at_least <= passed,
+        "{}: {status}, {passed} of at least {at_least} ok\n{stdout}\n{stderr}\nserver:\n{}",
+        program.display(),
+        server.log()
+    );
+}
+
+fn check_node(program: &str, at_least: usize) {
+    node_modules();
+    check(Path::new("node"), &clients("node").join(program), at_least);
+}
+
+fn check_python(program: &str, at_least: usize) {
+    check(&python(), &clients("python").join(program), at_least);
+}
+
+#[test]
+fn pusher_js() {
+    check_node("pusher_js.mjs", 13);
+}
+
+#[test]
+fn laravel_echo() {
+    check_node("laravel_echo.mjs", 5);
+}
+
+#[test]
+fn pusher_for_node() {
+    check_node("pusher_server.mjs", 12);
+}
+
+#[test]
+fn pysher() {
+    check_python("pysher_client.py", 9);
+}
+
+#[test]
+fn pusher_for_python() {
+    check_python("pusher_server.py", 12);
+}
