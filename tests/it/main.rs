@@ -8,6 +8,9 @@
     reason = "tests read clocks, and are documented by their names"
 )]
 
+mod delivery;
 mod harness;
+mod occupancy;
+mod races;
 mod smoke;
 mod tidy;

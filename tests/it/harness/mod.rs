@@ -10,7 +10,7 @@ mod wait;
 pub use api::{Api, Response};
 pub use client::{Client, Frame};
 pub use process::Process;
-pub use receiver::{Answer, Delivered, Receiver};
+pub use receiver::{Answer, Delivered, Receiver, alternating};
 pub use wait::{DEADLINE, eventually, within};
 
 use hmac::{Hmac, KeyInit, Mac};
