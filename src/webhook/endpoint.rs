@@ -2,15 +2,19 @@
 
 use std::time::Duration;
 
-use actix::{Actor, AsyncContext, Context, Handler, Message, WrapFuture};
-use awc::{Client, Connector, http::header::RETRY_AFTER};
+use actix::{Actor, Context, Handler, Message};
+use awc::{
+    Client, Connector,
+    error::{ConnectError, SendRequestError},
+    http::header::RETRY_AFTER,
+};
 use percent_encoding::percent_decode_str;
 
 use super::{delivery, retry, webhooks::exit_on_panic};
 use crate::{
     clock,
     domain::{AppId, AppKey, EndpointId},
-    ledger::{Answer, LedgerHandle, Outcome, Request},
+    ledger::{Answer, LedgerHandle, Outcome, Request, RequestId},
     signature::SigningKey,
 };
 
@@ -57,8 +61,21 @@ pub struct Deliver(pub Request);
 enum AttemptError {
     #[error("answered {0}, only 2xx counts as received")]
     Status(u16),
+    #[error("closed the connection without an answer")]
+    Closed,
     #[error("{0}")]
-    Send(#[from] awc::error::SendRequestError),
+    Send(SendRequestError),
+}
+
+impl From<SendRequestError> for AttemptError {
+    fn from(error: SendRequestError) -> Self {
+        // The client names it after its own insides.
+        if matches!(error, SendRequestError::Connect(ConnectError::Disconnected)) {
+            Self::Closed
+        } else {
+            Self::Send(error)
+        }
+    }
 }
 
 impl Endpoint {
@@ -98,20 +115,54 @@ impl Actor for Endpoint {
 impl Handler<Deliver> for Endpoint {
     type Result = ();
 
-    fn handle(&mut self, Deliver(request): Deliver, ctx: &mut Context<Self>) {
+    fn handle(&mut self, Deliver(request): Deliver, _: &mut Context<Self>) {
         let settings = self.settings.clone();
         let client = self.client.clone();
-        let ledger = self.ledger.clone();
-        let attempt = async move {
-            let outcome = attempt(&client, &settings, &request).await;
-            ledger.answer(Answer {
-                app: request.app,
-                endpoint: request.endpoint,
-                request: request.id,
-                outcome,
-            });
-        };
-        ctx.spawn(attempt.into_actor(self));
+        let mut pending = PendingAnswer::new(self.ledger.clone(), &request);
+        // A task of its own: if it breaks, the endpoint lives on.
+        actix_rt::spawn(async move {
+            pending.is(attempt(&client, &settings, &request).await);
+        });
+    }
+}
+
+/// The answer that the ledger waits for. It is given when this is dropped, also by a panic:
+/// otherwise the lane would wait for ever.
+struct PendingAnswer {
+    ledger: LedgerHandle,
+    app: AppId,
+    endpoint: EndpointId,
+    request: RequestId,
+    outcome: Outcome,
+}
+
+impl PendingAnswer {
+    /// An answer that says failed until it is known better.
+    fn new(ledger: LedgerHandle, request: &Request) -> Self {
+        Self {
+            ledger,
+            app: request.app.clone(),
+            endpoint: request.endpoint.clone(),
+            request: request.id,
+            outcome: Outcome::Failed {
+                retry_in: retry::next(request.attempt, None, 0.5),
+            },
+        }
+    }
+
+    fn is(&mut self, outcome: Outcome) {
+        self.outcome = outcome;
+    }
+}
+
+impl Drop for PendingAnswer {
+    fn drop(&mut self) {
+        self.ledger.answer(Answer {
+            app: self.app.clone(),
+            endpoint: self.endpoint.clone(),
+            request: self.request,
+            outcome: self.outcome,
+        });
     }
 }
 
@@ -223,5 +274,54 @@ mod tests {
         ] {
             assert_eq!(shown(url), want);
         }
+    }
+
+    /// Tells what it was answered.
+    struct Recorder(std::sync::mpsc::Sender<Outcome>);
+
+    impl crate::ledger::Ledger for Recorder {
+        fn step(
+            &mut self,
+            step: crate::ledger::Step,
+            _: crate::domain::Now,
+        ) -> Result<crate::ledger::Done, crate::ledger::LedgerError> {
+            for answer in step.answers {
+                let _ = self.0.send(answer.outcome);
+            }
+            Ok(crate::ledger::Done::default())
+        }
+
+        fn read(&self, _: &crate::ledger::Query) -> Result<crate::ledger::View, crate::ledger::LedgerError> {
+            Ok(crate::ledger::View::Unanswered(0))
+        }
+    }
+
+    #[test]
+    fn an_attempt_that_breaks_is_answered_as_failed() {
+        let (sender, outcomes) = std::sync::mpsc::channel();
+        let ledger = crate::ledger::spawn(Box::new(Recorder(sender))).expect("a thread");
+        let request = Request {
+            id: RequestId(1),
+            app: "1".parse().expect("valid"),
+            endpoint: "e".parse().expect("valid"),
+            time_ms: 0,
+            attempt: 3,
+            events: Vec::new(),
+        };
+        let pending = PendingAnswer::new(ledger.handle(), &request);
+        let broken = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            let _pending = pending;
+            panic!("as an attempt might");
+        }));
+        assert!(broken.is_err());
+        let failed = Outcome::Failed {
+            retry_in: Duration::from_secs(4),
+        };
+        assert_eq!(outcomes.recv(), Ok(failed));
+        let mut pending = PendingAnswer::new(ledger.handle(), &request);
+        pending.is(Outcome::Delivered);
+        drop(pending);
+        assert_eq!(outcomes.recv(), Ok(Outcome::Delivered));
+        ledger.stop();
     }
 }

@@ -8,7 +8,10 @@
     reason = "tests read clocks, and are documented by their names"
 )]
 
+mod delivery;
 mod harness;
+mod occupancy;
+mod races;
 mod smoke;
 mod tidy;
 mod conformance;

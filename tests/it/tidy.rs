@@ -87,6 +87,7 @@ const SHELLS: &[&str] = &[
     "server/signals.rs",
     "webhook/endpoint.rs",
     "webhook/webhooks.rs",
+    "webhook/webhooks/tests.rs",
 ];
 
 /// What a pure file does not mention.

@@ -169,6 +169,15 @@ impl Client {
         serde_json::json!({ "event": "pusher:subscribe", "data": data }).to_string()
     }
 
+    /// Vanishes: the kernel sends RST, no close frame and no FIN.
+    pub fn reset(self) {
+        let MaybeTlsStream::Plain(socket) = self.socket.get_ref() else {
+            panic!("not a plain socket");
+        };
+        let now = Some(std::time::Duration::ZERO);
+        socket2::SockRef::from(socket).set_linger(now).expect("a TCP socket");
+    }
+
     /// Closes properly and waits for the end.
     pub async fn close(mut self) {
         let _ = self.socket.close(None).await;
