@@ -131,9 +131,10 @@ impl<'de> Visitor<'de> for Messages {
 
     fn visit_seq<S: SeqAccess<'de>>(self, mut seq: S) -> Result<Sent, S::Error> {
         let mut messages = Vec::new();
-        while messages.len() < SEND_MESSAGES_MAX
-            && let Some(message) = seq.next_element()?
-        {
+        for _ in 0..SEND_MESSAGES_MAX {
+            let Some(message) = seq.next_element()? else {
+                break;
+            };
             messages.push(message);
         }
         let mut count = messages.len();
