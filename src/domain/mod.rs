@@ -4,9 +4,11 @@
 //! valid; the constructors return what was wrong instead.
 
 mod app;
+mod app_limits;
 mod channel_name;
 mod endpoint_id;
 mod event_name;
+mod expiring;
 pub mod limits;
 mod member;
 mod now;
@@ -14,9 +16,11 @@ mod socket_id;
 mod webhook_event;
 
 pub use app::{AppId, AppIdError, AppKey, AppKeyError};
+pub use app_limits::AppLimits;
 pub use channel_name::{ChannelKind, ChannelName, ChannelNameError};
 pub use endpoint_id::{EndpointId, EndpointIdError};
 pub use event_name::{EventName, EventNameError};
+pub use expiring::Expiring;
 pub use member::{Member, MemberError, UserId, UserIdError};
 pub use now::Now;
 pub use socket_id::{SocketId, SocketIdError};

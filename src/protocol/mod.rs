@@ -6,10 +6,15 @@
 mod client_message;
 mod close_code;
 mod error;
+mod fallback;
 pub mod frame;
 mod server_message;
 
 pub use client_message::{ClientMessage, DecodeError, SubscribeRequest};
 pub use close_code::CloseCode;
 pub use error::ProtocolError;
+pub use fallback::{
+    FallbackLine, FallbackPath, FallbackPathError, FallbackSession, SEND_MESSAGES_MAX, SendError, Transport,
+    decode_send,
+};
 pub use server_message::{ServerMessage, SubscriptionErrorType};

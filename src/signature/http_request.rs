@@ -6,7 +6,7 @@ use md5::{Digest, Md5};
 
 use crate::domain::AppKey;
 
-use super::{SigningKey, subscription::excerpt};
+use super::{SigningKey, auth::excerpt};
 
 /// A timestamp that is this many seconds or more away from the server's clock has expired.
 const TIMESTAMP_GRACE_S: u64 = 600;

@@ -3,8 +3,10 @@
 //! Everything here is a function of its arguments; the time is one of them. A secret is read once,
 //! into a [`SigningKey`], and shown nowhere.
 
+mod auth;
 mod hmac;
 pub mod http_request;
+pub mod sign_in;
 pub mod subscription;
 pub mod webhook;
 

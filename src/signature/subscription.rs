@@ -2,10 +2,10 @@
 
 use crate::domain::{AppKey, ChannelName, SocketId};
 
-use super::SigningKey;
-
-/// Most characters of a text of the client that an error repeats; more is cut and ends in `…`.
-const ECHO_CHARS_MAX: usize = 200;
+use super::{
+    SigningKey,
+    auth::{self, ECHO_CHARS_MAX, Refusal, excerpt},
+};
 
 /// Why an `auth` does not allow a subscription, in the words of the hosted service
 /// (PROTOCOL.md section 1.9).
@@ -45,12 +45,6 @@ pub fn verify(
     channel_data: Option<&str>,
     auth: &str,
 ) -> Result<(), SubscriptionAuthError> {
-    let (given_key, signature) = auth.split_once(':').ok_or(SubscriptionAuthError::Format)?;
-    if given_key != key.as_str() {
-        return Err(SubscriptionAuthError::Key {
-            key: excerpt(given_key, ECHO_CHARS_MAX),
-        });
-    }
     let socket_id = socket_id.to_string();
     let channel = channel.as_str();
     let (separator, data) = match channel_data {
@@ -58,22 +52,17 @@ pub fn verify(
         Some(_) | None => ("", ""),
     };
     let signed = [&socket_id, ":", channel, separator, data].map(str::as_bytes);
-    if signing.verify_hex(&signed, signature) {
-        return Ok(());
-    }
-    let data = excerpt(data, ECHO_CHARS_MAX);
-    Err(SubscriptionAuthError::Signature {
-        string_to_sign: format!("{socket_id}:{channel}{separator}{data}"),
-        signature: excerpt(signature, ECHO_CHARS_MAX),
+    auth::verify(key, signing, &signed, auth).map_err(|refusal| match refusal {
+        Refusal::Format => SubscriptionAuthError::Format,
+        Refusal::Key { key } => SubscriptionAuthError::Key { key },
+        Refusal::Signature { signature } => {
+            let data = excerpt(data, ECHO_CHARS_MAX);
+            SubscriptionAuthError::Signature {
+                string_to_sign: format!("{socket_id}:{channel}{separator}{data}"),
+                signature,
+            }
+        }
     })
-}
-
-/// The text, or its first `chars_max` characters and `…` when it has more.
-pub(super) fn excerpt(text: &str, chars_max: usize) -> String {
-    match text.char_indices().nth(chars_max) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
-    }
 }
 
 #[cfg(test)]

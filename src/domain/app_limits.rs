@@ -1,0 +1,101 @@
+//! What one app may do (PROTOCOL.md section 7).
+
+use super::limits::{
+    BATCH_EVENTS_MAX, CHANNEL_NAME_BYTES_MAX, CLIENT_EVENTS_PER_SECOND, EVENT_DATA_BYTES_MAX, EVENT_NAME_CHARS_MAX,
+    SUBSCRIPTIONS_PER_CONNECTION_MAX, TRIGGER_CHANNELS_MAX, USER_ID_CHARS_MAX, USER_INFO_BYTES_MAX,
+};
+
+/// The limits of one app. Unless set otherwise they are Pusher's, and ours where Pusher has none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AppLimits {
+    /// Longest data of an event, in bytes of the decoded string: 10,240. Longer data is refused,
+    /// over HTTP with 413, from a client with code 4301.
+    pub event_data_bytes: usize,
+    /// Longest name of an event, in characters: 200. An event with a longer one is refused, over
+    /// HTTP with 400.
+    pub event_name_chars: usize,
+    /// Longest name of a channel with its prefix, in bytes: 164. A subscription or a publish to a
+    /// longer one is refused.
+    pub channel_name_bytes: usize,
+    /// Most channels that one publish names: 100. One that names more is refused with 400, whole.
+    pub trigger_channels: usize,
+    /// Most events in one batch: 10. A larger batch is refused with 400, whole.
+    pub batch_events: usize,
+    /// Most distinct users in one presence channel: 100. A further user's subscription is refused;
+    /// a user who is in may always come in with a further connection.
+    pub presence_members: usize,
+    /// Longest id of a user, in characters: 128. A subscription or sign-in with a longer one is
+    /// refused.
+    pub user_id_chars: usize,
+    /// Longest `user_info` of a user, in bytes of JSON: 1,024. A subscription or sign-in with a
+    /// longer one is refused.
+    pub user_info_bytes: usize,
+    /// Client events that one connection may send in a second: 10; it may save up as many. What
+    /// comes faster is refused with code 4301.
+    pub client_events_per_second: u32,
+    /// Most users that one connection watches: 100. Of a longer watchlist the first ones count,
+    /// and the client is told with code 4302.
+    pub watchlist_users: usize,
+    /// Most connections at once; none means no limit of the app's own. A further connection is
+    /// closed with 4004.
+    pub connections: Option<usize>,
+    /// Most subscriptions that one connection holds: 10,000. A further one is refused.
+    pub subscriptions_per_connection: usize,
+    /// Subscribe and unsubscribe commands that one connection may send in a second, steadily: 200.
+    /// A faster connection is not read until it may again.
+    pub commands_per_second: u32,
+    /// Such commands that one connection may send at once after a pause: 2,000.
+    pub commands_burst: u32,
+    /// Most bytes of cached events, with what it takes to hold them: 64 MiB. Beyond it the events
+    /// that expire first are forgotten.
+    pub cached_bytes: usize,
+}
+
+impl Default for AppLimits {
+    fn default() -> Self {
+        Self {
+            event_data_bytes: EVENT_DATA_BYTES_MAX,
+            event_name_chars: EVENT_NAME_CHARS_MAX,
+            channel_name_bytes: CHANNEL_NAME_BYTES_MAX,
+            trigger_channels: TRIGGER_CHANNELS_MAX,
+            batch_events: BATCH_EVENTS_MAX,
+            presence_members: 100,
+            user_id_chars: USER_ID_CHARS_MAX,
+            user_info_bytes: USER_INFO_BYTES_MAX,
+            client_events_per_second: CLIENT_EVENTS_PER_SECOND,
+            watchlist_users: 100,
+            connections: None,
+            subscriptions_per_connection: SUBSCRIPTIONS_PER_CONNECTION_MAX,
+            commands_per_second: 200,
+            commands_burst: 2_000,
+            cached_bytes: 64 * 1_024 * 1_024,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unless_set_the_limits_are_the_documented_ones() {
+        let want = AppLimits {
+            event_data_bytes: 10_240,
+            event_name_chars: 200,
+            channel_name_bytes: 164,
+            trigger_channels: 100,
+            batch_events: 10,
+            presence_members: 100,
+            user_id_chars: 128,
+            user_info_bytes: 1_024,
+            client_events_per_second: 10,
+            watchlist_users: 100,
+            connections: None,
+            subscriptions_per_connection: 10_000,
+            commands_per_second: 200,
+            commands_burst: 2_000,
+            cached_bytes: 67_108_864,
+        };
+        assert_eq!(AppLimits::default(), want);
+    }
+}
