@@ -8,11 +8,11 @@
     reason = "tests read clocks, and are documented by their names"
 )]
 
+mod conformance;
 mod delivery;
+mod docs;
 mod harness;
 mod occupancy;
 mod races;
 mod smoke;
 mod tidy;
-mod conformance;
-mod docs;

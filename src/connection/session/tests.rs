@@ -209,7 +209,8 @@ fn ten_client_events_a_second_are_let_through() {
     let mut check = Check::new();
     check.in_private();
     let event = r#"{"event":"client-x","channel":"private-foobar","data":1}"#;
-    let refused = r#">{"event":"pusher:error","data":{"code":4301,"message":"Client event rejected due to rate limit"}}"#;
+    let refused =
+        r#">{"event":"pusher:error","data":{"code":4301,"message":"Client event rejected due to rate limit"}}"#;
     for _ in 0..10 {
         check.says(event, &["*private-foobar client-x 1"]);
     }

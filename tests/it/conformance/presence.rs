@@ -14,7 +14,10 @@ async fn join(client: &mut Client, data: &str) -> String {
     });
     client.send(&text.to_string()).await;
     let confirmation = client.next_json().await;
-    assert_eq!(confirmation["event"], "pusher_internal:subscription_succeeded", "{confirmation}");
+    assert_eq!(
+        confirmation["event"], "pusher_internal:subscription_succeeded",
+        "{confirmation}"
+    );
     assert_eq!(confirmation["channel"], ROOM);
     confirmation["data"].as_str().expect("a string").to_owned()
 }
@@ -204,7 +207,10 @@ async fn one_connection_is_a_member_of_many_channels_and_leaves_them_all_with_it
         watcher.subscribe_as(&channel, Some("w")).await;
         client.subscribe_as(&channel, Some("u")).await;
         let added = watcher.next_json().await;
-        assert_eq!((&added["event"], &added["channel"]), (&"pusher_internal:member_added".into(), &channel.into()));
+        assert_eq!(
+            (&added["event"], &added["channel"]),
+            (&"pusher_internal:member_added".into(), &channel.into())
+        );
     }
     client.close().await;
     let mut left = std::collections::BTreeSet::new();

@@ -46,10 +46,19 @@ async fn a_public_channel_is_confirmed() {
     for (text, channel) in [
         (r#"{"event":"pusher:subscribe","data":{"auth":"","channel":"a"}}"#, "a"),
         (r#"{"event":"pusher:subscribe","data":{"channel":"b"}}"#, "b"),
-        (r#"{"event":"pusher:subscribe","data":{"channel":"c","auth":null,"channel_data":null}}"#, "c"),
-        (r#"{"event":"pusher:subscribe","data":{"channel":"d","auth":"of:nobody","channel_data":"x"}}"#, "d"),
+        (
+            r#"{"event":"pusher:subscribe","data":{"channel":"c","auth":null,"channel_data":null}}"#,
+            "c",
+        ),
+        (
+            r#"{"event":"pusher:subscribe","data":{"channel":"d","auth":"of:nobody","channel_data":"x"}}"#,
+            "d",
+        ),
         (r#"{"event":"pusher:subscribe","data":"{\"channel\":\"e\"}"}"#, "e"),
-        (r#"{"event":"pusher:subscribe","channel":"ignored","data":{"channel":"f","more":[1]}}"#, "f"),
+        (
+            r#"{"event":"pusher:subscribe","channel":"ignored","data":{"channel":"f","more":[1]}}"#,
+            "f",
+        ),
     ] {
         client.send(text).await;
         client.expect(&succeeded(channel)).await;
@@ -61,7 +70,15 @@ async fn a_public_channel_is_confirmed() {
 async fn the_prefix_alone_decides_what_needs_auth() {
     let server = plain_server();
     let mut client = server.client().await;
-    for public in ["private", "foo-private-x", "Private-x", "presence", "presence_x", "mycache-x", "PRESENCE-x"] {
+    for public in [
+        "private",
+        "foo-private-x",
+        "Private-x",
+        "presence",
+        "presence_x",
+        "mycache-x",
+        "PRESENCE-x",
+    ] {
         client.subscribe(public).await;
     }
     for private in ["private-", "private-x", "private-encrypted-x"] {
@@ -88,7 +105,9 @@ async fn channel_data_is_part_of_what_is_signed_on_private_channels_too() {
     let server = plain_server();
     let mut client = server.client().await;
     let right = auth(&client, "private-encrypted-bla:\"foo\"");
-    client.send(&subscribe("private-encrypted-bla", &right, Some("\"foo\""))).await;
+    client
+        .send(&subscribe("private-encrypted-bla", &right, Some("\"foo\"")))
+        .await;
     client.expect(&succeeded("private-encrypted-bla")).await;
     let without = auth(&client, "private-x");
     client.send(&subscribe("private-x", &without, Some("x"))).await;
@@ -119,8 +138,7 @@ async fn channel_data_is_signed_as_it_came_and_not_as_it_is_written_anew() {
     client.send(&subscribe("presence-x", &auth, Some(data))).await;
     let confirmation = client.next_json().await;
     assert_eq!(confirmation["event"], "pusher_internal:subscription_succeeded");
-    let data: serde_json::Value =
-        serde_json::from_str(confirmation["data"].as_str().expect("a string")).expect("JSON");
+    let data: serde_json::Value = serde_json::from_str(confirmation["data"].as_str().expect("a string")).expect("JSON");
     assert_eq!(data["presence"]["hash"]["7"]["n"], "ä");
 }
 
@@ -211,7 +229,10 @@ async fn a_second_subscription_is_refused_and_the_first_stays() {
     client.subscribe("news").await;
     client.send_subscribe("news").await;
     client.expect(&error("Existing subscription to channel news")).await;
-    let counts = server.api().get("/channels/news", &[("info", "subscription_count")]).await;
+    let counts = server
+        .api()
+        .get("/channels/news", &[("info", "subscription_count")])
+        .await;
     assert_eq!(counts.body, r#"{"occupied":true,"subscription_count":1}"#);
     server.api().trigger("news", "e", "x").await;
     client.expect(r#"{"event":"e","data":"x","channel":"news"}"#).await;
@@ -227,7 +248,9 @@ async fn an_unsubscribe_is_silent_and_a_second_is_refused() {
     client.expect_nothing().await;
     client.unsubscribe("news").await;
     client
-        .expect(&error("No current subscription to channel news, or subscription in progress"))
+        .expect(&error(
+            "No current subscription to channel news, or subscription in progress",
+        ))
         .await;
     client.subscribe("news").await;
     client.send(r#"{"event":"pusher:unsubscribe","data":{}}"#).await;
@@ -256,15 +279,34 @@ async fn names_are_of_the_alphabet_and_at_most_164_bytes() {
         client.send_subscribe(good).await;
         client.expect(&succeeded(good)).await;
     }
-    for bad in ["a b", "#news", "a/b", "a:b", "ä", "a\\n", "private-a b", "😀", "#server-to-user-1", "*"] {
+    for bad in [
+        "a b",
+        "#news",
+        "a/b",
+        "a:b",
+        "ä",
+        "a\\n",
+        "private-a b",
+        "😀",
+        "#server-to-user-1",
+        "*",
+    ] {
         client.send_subscribe(bad).await;
         let error = client.next_json().await;
         let message = error["data"]["message"].as_str().expect("a string");
-        assert!(message.starts_with("Invalid channel name: channel name has forbidden character"), "{error}");
-        assert_eq!((&error["event"], &error["data"]["code"]), (&"pusher:error".into(), &().into()));
+        assert!(
+            message.starts_with("Invalid channel name: channel name has forbidden character"),
+            "{error}"
+        );
+        assert_eq!(
+            (&error["event"], &error["data"]["code"]),
+            (&"pusher:error".into(), &().into())
+        );
     }
     client.send_subscribe("").await;
-    client.expect(&error("Invalid channel name: channel name is empty")).await;
+    client
+        .expect(&error("Invalid channel name: channel name is empty"))
+        .await;
     client.send_subscribe(&"x".repeat(165)).await;
     client
         .expect(&error("Invalid channel name: channel name is 165 bytes, limit is 164"))
@@ -280,15 +322,26 @@ async fn channel_data_that_names_no_member_is_refused() {
     let mut client = server.client().await;
     client.send(&subscribe("presence-x", "app-key:00", None)).await;
     client
-        .expect(&error("presence-x is a presence channel and subscription must include channel_data"))
+        .expect(&error(
+            "presence-x is a presence channel and subscription must include channel_data",
+        ))
         .await;
     let info = |bytes: usize| format!(r#"{{"user_id":"7","user_info":{{"a":"{}"}}}}"#, "x".repeat(bytes - 8));
     let id = |chars: usize| format!(r#"{{"user_id":"{}"}}"#, "ü".repeat(chars));
     for (data, want) in [
-        ("7", "channel_data supplied to presence subscription is invalid - it must be a JSON object"),
+        (
+            "7",
+            "channel_data supplied to presence subscription is invalid - it must be a JSON object",
+        ),
         ("{}", "channel_data must include a user_id that is a string or a number"),
-        (r#"{"user_id":null}"#, "channel_data must include a user_id that is a string or a number"),
-        (r#"{"user_id":""}"#, "user_id supplied to presence subscription is invalid: user_id is empty"),
+        (
+            r#"{"user_id":null}"#,
+            "channel_data must include a user_id that is a string or a number",
+        ),
+        (
+            r#"{"user_id":""}"#,
+            "user_id supplied to presence subscription is invalid: user_id is empty",
+        ),
         (
             &id(129),
             "user_id supplied to presence subscription is invalid: user_id is 129 characters, limit is 128",
@@ -310,7 +363,10 @@ async fn channel_data_that_names_no_member_is_refused() {
     for (channel, data) in [("presence-a", info(1_024)), ("presence-b", id(128))] {
         let auth = auth(&client, &format!("{channel}:{data}"));
         client.send(&subscribe(channel, &auth, Some(&data))).await;
-        assert_eq!(client.next_json().await["event"], "pusher_internal:subscription_succeeded");
+        assert_eq!(
+            client.next_json().await["event"],
+            "pusher_internal:subscription_succeeded"
+        );
     }
 }
 
@@ -350,6 +406,9 @@ async fn apps_do_not_share_channels() {
     server.api().trigger("news", "e", "x").await;
     ours.expect(r#"{"event":"e","data":"x","channel":"news"}"#).await;
     theirs.expect_nothing().await;
-    let counts = server.api().get("/channels/news", &[("info", "subscription_count")]).await;
+    let counts = server
+        .api()
+        .get("/channels/news", &[("info", "subscription_count")])
+        .await;
     assert_eq!(counts.body, r#"{"occupied":true,"subscription_count":1}"#);
 }

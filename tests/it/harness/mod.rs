@@ -11,12 +11,8 @@ mod wait;
 pub use api::{Api, Response};
 pub use client::{Client, Frame};
 pub use process::Process;
-<<<<<<< HEAD
-pub use receiver::{Answer, Delivered, Receiver};
 pub use raw::{Raw, client_frame, client_text, upgrade_request};
-=======
 pub use receiver::{Answer, Delivered, Receiver, alternating};
->>>>>>> 2746b839e3260e81c82cd4c23480d868a6e9fb1c
 pub use wait::{DEADLINE, eventually, within};
 
 pub use api::{now_s, signed_query};
