@@ -1,25 +1,16 @@
 //! The apps of the file.
 
-use std::{
-    net::SocketAddr,
-    path::{Path, PathBuf},
-    time::Duration,
-};
-
-use secrecy::{ExposeSecret, SecretString};
+use std::{net::SocketAddr, path::Path, time::Duration};
 
 use super::{
-    endpoints,
+    endpoints, keys, limits,
     load::ReadFile,
-    reader::{Section, hidden},
+    reader::Section,
     settings::{AppSettings, WebhookSettings},
     source::{Origin, Value},
-    values,
+    values::{self, MOMENT},
 };
 use crate::domain::{AppId, AppKey};
-
-/// The secret of the sample app, which everybody knows.
-const SAMPLE_SECRET: &str = "app-secret";
 
 /// What the apps are read with.
 pub(super) struct Around<'a> {
@@ -36,7 +27,7 @@ pub(super) struct Around<'a> {
 /// Reads `apps`. An app with a problem is left out.
 pub(super) fn apps(root: &mut Section<'_>, around: &Around<'_>) -> Vec<AppSettings> {
     let mut ids: Vec<Option<AppId>> = Vec::new();
-    let mut keys: Vec<Option<AppKey>> = Vec::new();
+    let mut keys: Vec<(AppKey, String)> = Vec::new();
     let empty = "there is no app, add one with `id`, `key` and `secret`";
     let apps = root.sections("apps", Some(empty), |section| app(section, around, &mut ids, &mut keys));
     apps.into_iter().flatten().collect()
@@ -46,40 +37,53 @@ fn app(
     section: &mut Section<'_>,
     around: &Around<'_>,
     ids: &mut Vec<Option<AppId>>,
-    keys: &mut Vec<Option<AppKey>>,
+    taken: &mut Vec<(AppKey, String)>,
 ) -> Option<AppSettings> {
     let id = section.required("id", values::id::<AppId>, Value::shown);
     unique(section, "id", &id, ids);
-    let key = section.required("key", values::name::<AppKey>, Value::shown);
-    unique(section, "key", &key, keys);
-    let secret = secret(section, around);
+    let keys = keys::keys(section, around, taken);
     let enabled = section.or_default("enabled", "true", values::boolean);
     let client_events = section.or_default("client_events", "true", values::boolean);
+    let subscription_count = section.or_default("subscription_count", "false", values::boolean);
+    let watchlist = section.or_default("watchlist", "false", values::boolean);
+    let authorized_connections = section.or_default("authorized_connections", "off", values::duration_or_off(MOMENT));
+    let tls_only = section.or_default("tls_only", "false", values::boolean);
+    let cache_ttl = section.or_default("cache_ttl", "30m", values::duration(MOMENT));
     let window = around.webhooks.batch_window;
     let batch_window = inherited(section, "batch_window", "webhooks.batch_window", window);
     let delay = around.webhooks.vacated_delay;
     let vacated_delay = inherited(section, "vacated_delay", "webhooks.vacated_delay", delay);
+    let limits = limits::limits(section);
     let webhooks = endpoints::endpoints(section, id.as_ref());
+    let keys = keys?;
+    let oldest = keys.first()?;
     Some(AppSettings {
         id: id?,
-        key: key?,
-        secret: secret?,
+        key: oldest.key.clone(),
+        secret: oldest.secret.clone(),
+        keys,
         enabled,
         client_events,
+        subscription_count,
+        watchlist,
+        authorized_connections,
+        tls_only,
+        cache_ttl,
         batch_window,
         vacated_delay,
+        limits,
         webhooks,
     })
 }
 
-/// Reports a value that an earlier app has, and remembers it.
-fn unique<T: PartialEq + Clone>(section: &mut Section<'_>, key: &str, value: &Option<T>, earlier: &mut Vec<Option<T>>) {
-    if value.is_some()
-        && let Some(first) = earlier.iter().position(|other| other == value)
+/// Reports an id that an earlier app has, and remembers it.
+fn unique(section: &mut Section<'_>, key: &str, id: &Option<AppId>, earlier: &mut Vec<Option<AppId>>) {
+    if id.is_some()
+        && let Some(first) = earlier.iter().position(|other| other == id)
     {
         section.problem(key, format!("apps[{first}] has the same, give each app its own"));
     }
-    earlier.push(value.clone());
+    earlier.push(id.clone());
 }
 
 fn inherited(section: &mut Section<'_>, key: &'static str, from: &'static str, value: Duration) -> Duration {
@@ -91,58 +95,11 @@ fn inherited(section: &mut Section<'_>, key: &'static str, from: &'static str, v
     own.unwrap_or(value)
 }
 
-/// Reads `secret` or the file that `secret_file` names.
-fn secret(section: &mut Section<'_>, around: &Around<'_>) -> Option<SecretString> {
-    let (typed, in_file) = (section.has("secret"), section.has("secret_file"));
-    let text = |value: &Value| values::filled(value).map(str::to_owned);
-    let secret = section.optional("secret", text, hidden);
-    let file = section.optional("secret_file", text, Value::shown);
-    let (key, secret) = match (typed, in_file) {
-        (true, true) => {
-            section.problem("secret", "stands beside `secret_file`, remove one of them");
-            return None;
-        }
-        (false, false) => {
-            section.problem("secret", "is missing, give `secret` or `secret_file`");
-            return None;
-        }
-        (true, false) => ("secret", secret?),
-        (false, true) => ("secret_file", from_file(section, around, &file?)?),
-    };
-    if secret == SAMPLE_SECRET && !around.listen.ip().to_canonical().is_loopback() {
-        let what = format!(
-            "is the sample secret, which everybody knows, and server.listen {} is open to other \
-             machines; make a good one with `openssl rand -hex 16`",
-            around.listen
-        );
-        section.problem(key, what);
-        return None;
-    }
-    Some(secret.into())
-}
-
-fn from_file(section: &mut Section<'_>, around: &Around<'_>, file: &str) -> Option<String> {
-    let path: PathBuf = around.folder.join(file);
-    let text = match (around.read)(&path) {
-        Ok(text) => SecretString::from(text),
-        Err(error) => {
-            section.problem("secret_file", format!("{} cannot be read: {error}", path.display()));
-            return None;
-        }
-    };
-    let text = text.expose_secret();
-    let line = text.strip_suffix('\n').unwrap_or(text);
-    let line = line.strip_suffix('\r').unwrap_or(line);
-    if line.is_empty() {
-        section.problem("secret_file", format!("{} is empty", path.display()));
-        return None;
-    }
-    Some(line.to_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use std::io;
+
+    use secrecy::ExposeSecret;
 
     use super::{
         super::{
@@ -209,6 +166,13 @@ mod tests {
         assert_eq!((app.id.as_str(), app.key.as_str()), ("a", "k"));
         assert_eq!(app.secret.expose_secret(), "hunter2");
         assert_eq!((app.enabled, app.client_events), (true, true));
+        assert_eq!(
+            (app.subscription_count, app.watchlist, app.tls_only),
+            (false, false, false)
+        );
+        assert_eq!(app.authorized_connections, None);
+        assert_eq!(app.cache_ttl, Duration::from_secs(1_800));
+        assert_eq!((app.limits.event_data, app.limits.connections), (10_240, None));
         assert_eq!(app.batch_window, Duration::from_millis(50));
         assert_eq!(app.vacated_delay, Duration::from_secs(3));
         assert!(app.webhooks.is_empty());
@@ -237,17 +201,99 @@ mod tests {
     }
 
     #[test]
+    fn every_switch_of_an_app_is_read_from_its_own_name() {
+        for name in ["subscription_count", "watchlist", "tls_only"] {
+            let apps = accepted(&format!("apps: [{{{APP}, {name}: true}}]"));
+            let app = &apps[0];
+            let switches = [
+                ("subscription_count", app.subscription_count),
+                ("watchlist", app.watchlist),
+                ("tls_only", app.tls_only),
+            ];
+            for (other, on) in switches {
+                assert_eq!(on, other == name, "{name} {other}");
+            }
+        }
+        refused(
+            &format!("apps: [{{{APP}, subscription_count: 1, watchlist: on, tls_only: 'no'}}]"),
+            &[
+                "apps[0].subscription_count: must be true or false, not a whole number",
+                "apps[0].watchlist: must be true or false",
+                "apps[0].tls_only: must be true or false",
+            ],
+        );
+    }
+
+    #[test]
+    fn connections_must_be_authorized_when_there_is_a_time_for_it() {
+        let read = |value: &str| {
+            let yaml = format!("apps: [{{{APP}, authorized_connections: {value}, cache_ttl: 5m}}]");
+            let apps = accepted(&yaml);
+            assert_eq!(apps[0].cache_ttl, Duration::from_secs(300));
+            apps[0].authorized_connections
+        };
+        assert_eq!(read("30s"), Some(Duration::from_secs(30)));
+        assert_eq!(read("off"), None);
+        refused(
+            &format!("apps: [{{{APP}, authorized_connections: 0s, cache_ttl: 0s}}]"),
+            &[
+                "apps[0].authorized_connections: must be 1ms to 366days, not 0s",
+                "apps[0].cache_ttl: must be 1ms to 366days, not 0s",
+            ],
+        );
+        refused(
+            &format!("apps: [{{{APP}, authorized_connections: 30, cache_ttl: off}}]"),
+            &[
+                "apps[0].authorized_connections: 30 has no unit, write 30ms, 30s, 30m or 30h",
+                "apps[0].cache_ttl: must be a duration like 50ms, 3s or 24h",
+            ],
+        );
+    }
+
+    #[test]
+    fn a_limit_of_an_app_is_its_own() {
+        let apps = accepted(&format!(
+            "apps: [{{{APP}, limits: {{event_data: 20KB, connections: 5}}}}, {{id: b, key: l, secret: x}}]"
+        ));
+        assert_eq!(
+            (apps[0].limits.event_data, apps[0].limits.connections),
+            (20_480, Some(5))
+        );
+        assert_eq!((apps[1].limits.event_data, apps[1].limits.connections), (10_240, None));
+        refused(
+            &format!("apps: [{{{APP}, limits: {{event_data: 2MB}}}}]"),
+            &["apps[0].limits.event_data: must be 1B to 1MB, not 2MB"],
+        );
+    }
+
+    #[test]
+    fn the_key_of_an_app_is_its_oldest() {
+        let apps = accepted(
+            "apps: [{id: a, keys: [{key: new, secret: x, since: 2026-11-24}, {key: old, secret: y, since: 2025-01-01}]}]",
+        );
+        let app = &apps[0];
+        assert_eq!((app.key.as_str(), app.secret.expose_secret()), ("old", "y"));
+        assert_eq!(app.keys.len(), 2);
+    }
+
+    #[test]
     fn the_report_shows_what_is_inherited_and_hides_the_secret() {
         let (_, findings) = read_on("127.0.0.1:1", &format!("apps: [{{{APP}, batch_window: 2s}}]"));
+        let not_a_limit = |p: &&reader::Provenance| !p.path.starts_with("apps[0].limits.");
         let line = |p: &reader::Provenance| format!("{} = {} ({})", p.path, p.value, p.origin);
         assert_eq!(
-            findings.report.iter().map(line).collect::<Vec<_>>(),
+            findings.report.iter().filter(not_a_limit).map(line).collect::<Vec<_>>(),
             [
                 "apps[0].id = a (file)",
                 "apps[0].key = k (file)",
                 "apps[0].secret = ******** (file)",
                 "apps[0].enabled = true (default)",
                 "apps[0].client_events = true (default)",
+                "apps[0].subscription_count = false (default)",
+                "apps[0].watchlist = false (default)",
+                "apps[0].authorized_connections = off (default)",
+                "apps[0].tls_only = false (default)",
+                "apps[0].cache_ttl = 30m (default)",
                 "apps[0].batch_window = 2s (file)",
                 "apps[0].vacated_delay = 3s (from webhooks.vacated_delay)",
             ]
@@ -279,7 +325,7 @@ mod tests {
         refused(
             "apps: [{id: a, key: k, secret: x}, {id: b, key: k, secret: x}, {id: a, key: m, secret: x}]",
             &[
-                "apps[1].key: apps[0] has the same, give each app its own",
+                "apps[1].key: apps[0].key has the same, give each its own",
                 "apps[2].id: apps[0] has the same, give each app its own",
             ],
         );
@@ -303,67 +349,6 @@ mod tests {
                 "apps[0].secret: YAML reads it as a whole number, put it in quotes",
             ],
         );
-    }
-
-    #[test]
-    fn a_secret_is_not_empty() {
-        refused("apps: [{id: a, key: k, secret: ''}]", &["apps[0].secret: is empty"]);
-        refused(
-            "apps: [{id: a, key: k, secret: }]",
-            &["apps[0].secret: has no value, give one or remove the key"],
-        );
-    }
-
-    #[test]
-    fn a_secret_may_stand_in_a_file() {
-        for (file, want) in [
-            ("secret", "hunter2"),
-            ("crlf", "hunter2"),
-            ("lines", "hunter\n2\n"),
-            ("/run/secret", "hunter3"),
-        ] {
-            let apps = accepted(&format!("apps: [{{id: a, key: k, secret_file: {file}}}]"));
-            assert_eq!(apps[0].secret.expose_secret(), want, "{file}");
-        }
-        refused(
-            "apps: [{id: a, key: k, secret_file: none}]",
-            &["apps[0].secret_file: /etc/vacancy/none cannot be read: no such file"],
-        );
-        refused(
-            "apps: [{id: a, key: k, secret_file: empty}]",
-            &["apps[0].secret_file: /etc/vacancy/empty is empty"],
-        );
-        refused(
-            "apps: [{id: a, key: k, secret_file: ''}]",
-            &["apps[0].secret_file: is empty"],
-        );
-    }
-
-    #[test]
-    fn a_secret_stands_in_one_place() {
-        refused(
-            "apps: [{id: a, key: k, secret: x, secret_file: secret}]",
-            &["apps[0].secret: stands beside `secret_file`, remove one of them"],
-        );
-    }
-
-    #[test]
-    fn the_sample_secret_is_for_loopback_only() {
-        let sample = "apps: [{id: a, key: k, secret: app-secret}]";
-        for listen in ["127.0.0.1:1", "127.9.9.9:1", "[::1]:1", "[::ffff:127.0.0.1]:1"] {
-            assert_eq!(read_on(listen, sample).1.problems, [], "{listen}");
-        }
-        for listen in ["0.0.0.0:1", "[::]:1", "192.168.0.1:1"] {
-            let said = read_on(listen, sample).1.problems[0].to_string();
-            let want = format!(
-                "apps[0].secret: is the sample secret, which everybody knows, and server.listen {listen} \
-                 is open to other machines; make a good one with `openssl rand -hex 16`"
-            );
-            assert_eq!(said, want);
-        }
-        let in_file = "apps: [{id: a, key: k, secret_file: sample}]";
-        assert_eq!(read_on("0.0.0.0:1", in_file).1.problems[0].path, "apps[0].secret_file");
-        assert_eq!(read_on("0.0.0.0:1", &format!("apps: [{{{APP}}}]")).1.problems, []);
     }
 
     #[test]

@@ -14,6 +14,18 @@ use crate::domain::{AppId, EndpointId, WebhookEvent};
 /// Hexadecimal digits of the hash that an endpoint without an id is named by.
 const HASH_DIGITS: usize = 12;
 
+/// Pusher's groups of events, each a word for all of its own. The fifth, `subscription_count`, is
+/// called as its only event is.
+const GROUPS: [(&str, &[WebhookEvent]); 4] = [
+    (
+        "existence",
+        &[WebhookEvent::ChannelOccupied, WebhookEvent::ChannelVacated],
+    ),
+    ("presence", &[WebhookEvent::MemberAdded, WebhookEvent::MemberRemoved]),
+    ("client", &[WebhookEvent::ClientEvent]),
+    ("cache", &[WebhookEvent::CacheMiss]),
+];
+
 /// Reads `webhooks` of an app. An endpoint with a problem is left out.
 pub(super) fn endpoints(app: &mut Section<'_>, app_id: Option<&AppId>) -> Vec<EndpointSettings> {
     let mut earlier: Vec<Identity> = Vec::new();
@@ -23,17 +35,16 @@ pub(super) fn endpoints(app: &mut Section<'_>, app_id: Option<&AppId>) -> Vec<En
         let given = section.optional("id", values::id::<EndpointId>, Value::shown);
         let id = identify(section, &app_path, app_id, url.as_deref(), given, &mut earlier);
         let events = events(section);
-        let channels = section.section("channels", |channels| ChannelFilter {
-            prefix: channels.or_default("prefix", "", values::channel_part),
-            suffix: channels.or_default("suffix", "", values::channel_part),
-        });
+        let channels = channels(section);
         let headers = read_headers(section);
+        let batch = section.or_default("batch", "true", values::boolean);
         Some(EndpointSettings {
             id: id?,
             url: url?,
             events,
             channels,
             headers,
+            batch,
         })
     });
     endpoints.into_iter().flatten().collect()
@@ -110,25 +121,83 @@ fn shown_url(value: &Value) -> String {
     values::text(value).map_or_else(|_| value.shown(), endpoint_url::shown)
 }
 
+/// Whether a key is typed as soketi spells it. Both spellings at once are a problem, and ours is
+/// read.
+fn is_soketis(section: &mut Section<'_>, ours: &'static str, soketis: &'static str) -> bool {
+    let other = section.has(soketis);
+    if other && section.has(ours) {
+        section.problem(
+            soketis,
+            format!("says the same as `{ours}`, keep `{ours}` and remove this"),
+        );
+    }
+    if other && !section.has(ours) {
+        section.skip(ours);
+        return true;
+    }
+    section.skip(soketis);
+    false
+}
+
+/// Reads `channels`, or soketi's `filter`.
+fn channels(section: &mut Section<'_>) -> ChannelFilter {
+    let (key, prefix, suffix) = if is_soketis(section, "channels", "filter") {
+        ("filter", "channel_name_starts_with", "channel_name_ends_with")
+    } else {
+        ("channels", "prefix", "suffix")
+    };
+    section.section(key, |channels| ChannelFilter {
+        prefix: channels.or_default(prefix, "", values::channel_part),
+        suffix: channels.or_default(suffix, "", values::channel_part),
+    })
+}
+
+/// Reads `events`, or soketi's `event_types`.
 fn events(section: &mut Section<'_>) -> Vec<WebhookEvent> {
-    let names = WebhookEvent::ALL.map(WebhookEvent::as_str);
-    let known = format!("known are {}", names.join(", "));
+    let key = if is_soketis(section, "events", "event_types") {
+        "event_types"
+    } else {
+        "events"
+    };
+    let known = known_events();
     let mut events = Vec::new();
-    section.values("events", &format!("names no event, {known}"), |value| {
+    section.values(key, &format!("names no event, {known}"), |value| {
         let text = values::text(value)?;
-        let event = text.parse::<WebhookEvent>().map_err(|_| Wrong::Event {
-            hint: match nearest(text, &names) {
-                Some(name) => format!("did you mean `{name}`?"),
-                None => known.clone(),
-            },
-        })?;
-        if events.contains(&event) {
-            return Err(Wrong::Repeated);
+        let named = named(text)?;
+        if let Some(event) = named.iter().copied().find(|event| events.contains(event)) {
+            return Err(if event.as_str() == text {
+                Wrong::Repeated
+            } else {
+                Wrong::RepeatedInGroup { event }
+            });
         }
-        events.push(event);
+        events.extend(named);
         Ok(())
     });
     events
+}
+
+/// The event of a name, or the events of a group.
+fn named(text: &str) -> Result<Vec<WebhookEvent>, Wrong> {
+    if let Ok(event) = text.parse::<WebhookEvent>() {
+        return Ok(vec![event]);
+    }
+    if let Some((_, events)) = GROUPS.into_iter().find(|(group, _)| *group == text) {
+        return Ok(events.to_vec());
+    }
+    let groups = GROUPS.map(|(group, _)| group);
+    let names = [&WebhookEvent::ALL.map(WebhookEvent::as_str)[..], &groups].concat();
+    let hint = match nearest(text, &names) {
+        Some(name) => format!("did you mean `{name}`?"),
+        None => known_events(),
+    };
+    Err(Wrong::Event { hint })
+}
+
+fn known_events() -> String {
+    let events = WebhookEvent::ALL.map(WebhookEvent::as_str).join(", ");
+    let groups = GROUPS.map(|(group, _)| group).join(", ");
+    format!("known are {events} and the groups {groups}")
 }
 
 fn read_headers(section: &mut Section<'_>) -> Vec<(String, String)> {
@@ -152,6 +221,9 @@ mod tests {
     };
 
     const EVENTS: &str = "events: [channel_occupied]";
+    const KNOWN: &str = "known are channel_occupied, channel_vacated, member_added, member_removed, client_event, \
+                         cache_miss, subscription_count, user_online, user_offline and the groups existence, \
+                         presence, client, cache";
     /// The start of sha256 of "1\nhttp://h/".
     const HASH: &str = "f1e77289149f";
 
@@ -205,13 +277,14 @@ mod tests {
         assert_eq!(endpoint.events, [WebhookEvent::ChannelOccupied]);
         assert_eq!(endpoint.channels, ChannelFilter::default());
         assert!(endpoint.headers.is_empty());
+        assert!(endpoint.batch);
     }
 
     #[test]
     fn an_endpoint_is_read_as_it_is_typed() {
         let endpoints = accepted(
             "{id: a, url: 'https://h/?x', events: [client_event, member_added], \
-             channels: {prefix: presence-, suffix: '-x'}, headers: {X-B: b, X-A: a c}}",
+             channels: {prefix: presence-, suffix: '-x'}, headers: {X-B: b, X-A: a c}, batch: false}",
         );
         let endpoint = &endpoints[0];
         assert_eq!((endpoint.id.as_str(), endpoint.url.as_str()), ("a", "https://h/?x"));
@@ -220,6 +293,7 @@ mod tests {
             (endpoint.channels.prefix.as_str(), endpoint.channels.suffix.as_str()),
             ("presence-", "-x")
         );
+        assert!(!endpoint.batch);
         let headers = [("X-B", "b"), ("X-A", "a c")];
         assert_eq!(
             endpoint.headers,
@@ -280,9 +354,7 @@ mod tests {
 
     #[test]
     fn an_endpoint_needs_a_url_and_events() {
-        let names =
-            "names no event, known are channel_occupied, channel_vacated, member_added, member_removed, client_event";
-        let events = format!("webhooks[0].events: {names}");
+        let events = format!("webhooks[0].events: names no event, {KNOWN}");
         refused("{}", &["webhooks[0].url: is missing", &events]);
         refused("{url: 'http://h/', events: []}", &[&events]);
         refused(&format!("{{url: '', {EVENTS}}}"), &["webhooks[0].url: is empty"]);
@@ -308,10 +380,132 @@ mod tests {
             "{url: 'http://h/', events: [channel_ocupied, zzz, member_added, member_added, 1]}",
             &[
                 "webhooks[0].events[0]: no such webhook event, did you mean `channel_occupied`?",
-                "webhooks[0].events[1]: no such webhook event, known are channel_occupied, channel_vacated, member_added, member_removed, client_event",
+                &format!("webhooks[0].events[1]: no such webhook event, {KNOWN}"),
                 "webhooks[0].events[3]: stands in the list already",
                 "webhooks[0].events[4]: YAML reads it as a whole number, put it in quotes",
             ],
+        );
+    }
+
+    #[test]
+    fn every_event_may_be_asked_for() {
+        for event in WebhookEvent::ALL {
+            let endpoints = accepted(&format!("{{url: 'http://h/', events: [{event}]}}"));
+            assert_eq!(endpoints[0].events, [event]);
+        }
+    }
+
+    #[test]
+    fn a_group_stands_for_its_events() {
+        use WebhookEvent::{
+            CacheMiss, ChannelOccupied, ChannelVacated, ClientEvent, MemberAdded, MemberRemoved, SubscriptionCount,
+        };
+        let groups: [(&str, &[WebhookEvent]); 6] = [
+            ("existence", &[ChannelOccupied, ChannelVacated]),
+            ("presence", &[MemberAdded, MemberRemoved]),
+            ("client", &[ClientEvent]),
+            ("cache", &[CacheMiss]),
+            ("subscription_count", &[SubscriptionCount]),
+            (
+                "presence, cache_miss, existence",
+                &[MemberAdded, MemberRemoved, CacheMiss, ChannelOccupied, ChannelVacated],
+            ),
+        ];
+        for (typed, want) in groups {
+            let endpoints = accepted(&format!("{{url: 'http://h/', events: [{typed}]}}"));
+            assert_eq!(endpoints[0].events, want, "{typed}");
+        }
+    }
+
+    #[test]
+    fn a_group_and_an_event_of_it_are_a_repetition() {
+        refused(
+            "{url: 'http://h/', events: [existence, channel_vacated, member_removed, presence, cache, cache, precense, Cache]}",
+            &[
+                "webhooks[0].events[1]: stands in the list already",
+                "webhooks[0].events[3]: asks for `member_removed`, which stands in the list already",
+                "webhooks[0].events[5]: asks for `cache_miss`, which stands in the list already",
+                "webhooks[0].events[6]: no such webhook event, did you mean `presence`?",
+                "webhooks[0].events[7]: no such webhook event, did you mean `cache`?",
+            ],
+        );
+    }
+
+    #[test]
+    fn soketis_spelling_is_read_too() {
+        let endpoints = accepted(
+            "{url: 'http://h/', event_types: [channel_occupied, cache], \
+             filter: {channel_name_starts_with: presence-, channel_name_ends_with: '-x'}}",
+        );
+        let endpoint = &endpoints[0];
+        assert_eq!(
+            endpoint.events,
+            [WebhookEvent::ChannelOccupied, WebhookEvent::CacheMiss]
+        );
+        let part = |text: &str| text.to_owned();
+        let want = ChannelFilter {
+            prefix: part("presence-"),
+            suffix: part("-x"),
+        };
+        assert_eq!(endpoint.channels, want);
+        let mixed = accepted(&format!(
+            "{{url: 'http://h/', {EVENTS}, filter: {{channel_name_ends_with: '-x'}}}}"
+        ));
+        assert_eq!(mixed[0].channels.suffix, "-x");
+        assert_eq!(mixed[0].channels.prefix, "");
+    }
+
+    #[test]
+    fn soketis_spelling_is_as_strict_as_ours() {
+        refused(
+            "{url: 'http://h/', event_types: [zzz], filter: {prefix: a, channel_name_starts_with: ' '}}",
+            &[
+                &format!("webhooks[0].event_types[0]: no such webhook event, {KNOWN}"),
+                "webhooks[0].filter.channel_name_starts_with: no channel can match: channel name has forbidden character ' ', allowed are A-Z a-z 0-9 _ - = @ , . and ;",
+                "webhooks[0].filter.prefix: unknown key, known are channel_name_starts_with, channel_name_ends_with",
+            ],
+        );
+        refused(
+            "{url: 'http://h/', event_types: []}",
+            &[&format!("webhooks[0].event_types: names no event, {KNOWN}")],
+        );
+        refused(
+            "{url: 'http://h/', event_tipes: [cache]}",
+            &[
+                &format!("webhooks[0].events: names no event, {KNOWN}"),
+                "webhooks[0].event_tipes: unknown key, did you mean `event_types`?",
+            ],
+        );
+    }
+
+    #[test]
+    fn both_spellings_at_once_are_a_problem_that_says_which_to_keep() {
+        let both = format!(
+            "{{url: 'http://h/', event_types: [client], {EVENTS}, filter: {{channel_name_ends_with: x}}, channels: {{prefix: a}}}}"
+        );
+        refused(
+            &both,
+            &[
+                "webhooks[0].event_types: says the same as `events`, keep `events` and remove this",
+                "webhooks[0].filter: says the same as `channels`, keep `channels` and remove this",
+            ],
+        );
+        let (endpoints, _) = read(&both);
+        assert_eq!(endpoints[0].events, [WebhookEvent::ChannelOccupied]);
+        assert_eq!(
+            (
+                endpoints[0].channels.prefix.as_str(),
+                endpoints[0].channels.suffix.as_str()
+            ),
+            ("a", "")
+        );
+    }
+
+    #[test]
+    fn batch_is_true_or_false() {
+        refused(
+            &format!("{{url: 'http://h/', {EVENTS}, batch: 1}}"),
+            &["webhooks[0].batch: must be true or false, not a whole number"],
         );
     }
 
@@ -348,6 +542,7 @@ mod tests {
                 "webhooks[0].channels.prefix = \"\" (default)",
                 "webhooks[0].channels.suffix = \"\" (default)",
                 "webhooks[0].headers.X-A = ******** (file)",
+                "webhooks[0].batch = true (default)",
             ]
         );
     }

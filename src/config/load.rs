@@ -248,7 +248,7 @@ mod tests {
   server.listen: must be an IP address and a port, like 127.0.0.1:6001, 0.0.0.0:6001 or [::]:6001
   server.wrkers: unknown key, did you mean `workers`?
   apps[0].webhooks[0].url: has a character at byte 7 that must be percent-encoded
-  apps[0].webhooks[0].events[0]: no such webhook event, known are channel_occupied, channel_vacated, member_added, member_removed, client_event
+  apps[0].webhooks[0].events[0]: no such webhook event, known are channel_occupied, channel_vacated, member_added, member_removed, client_event, cache_miss, subscription_count, user_online, user_offline and the groups existence, presence, client, cache
   apps[0].webhooks[0].headers.a: has a value with other than visible ASCII characters and spaces between them
   ldger: unknown key, did you mean `ledger`?",
         );
@@ -348,7 +348,17 @@ mod tests {
                 "{path}"
             );
         }
-        for optional in ["# secret_file: ", "# batch_window: ", "# vacated_delay: ", "# id: "] {
+        let optionals = [
+            "# secret_file: ",
+            "# keys:",
+            "since: ",
+            "# batch_window: ",
+            "# vacated_delay: ",
+            "# id: ",
+            "`event_types`",
+            "`filter`",
+        ];
+        for optional in optionals {
             assert!(EMBEDDED.contains(optional), "{optional}");
         }
     }

@@ -1,7 +1,7 @@
 //! The configuration: what is typed, checked as a whole, becomes [`Settings`].
 //!
 //! `source` reads the file into a tree, `environment` lays the variables over it, `expand` fills
-//! in `${NAME}`, and `sections`, `apps` and `endpoints` read the tree with the `reader`, which
+//! in `${NAME}`, and `sections`, `apps` and what is in an app read the tree with the `reader`, which
 //! collects every problem instead of stopping at the first. Nothing here reads the process's
 //! environment or a file by itself: both come in as [`Surroundings`].
 
@@ -12,6 +12,8 @@ mod environment;
 mod error;
 mod expand;
 mod headers;
+mod keys;
+mod limits;
 mod load;
 mod reader;
 mod sections;
@@ -24,6 +26,7 @@ pub use error::{ConfigError, Problem};
 pub use load::{ConfigSource, Loaded, ReadFile, Surroundings, from_text, load};
 pub use reader::Provenance;
 pub use settings::{
-    AppSettings, ChannelFilter, EndpointSettings, LedgerSettings, ServerSettings, Settings, WebhookSettings,
+    AppSettings, ChannelFilter, EndpointSettings, KeySettings, LedgerSettings, LimitSettings, ServerSettings, Settings,
+    WebhookSettings,
 };
 pub use source::Origin;

@@ -159,6 +159,22 @@ impl Section<'_> {
             .unwrap_or(value)
     }
 
+    /// Takes a key unread, because another is read instead. It stays a known one.
+    pub(super) fn skip(&mut self, key: &'static str) {
+        self.take(key);
+    }
+
+    /// Whether there is something under the key, be it right or wrong.
+    pub(super) fn gives(&self, key: &str) -> bool {
+        let node = self.entries.iter().find(|(name, _)| name == key);
+        node.is_some_and(|(_, node)| match &node.value {
+            Value::Null => false,
+            Value::List(items) => !items.is_empty(),
+            Value::Map(entries) => !entries.is_empty(),
+            Value::Bool(_) | Value::Integer(_) | Value::Decimal | Value::Text(_) => true,
+        })
+    }
+
     /// Whether the key is there.
     pub(super) fn has(&self, key: &str) -> bool {
         self.entries.iter().any(|(name, _)| name == key)
@@ -505,6 +521,31 @@ mod tests {
             &["env: unknown key, did you mean `envy`? (environment VACANCY__ENV__X)"],
             &[],
         );
+    }
+
+    #[test]
+    fn a_key_that_is_skipped_is_a_known_one() {
+        let read = |root: &mut Section<'_>| root.skip("abc");
+        check("abc: x", read, &[], &[]);
+        check("abd: x", read, &["abd: unknown key, did you mean `abc`?"], &[]);
+    }
+
+    #[test]
+    fn a_key_gives_something_unless_it_is_absent_or_empty() {
+        for (yaml, want) in [
+            ("", false),
+            ("a:", false),
+            ("a: []", false),
+            ("a: {}", false),
+            ("a: [x]", true),
+            ("a: {b: }", true),
+            ("a: ''", true),
+            ("a: false", true),
+            ("b: x", false),
+        ] {
+            let gives = |root: &mut Section<'_>| root.gives("a");
+            assert_eq!(findings(yaml, gives).0, want, "{yaml}");
+        }
     }
 
     #[test]

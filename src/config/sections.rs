@@ -6,11 +6,8 @@ use super::{
     reader::Section,
     settings::{LedgerSettings, ServerSettings, WebhookSettings},
     source::Value,
-    values::{self, Wrong},
+    values::{self, MOMENT, Wrong},
 };
-
-/// Least of a duration that must not be zero.
-const MOMENT: Duration = Duration::from_millis(1);
 
 const KB: usize = 1 << 10;
 const GB: usize = 1 << 30;
@@ -27,6 +24,9 @@ pub(super) fn server(root: &mut Section<'_>, parallelism: usize) -> ServerSettin
         outbound_limit: server.or_default("outbound_limit", "1MB", values::size(KB..=GB)),
         publish_backlog: server.or_default("publish_backlog", "64MB", values::size(KB..=64 * GB)),
         drain_timeout: duration(server, "drain_timeout", "30s", Duration::ZERO),
+        connections: server.or_default("connections", "unlimited", values::connections),
+        path_prefix: server.or_default("path_prefix", "", values::path_prefix),
+        fallbacks: server.or_default("fallbacks", "true", values::boolean),
     })
 }
 
@@ -120,6 +120,10 @@ mod tests {
             [120_000, 60_000, 15_000, 10_000, 30_000]
         );
         assert_eq!((server.outbound_limit, server.publish_backlog), (1 << 20, 64 << 20));
+        assert_eq!(
+            (server.connections, server.path_prefix.as_str(), server.fallbacks),
+            (None, "", true)
+        );
     }
 
     #[test]
@@ -141,7 +145,7 @@ mod tests {
     fn every_key_of_the_server_is_read_from_its_own_name() {
         let yaml = "server: {listen: '[::1]:1', workers: 2, activity_timeout: 3s, ping_after: 4s, \
                     pong_timeout: 5s, write_timeout: 6s, outbound_limit: 7KB, publish_backlog: 8KB, \
-                    drain_timeout: 9s}";
+                    drain_timeout: 9s, connections: 10, path_prefix: /ws, fallbacks: false}";
         let (server, problems) = read(yaml, |root| server(root, 3));
         assert_eq!(problems, [""; 0]);
         assert_eq!((server.listen.port(), server.workers), (1, 2));
@@ -154,6 +158,10 @@ mod tests {
         ];
         assert_eq!(seconds.map(|duration| duration.as_secs()), [3, 4, 5, 6, 9]);
         assert_eq!((server.outbound_limit, server.publish_backlog), (7 * KB, 8 * KB));
+        assert_eq!(
+            (server.connections, server.path_prefix.as_str(), server.fallbacks),
+            (Some(10), "/ws", false)
+        );
     }
 
     #[test]
@@ -207,12 +215,23 @@ mod tests {
         check("server.publish_backlog", &["1KB", "64GB"], &["1023B", "65GB"]);
         check("webhooks.max_batch_bytes", &["1B", "1GB"], &["0B", "1025MB"]);
         check("webhooks.max_batch_events", &["1", "10000"], &["0", "10001"]);
+        check(
+            "server.connections",
+            &["unlimited", "1", "100000000"],
+            &["0", "100000001", "none"],
+        );
         check("server.workers", &["auto", "1", "1024"], &["0", "1025", "many"]);
         check(
             "server.listen",
             &["'127.0.0.1:0'", "'[::]:80'"],
             &["6001", "localhost:1"],
         );
+    }
+
+    #[test]
+    fn a_path_prefix_begins_with_a_slash_and_is_none_of_our_paths() {
+        check("server.path_prefix", &["''", "/ws"], &["ws", "/", "/ws/", "/apps", "1"]);
+        check("server.fallbacks", &["true", "false"], &["on", "1"]);
     }
 
     #[test]

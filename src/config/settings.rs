@@ -41,6 +41,12 @@ pub struct ServerSettings {
     pub publish_backlog: usize,
     /// How long a drain may take.
     pub drain_timeout: Duration,
+    /// Most connections to the server; one more is closed with 4100. `None`: unlimited.
+    pub connections: Option<usize>,
+    /// What stands in front of `/app` in paths: empty, or like `/ws`, without a `/` at its end.
+    pub path_prefix: String,
+    /// Whether the HTTP fallback transports are served.
+    pub fallbacks: bool,
 }
 
 /// Where it is kept what was told.
@@ -72,20 +78,93 @@ pub struct WebhookSettings {
 pub struct AppSettings {
     /// Its id in API paths.
     pub id: AppId,
-    /// Its public key.
+    /// Its oldest public key: that of `keys[0]`.
     pub key: AppKey,
-    /// What its back end, its webhooks and its subscriptions are signed with.
+    /// What belongs to that key: webhooks are signed with it, and while there is no other key,
+    /// the calls of the back end and subscriptions.
     pub secret: SecretString,
+    /// All its keys, the oldest first; at least one, unique over all apps. Which of them are live
+    /// is decided at use, by [`KeySettings::is_live`]: the first is live whenever one of them is,
+    /// so `key` and `secret` are those of the oldest live one.
+    pub keys: Vec<KeySettings>,
     /// Whether clients and API calls are served.
     pub enabled: bool,
     /// Whether clients may send events.
     pub client_events: bool,
+    /// Whether clients and webhooks are told how many subscribers a channel has.
+    pub subscription_count: bool,
+    /// Whether signed-in users are told when those whom they watch come and go.
+    pub watchlist: bool,
+    /// How long a connection has to sign in or to join an authorized channel before it is closed
+    /// with 4009. `None`: for ever.
+    pub authorized_connections: Option<Duration>,
+    /// Whether a connection without TLS is closed with 4000.
+    pub tls_only: bool,
+    /// How long the last event of a cache channel is kept.
+    pub cache_ttl: Duration,
     /// The batch window of this app.
     pub batch_window: Duration,
     /// The vacated delay of this app.
     pub vacated_delay: Duration,
+    /// How much of everything its clients and its back end may ask for.
+    pub limits: LimitSettings,
     /// Its webhook endpoints, in the order of the file. Ids are unique in the app.
     pub webhooks: Vec<EndpointSettings>,
+}
+
+/// One of the keys of an app, with what belongs to it.
+#[derive(Debug, Clone)]
+pub struct KeySettings {
+    /// The public key.
+    pub key: AppKey,
+    /// The secret that is signed with.
+    pub secret: SecretString,
+    /// From when on it is live, in milliseconds since 1970. `None`: from ever, so it is older
+    /// than every key that has one.
+    pub since: Option<u64>,
+}
+
+impl KeySettings {
+    /// Whether it may be used at a moment of the wall clock, in milliseconds since 1970.
+    #[must_use]
+    pub fn is_live(&self, wall_ms: u64) -> bool {
+        self.since.is_none_or(|since| since <= wall_ms)
+    }
+}
+
+/// How much the clients and the back end of an app may ask for. What is more is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LimitSettings {
+    /// Longest data of an event, in bytes of the decoded text.
+    pub event_data: usize,
+    /// Longest event name, in characters.
+    pub event_name: usize,
+    /// Longest channel name with its prefix, in bytes.
+    pub channel_name: usize,
+    /// Most channels that one trigger names.
+    pub trigger_channels: usize,
+    /// Most events in one batch.
+    pub batch_events: usize,
+    /// Most users in one presence channel.
+    pub presence_members: usize,
+    /// Longest user id, in characters.
+    pub user_id: usize,
+    /// Longest `user_info` of a presence member, in bytes of JSON.
+    pub user_info: usize,
+    /// Client events that one connection may send in a second; it may save up as many.
+    pub client_events_per_second: u32,
+    /// Most users whom one user watches.
+    pub watchlist: usize,
+    /// Most connections to the app; one more is closed with 4004. `None`: unlimited.
+    pub connections: Option<usize>,
+    /// Most subscriptions that one connection holds.
+    pub subscriptions_per_connection: usize,
+    /// Subscribe and unsubscribe commands of one connection that are read in a second.
+    pub commands_per_second: u32,
+    /// Commands that it may save up.
+    pub commands_burst: u32,
+    /// Most bytes of cached events.
+    pub cached_bytes: usize,
 }
 
 /// One webhook endpoint. Its `Debug` hides what may be a secret in the URL and the headers.
@@ -101,6 +180,8 @@ pub struct EndpointSettings {
     pub channels: ChannelFilter,
     /// Headers of its own, sent besides ours; names that we set are refused.
     pub headers: Vec<(String, String)>,
+    /// Whether several events may come in one request.
+    pub batch: bool,
 }
 
 impl fmt::Debug for EndpointSettings {
@@ -112,6 +193,7 @@ impl fmt::Debug for EndpointSettings {
             .field("events", &self.events)
             .field("channels", &self.channels)
             .field("headers", &headers)
+            .field("batch", &self.batch)
             .finish()
     }
 }
@@ -137,12 +219,31 @@ mod tests {
             events: vec![WebhookEvent::ChannelOccupied],
             channels: ChannelFilter::default(),
             headers: vec![("X-Token".into(), "hunter2".into())],
+            batch: true,
         };
         assert_eq!(
             format!("{endpoint:?}"),
             "EndpointSettings { id: EndpointId(a), url: \"http://********@h/?********\", events: \
              [ChannelOccupied], channels: ChannelFilter { prefix: \"\", suffix: \"\" }, headers: \
-             [\"X-Token\"] }"
+             [\"X-Token\"], batch: true }"
         );
+    }
+
+    #[test]
+    fn a_key_is_live_from_its_moment_on_and_without_one_always() {
+        let key = |since| KeySettings {
+            key: "k".parse().expect("valid"),
+            secret: "hunter2".into(),
+            since,
+        };
+        for (since, wall_ms, want) in [
+            (None, 0, true),
+            (Some(10), 9, false),
+            (Some(10), 10, true),
+            (Some(10), 11, true),
+        ] {
+            assert_eq!(key(since).is_live(wall_ms), want, "{since:?} {wall_ms}");
+        }
+        assert!(!format!("{:?}", key(None)).contains("hunter2"));
     }
 }

@@ -15,6 +15,14 @@ pub enum WebhookEvent {
     MemberRemoved,
     /// A client sent an event to a private or presence channel.
     ClientEvent,
+    /// A subscriber found nothing cached in a cache channel.
+    CacheMiss,
+    /// The number of subscribers of a channel changed.
+    SubscriptionCount,
+    /// A signed-in user got a first connection. Of our own.
+    UserOnline,
+    /// A signed-in user has had no connection for the vacated delay. Of our own.
+    UserOffline,
 }
 
 /// A text that names no webhook event.
@@ -24,12 +32,16 @@ pub struct WebhookEventError;
 
 impl WebhookEvent {
     /// Every kind, in the order of the documentation.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 9] = [
         Self::ChannelOccupied,
         Self::ChannelVacated,
         Self::MemberAdded,
         Self::MemberRemoved,
         Self::ClientEvent,
+        Self::CacheMiss,
+        Self::SubscriptionCount,
+        Self::UserOnline,
+        Self::UserOffline,
     ];
 
     /// The name on the wire.
@@ -41,6 +53,10 @@ impl WebhookEvent {
             Self::MemberAdded => "member_added",
             Self::MemberRemoved => "member_removed",
             Self::ClientEvent => "client_event",
+            Self::CacheMiss => "cache_miss",
+            Self::SubscriptionCount => "subscription_count",
+            Self::UserOnline => "user_online",
+            Self::UserOffline => "user_offline",
         }
     }
 }
@@ -65,6 +81,24 @@ impl fmt::Display for WebhookEvent {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_names_are_those_on_the_wire() {
+        assert_eq!(
+            WebhookEvent::ALL.map(WebhookEvent::as_str),
+            [
+                "channel_occupied",
+                "channel_vacated",
+                "member_added",
+                "member_removed",
+                "client_event",
+                "cache_miss",
+                "subscription_count",
+                "user_online",
+                "user_offline",
+            ]
+        );
+    }
 
     #[test]
     fn every_event_reads_back_from_its_name() {
