@@ -1,44 +1,67 @@
 //! One app.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use actix::Recipient;
 use bytes::Bytes;
 
+use super::{
+    keys::Keys,
+    quota::{Quota, QuotaGuard},
+    users::Users,
+};
 use crate::{
-    channel::{Backlog, ChannelRegistry, Publish, Published},
-    domain::{AppId, AppKey, ChannelName, EventName, Now, SocketId, UserId},
-    ledger::{ClientEvent, Observe, Observed},
-    signature::SigningKey,
+    channel::{Backlog, ChannelRegistry, Publish, Published, ToRelay, WorkerId, Workers},
+    domain::{AppId, AppLimits, ChannelName, EventName, Now, SocketId, UserId},
+    ledger::{ClientEvent, Edge, Key, Observe, Observed, Stateless},
+    protocol::{CloseCode, ServerMessage},
 };
 
 /// One app, shared by everything that serves it.
 pub struct App {
     parts: AppParts,
-    connections: AtomicUsize,
+    connections: Arc<Quota>,
+    users: Mutex<Users>,
 }
 
 /// What an app is made of.
 pub struct AppParts {
     /// Its id in API paths.
     pub id: AppId,
-    /// Its public key.
-    pub key: AppKey,
-    /// Its secret, prepared to sign and verify.
-    pub signing: SigningKey,
-    /// Whether clients and API calls are served.
-    pub enabled: bool,
-    /// Whether clients may send events.
-    pub client_events: bool,
+    /// Its keys.
+    pub keys: Keys,
+    /// What is on and off.
+    pub switches: Switches,
+    /// What its clients and its back end may ask for.
+    pub limits: AppLimits,
     /// Its channels.
     pub channels: Arc<ChannelRegistry>,
+    /// The worker threads, through which its users are told something.
+    pub workers: Arc<Workers>,
     /// Its webhooks.
     pub webhooks: Recipient<Observe>,
     /// Bounds what is published and not yet written out, over all apps.
     pub backlog: Arc<Backlog>,
+}
+
+/// What is on and off in an app.
+#[derive(Debug, Clone, Copy)]
+pub struct Switches {
+    /// Whether clients and API calls are served.
+    pub enabled: bool,
+    /// Whether clients may send events.
+    pub client_events: bool,
+    /// Whether signed-in users are told who of their watchlist comes and goes.
+    pub watchlist: bool,
+    /// Whether only connections over TLS are served.
+    pub tls_only: bool,
+    /// Whether it is told how many are subscribed.
+    pub subscription_count: bool,
+    /// How long a connection may be neither signed in nor in an authorized channel.
+    pub authorized_within: Option<Duration>,
 }
 
 /// Too much waits to be written out; nothing was published. Try again in a second.
@@ -55,16 +78,23 @@ pub struct Sender {
     pub user_id: Option<UserId>,
 }
 
-/// Counts a connection of an app while it exists.
-pub struct ConnectionGuard(Arc<App>);
+/// Who of a watchlist is online, and who is not.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Online {
+    /// Who is.
+    pub online: Vec<UserId>,
+    /// Who is not.
+    pub offline: Vec<UserId>,
+}
 
 impl App {
     /// An app without connections.
     #[must_use]
-    pub const fn new(parts: AppParts) -> Self {
+    pub fn new(parts: AppParts) -> Self {
         Self {
+            connections: Arc::new(Quota::new(parts.limits.connections)),
+            users: Mutex::default(),
             parts,
-            connections: AtomicUsize::new(0),
         }
     }
 
@@ -74,28 +104,22 @@ impl App {
         &self.parts.id
     }
 
-    /// Its public key.
+    /// Its keys.
     #[must_use]
-    pub const fn key(&self) -> &AppKey {
-        &self.parts.key
+    pub const fn keys(&self) -> &Keys {
+        &self.parts.keys
     }
 
-    /// Its secret, prepared to sign and verify.
+    /// What is on and off.
     #[must_use]
-    pub const fn signing(&self) -> &SigningKey {
-        &self.parts.signing
+    pub const fn switches(&self) -> &Switches {
+        &self.parts.switches
     }
 
-    /// Whether clients and API calls are served.
+    /// What its clients and its back end may ask for.
     #[must_use]
-    pub const fn is_enabled(&self) -> bool {
-        self.parts.enabled
-    }
-
-    /// Whether clients may send events.
-    #[must_use]
-    pub const fn client_events(&self) -> bool {
-        self.parts.client_events
+    pub const fn limits(&self) -> &AppLimits {
+        &self.parts.limits
     }
 
     /// Its channels.
@@ -104,13 +128,25 @@ impl App {
         &self.parts.channels
     }
 
-    /// Sends a frame to the subscribers of a channel, except one connection.
+    /// Sends a frame to the subscribers of a channel, except one connection. With `cached`, the
+    /// data of the event, a cache channel keeps it for those who subscribe later.
     ///
     /// # Errors
     /// When too much waits to be written out; then nothing was sent.
-    pub fn publish(&self, channel: &ChannelName, frame: Bytes, except: Option<SocketId>) -> Result<(), Busy> {
+    pub fn publish(
+        &self,
+        channel: &ChannelName,
+        frame: Bytes,
+        except: Option<SocketId>,
+        cached: Option<Arc<str>>,
+    ) -> Result<(), Busy> {
         let charge = self.parts.backlog.charge(frame.len()).ok_or(Busy)?;
-        let publish = Publish { frame, except, charge };
+        let publish = Publish {
+            frame,
+            except,
+            charge,
+            cached: cached.filter(|_| channel.is_cache()),
+        };
         match self.parts.channels.publish(channel, publish) {
             Published::Sent | Published::NobodyThere => Ok(()),
             Published::ChannelFull => Err(Busy),
@@ -118,7 +154,7 @@ impl App {
     }
 
     /// Reports a client event that was sent on to the others in a channel. What else there is to
-    /// report, channels report themselves.
+    /// report of channels, they report themselves.
     pub fn report_client_event(&self, channel: ChannelName, name: &EventName, data: String, sender: Sender, at: Now) {
         let event = ClientEvent {
             channel,
@@ -127,25 +163,97 @@ impl App {
             socket_id: sender.socket_id,
             user_id: sender.user_id,
         };
-        self.parts.webhooks.do_send(Observe(Observed::Client(event, at)));
+        self.report(Observed::Stateless(Stateless::Client(event), at));
     }
 
-    /// Counts a new connection until the guard is dropped.
+    /// Signs a connection in, tells those who watch the user when it is the first, and gives the
+    /// state of those whom the connection watches.
+    pub fn sign_in(
+        &self,
+        socket_id: SocketId,
+        worker: WorkerId,
+        user_id: UserId,
+        watchlist: Vec<UserId>,
+        at: Now,
+    ) -> Online {
+        let watchlist = if self.parts.switches.watchlist { watchlist } else { Vec::new() };
+        // Told under the lock, so that everyone learns of changes in the order in which they were.
+        let mut users = self.users();
+        let signed_in = users.sign_in(socket_id, worker, user_id.clone(), watchlist);
+        if signed_in.first {
+            self.report_user(&user_id, true, at);
+            self.tell_watchers(&signed_in.watchers, &user_id, true);
+        }
+        Online {
+            online: signed_in.online,
+            offline: signed_in.offline,
+        }
+    }
+
+    /// Takes in that a connection ended, which may have been signed in.
+    pub fn sign_out(&self, socket_id: SocketId, at: Now) {
+        let mut users = self.users();
+        if let Some(signed_out) = users.sign_out(socket_id)
+            && signed_out.last
+        {
+            self.report_user(&signed_out.user, false, at);
+            self.tell_watchers(&signed_out.watchers, &signed_out.user, false);
+        }
+    }
+
+    /// Closes every connection that is signed in as a user.
+    pub fn terminate(&self, user_id: &UserId) {
+        for (socket_id, worker) in self.users().connections_of(user_id) {
+            self.tell(worker, ToRelay::Close(socket_id, CloseCode::Terminated));
+        }
+    }
+
+    /// Tells whether nobody is signed in.
     #[must_use]
-    pub fn connect(self: &Arc<Self>) -> ConnectionGuard {
-        self.connections.fetch_add(1, Ordering::Relaxed);
-        ConnectionGuard(Arc::clone(self))
+    pub fn is_without_users(&self) -> bool {
+        self.users().is_empty()
+    }
+
+    /// Counts a new connection until the guard is dropped; none when the app has as many as it may.
+    #[must_use]
+    pub fn connect(&self) -> Option<QuotaGuard> {
+        self.connections.take()
     }
 
     /// How many connections there are.
     #[must_use]
     pub fn connection_count(&self) -> usize {
-        self.connections.load(Ordering::Relaxed)
+        self.connections.count()
     }
-}
 
-impl Drop for ConnectionGuard {
-    fn drop(&mut self) {
-        self.0.connections.fetch_sub(1, Ordering::Relaxed);
+    fn tell_watchers(&self, watchers: &[(SocketId, WorkerId)], user_id: &UserId, is_online: bool) {
+        if watchers.is_empty() {
+            return;
+        }
+        let one = std::slice::from_ref(user_id);
+        let (online, offline): (&[UserId], &[UserId]) = if is_online { (one, &[]) } else { (&[], one) };
+        let frame = ServerMessage::WatchlistEvents { online, offline }.to_frame();
+        for (socket_id, worker) in watchers {
+            self.tell(*worker, ToRelay::Send(*socket_id, frame.clone()));
+        }
+    }
+
+    fn tell(&self, worker: WorkerId, message: ToRelay) {
+        if let Some(relay) = self.parts.workers.relay(worker) {
+            relay.do_send(message);
+        }
+    }
+
+    fn report_user(&self, user_id: &UserId, entered: bool, at: Now) {
+        let key = Key::User(user_id.clone());
+        self.report(Observed::Edge(Edge { key, entered, at }));
+    }
+
+    fn report(&self, observed: Observed) {
+        self.parts.webhooks.do_send(Observe(observed));
+    }
+
+    fn users(&self) -> MutexGuard<'_, Users> {
+        self.users.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -17,7 +17,9 @@ impl Apps {
     /// Adds an app.
     pub fn add(&mut self, app: Arc<App>) {
         self.by_id.insert(app.id().as_str().into(), Arc::clone(&app));
-        self.by_key.insert(app.key().as_str().into(), app);
+        for key in app.keys().iter() {
+            self.by_key.insert(key.key.as_str().into(), Arc::clone(&app));
+        }
     }
 
     /// The app with an id.
@@ -26,7 +28,7 @@ impl Apps {
         self.by_id.get(id)
     }
 
-    /// The app with a key.
+    /// The app with a key, live or not.
     #[must_use]
     pub fn by_key(&self, key: &str) -> Option<&Arc<App>> {
         self.by_key.get(key)

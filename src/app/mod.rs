@@ -1,10 +1,16 @@
-//! An app as the running server knows it: its settings, its channels and its connections.
+//! An app as the running server knows it: its settings, its channels, connections and users.
 //!
 //! Plain shared values, no actors: a lookup is a read.
 
 #[expect(clippy::module_inception, reason = "the type bears the name of its module")]
 mod app;
 mod apps;
+mod keys;
+mod quota;
+mod users;
 
-pub use app::{App, AppParts, Busy, ConnectionGuard, Sender};
+pub use app::{App, AppParts, Busy, Online, Sender, Switches};
 pub use apps::Apps;
+pub use keys::{Key, Keys};
+pub use quota::{Quota, QuotaGuard};
+pub use users::{SignIn, SignOut, Users};

@@ -3,16 +3,17 @@
 use std::sync::{Arc, atomic::Ordering};
 
 use actix::{Actor, ActorContext, Addr, Context, Handler, Recipient};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 
 use crate::{
     clock,
     domain::{ChannelKind, ChannelName, Member, Now, SocketId, UserId},
-    ledger::{Edge, Key, Observe, Observed},
-    protocol::{CloseCode, ServerMessage},
+    ledger::{Edge, Key, Observe, Observed, Stateless},
+    protocol::{CloseCode, ServerMessage, SubscriptionErrorType},
 };
 
 use super::{
+    count::CountThrottle,
     messages::{ChannelId, ListUsers, Publish, Subscribe, Unsubscribe, WorkerId},
     registry::{ChannelRegistry, Tally},
     relay::{Relay, ToRelay},
@@ -29,6 +30,7 @@ pub struct Channel {
     name: ChannelName,
     id: ChannelId,
     roster: Roster,
+    count: CountThrottle,
     tally: Arc<Tally>,
     registry: Arc<ChannelRegistry>,
     workers: Arc<Workers>,
@@ -50,6 +52,7 @@ impl Channel {
             name,
             id,
             roster: Roster::default(),
+            count: CountThrottle::default(),
             tally,
             registry,
             workers,
@@ -66,11 +69,17 @@ impl Channel {
     }
 
     fn carry_out(&mut self, effects: Vec<Effect>) {
+        if effects.is_empty() {
+            return;
+        }
+        let has_changed = !matches!(effects.as_slice(), [Effect::Refuse(..)]);
         self.tally();
         let now = clock::now();
+        let mut missed = false;
         for effect in effects {
             match effect {
-                Effect::Confirm(socket_id, worker) => self.confirm(socket_id, worker),
+                Effect::Confirm(socket_id, worker) => missed = self.confirm(socket_id, worker, now),
+                Effect::Refuse(socket_id, worker) => self.refuse(socket_id, worker),
                 Effect::Remove(socket_id, worker) => {
                     self.tell(worker, ToRelay::Leave(self.id, socket_id));
                 }
@@ -88,23 +97,79 @@ impl Channel {
                     };
                     self.tell_all(message.to_frame(), None);
                 }
-                Effect::ChannelEntered => self.report(None, true, now),
-                Effect::ChannelLeft => self.report(None, false, now),
-                Effect::UserEntered(user_id) => self.report(Some(user_id), true, now),
-                Effect::UserLeft(user_id) => self.report(Some(user_id), false, now),
+                Effect::ChannelEntered => self.report_edge(None, true, now),
+                Effect::ChannelLeft => self.report_edge(None, false, now),
+                Effect::UserEntered(user_id) => self.report_edge(Some(user_id), true, now),
+                Effect::UserLeft(user_id) => self.report_edge(Some(user_id), false, now),
             }
+        }
+        if missed && self.registry.missed(&self.name, now.instant) {
+            self.report_stateless(Stateless::CacheMiss(self.name.clone()), now);
+        }
+        if has_changed {
+            self.tell_count(now);
         }
     }
 
-    fn confirm(&mut self, socket_id: SocketId, worker: WorkerId) {
+    /// Tells how many are subscribed, where the app wants it and it is time.
+    fn tell_count(&mut self, now: Now) {
+        let is_told = match self.name.kind() {
+            ChannelKind::Public | ChannelKind::Private | ChannelKind::PrivateEncrypted => {
+                self.registry.rules().subscription_count
+            }
+            ChannelKind::Presence | ChannelKind::ServerToUser => false,
+        };
+        let count = self.roster.subscription_count();
+        if is_told && self.count.on_change(count, now.instant) {
+            let message = ServerMessage::SubscriptionCount {
+                channel: &self.name,
+                count,
+            };
+            self.tell_all(message.to_frame(), None);
+            self.report_stateless(Stateless::SubscriptionCount(self.name.clone(), count), now);
+        }
+    }
+
+    /// Tells a newcomer that it is in, and what is cached; returns whether nothing was.
+    fn confirm(&mut self, socket_id: SocketId, worker: WorkerId, now: Now) -> bool {
         let is_presence = self.name.kind() == ChannelKind::Presence;
         let members: Vec<&Member> = self.roster.members().collect();
         let message = ServerMessage::SubscriptionSucceeded {
             channel: &self.name,
             members: is_presence.then_some(members.as_slice()),
         };
-        let frame = message.to_frame();
-        self.tell(worker, ToRelay::Join(self.id, socket_id, frame));
+        let mut frames = BytesMut::from(message.to_frame());
+        let mut missed = false;
+        if self.name.is_cache() {
+            match self.registry.cached(&self.name, now.instant) {
+                Some((cached, _)) => frames.extend_from_slice(&cached.frame),
+                None => {
+                    missed = true;
+                    let miss = ServerMessage::CacheMiss { channel: &self.name };
+                    frames.extend_from_slice(&miss.to_frame());
+                }
+            }
+        }
+        self.tell(worker, ToRelay::Join(self.id, socket_id, frames.freeze()));
+        missed
+    }
+
+    /// Tells a connection that the channel is full.
+    fn refuse(&mut self, socket_id: SocketId, worker: WorkerId) {
+        let limit = self.registry.rules().presence_members;
+        let text = format!("Presence channel {} has {limit} members, which is the limit", self.name);
+        let error = ServerMessage::Error {
+            code: None,
+            message: &text,
+        };
+        let on_channel = ServerMessage::SubscriptionError {
+            channel: &self.name,
+            kind: SubscriptionErrorType::LimitReached,
+            error: &text,
+        };
+        let mut frames = BytesMut::from(error.to_frame());
+        frames.extend_from_slice(&on_channel.to_frame());
+        self.tell(worker, ToRelay::Refuse(socket_id, self.name.clone(), frames.freeze()));
     }
 
     fn tell_all(&mut self, frame: Bytes, except: Option<SocketId>) {
@@ -134,13 +199,23 @@ impl Channel {
         }
     }
 
-    fn report(&self, user_id: Option<UserId>, entered: bool, at: Now) {
+    fn report_edge(&self, user_id: Option<UserId>, entered: bool, at: Now) {
         let key = match user_id {
             Some(user_id) => Key::Member(self.name.clone(), user_id),
             None => Key::Channel(self.name.clone()),
         };
-        let edge = Edge { key, entered, at };
-        self.observer.do_send(Observe(Observed::Edge(edge)));
+        self.report(Observed::Edge(Edge { key, entered, at }));
+    }
+
+    fn report_stateless(&self, stateless: Stateless, at: Now) {
+        self.report(Observed::Stateless(stateless, at));
+    }
+
+    /// Reports to the app's webhooks; the channels of users make none.
+    fn report(&self, observed: Observed) {
+        if self.name.kind() != ChannelKind::ServerToUser {
+            self.observer.do_send(Observe(observed));
+        }
     }
 
     fn retire_if_empty(&self, ctx: &mut Context<Self>) {
@@ -171,9 +246,9 @@ impl Actor for Channel {
         let now = clock::now();
         let users: Vec<UserId> = self.roster.members().map(|member| member.user_id().clone()).collect();
         for user_id in users {
-            self.report(Some(user_id), false, now);
+            self.report_edge(Some(user_id), false, now);
         }
-        self.report(None, false, now);
+        self.report_edge(None, false, now);
     }
 }
 
@@ -187,7 +262,8 @@ impl Handler<Subscribe> for Channel {
             worker,
             member,
         } = subscribe;
-        let effects = self.roster.join(socket_id, worker, member);
+        let users_max = self.registry.rules().presence_members;
+        let effects = self.roster.join(socket_id, worker, member, users_max);
         self.carry_out(effects);
         self.retire_if_empty(ctx);
     }
@@ -207,7 +283,10 @@ impl Handler<Publish> for Channel {
     type Result = ();
 
     fn handle(&mut self, publish: Publish, _: &mut Context<Self>) {
-        let Publish { frame, except, charge } = publish;
+        self.registry.keep(&self.name, &publish);
+        let Publish {
+            frame, except, charge, ..
+        } = publish;
         let workers: Vec<WorkerId> = self.roster.workers().collect();
         for worker in workers {
             let message = ToRelay::Publish {

@@ -47,6 +47,8 @@ pub struct Publish {
     pub except: Option<SocketId>,
     /// What counts its bytes until they are written.
     pub charge: Arc<Charge>,
+    /// Its data, when it is to be kept for those who subscribe later.
+    pub cached: Option<Arc<str>>,
 }
 
 /// Asks for the distinct users of a presence channel, in the order of their ids.

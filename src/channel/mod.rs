@@ -6,8 +6,10 @@
 //! socket is an [`Outlet`].
 
 mod backlog;
+mod cache;
 #[expect(clippy::module_inception, reason = "the actor bears the name of its module")]
 mod channel;
+mod count;
 mod messages;
 mod registry;
 mod relay;
@@ -15,9 +17,11 @@ mod roster;
 mod workers;
 
 pub use backlog::{Backlog, Charge};
+pub use cache::{Cached, EventCache};
 pub use channel::Channel;
+pub use count::CountThrottle;
 pub use messages::{ChannelId, ListUsers, Publish, Subscribe, Unsubscribe, WorkerId};
-pub use registry::{ChannelRegistry, Counts, Published, UsersError};
+pub use registry::{ChannelRegistry, ChannelRules, Counts, Published, UsersError};
 pub use relay::{CloseSome, CountHolding, Holding, Outlet, Outlets, Relay, ToRelay};
 pub use roster::{Effect, Roster};
 pub use workers::Workers;

@@ -3,21 +3,23 @@
 use std::{
     collections::HashMap,
     sync::{
-        Arc, PoisonError, RwLock,
+        Arc, Mutex, PoisonError, RwLock,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use actix::{Actor, Addr, Recipient, dev::SendError};
 use ahash::RandomState;
 
 use crate::{
-    domain::{ChannelName, UserId},
+    clock,
+    domain::{ChannelKind, ChannelName, UserId},
     ledger::Observe,
 };
 
 use super::{
+    cache::{Cached, EventCache},
     channel::Channel,
     messages::{ChannelId, ListUsers, Publish, Subscribe, Unsubscribe},
     workers::Workers,
@@ -38,6 +40,22 @@ pub struct ChannelRegistry {
     next_id: AtomicU64,
     workers: Arc<Workers>,
     observer: Recipient<Observe>,
+    rules: ChannelRules,
+    /// The last events of cache channels, which outlive their channels.
+    cache: Mutex<EventCache>,
+}
+
+/// What an app asks of its channels.
+#[derive(Debug, Clone, Copy)]
+pub struct ChannelRules {
+    /// Most users in a presence channel.
+    pub presence_members: usize,
+    /// Whether subscribers and webhooks are told how many are subscribed.
+    pub subscription_count: bool,
+    /// How long the last event of a cache channel is kept.
+    pub cache_ttl: Duration,
+    /// Most bytes of cached events.
+    pub cached_bytes: usize,
 }
 
 struct Entry {
@@ -85,13 +103,15 @@ pub struct UsersError;
 impl ChannelRegistry {
     /// A registry without channels, whose channels run on `workers` and report to `observer`.
     #[must_use]
-    pub fn new(workers: Arc<Workers>, observer: Recipient<Observe>) -> Self {
+    pub fn new(workers: Arc<Workers>, observer: Recipient<Observe>, rules: ChannelRules) -> Self {
         Self {
             shards: (0..SHARDS).map(|_| RwLock::default()).collect(),
             hasher: RandomState::new(),
             next_id: AtomicU64::new(0),
             workers,
             observer,
+            rules,
+            cache: Mutex::new(EventCache::new(rules.cached_bytes, rules.cache_ttl)),
         }
     }
 
@@ -124,10 +144,14 @@ impl ChannelRegistry {
         }
     }
 
-    /// Sends a frame to the subscribers of a channel.
+    /// Sends a frame to the subscribers of a channel, and keeps it when it is to be cached.
+    ///
+    /// A live channel keeps it itself, in the order of its mailbox, so that a subscriber gets it
+    /// either as cached or as published.
     pub fn publish(&self, name: &ChannelName, publish: Publish) -> Published {
         let shard = self.shard(name).read().unwrap_or_else(PoisonError::into_inner);
         let Some(entry) = shard.get(name) else {
+            self.keep(name, &publish);
             return Published::NobodyThere;
         };
         match entry.channel.try_send(publish) {
@@ -144,7 +168,15 @@ impl ChannelRegistry {
         shard.get(name).map(Entry::counts).unwrap_or_default()
     }
 
+    /// The data of the event that is cached for a channel, and how long it is kept.
+    #[must_use]
+    pub fn cached(&self, name: &ChannelName, now: Instant) -> Option<(Cached, Duration)> {
+        let cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
+        cache.get(name, now).map(|(cached, left)| (cached.clone(), left))
+    }
+
     /// The channels with subscribers whose names begin with `prefix`, in the order of their names.
+    /// Those of users are left out.
     #[must_use]
     pub fn occupied(&self, prefix: &str) -> Vec<(ChannelName, Counts)> {
         let mut occupied = Vec::new();
@@ -153,6 +185,7 @@ impl ChannelRegistry {
             let matching = shard
                 .iter()
                 .filter(|(name, _)| name.as_str().starts_with(prefix))
+                .filter(|(name, _)| name.kind() != ChannelKind::ServerToUser)
                 .map(|(name, entry)| (name.clone(), entry.counts()))
                 .filter(|(_, counts)| 0 < counts.subscriptions);
             occupied.extend(matching);
@@ -191,6 +224,28 @@ impl ChannelRegistry {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// What the app asks of its channels.
+    pub(super) const fn rules(&self) -> &ChannelRules {
+        &self.rules
+    }
+
+    /// Caches what is published, when it is to be.
+    pub(super) fn keep(&self, name: &ChannelName, publish: &Publish) {
+        let Some(data) = &publish.cached else { return };
+        let cached = Cached {
+            frame: publish.frame.clone(),
+            data: Arc::clone(data),
+        };
+        let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
+        cache.put(name, cached, clock::now().instant);
+    }
+
+    /// Takes in that a subscriber found nothing cached; tells whether that is to be reported.
+    pub(super) fn missed(&self, name: &ChannelName, now: Instant) -> bool {
+        let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
+        cache.missed(name, now)
     }
 
     /// Removes an emptied channel, unless a subscription to it is on its way; tells whether it did.

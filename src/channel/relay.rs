@@ -7,7 +7,10 @@ use ahash::RandomState;
 use bytes::Bytes;
 use indexmap::IndexMap;
 
-use crate::{domain::SocketId, protocol::CloseCode};
+use crate::{
+    domain::{ChannelName, SocketId},
+    protocol::CloseCode,
+};
 
 use super::{backlog::Charge, messages::ChannelId};
 
@@ -21,6 +24,8 @@ pub trait Outlet {
     fn write(&self, frame: &Bytes);
     /// Ends the connection with a code, after what waits was written.
     fn close(&self, code: CloseCode);
+    /// Writes frames that tell of a refused subscription, and has the connection forget it.
+    fn refuse(&self, channel: &ChannelName, frames: &Bytes);
 }
 
 /// Tells a relay something, in the order of one channel. Control: joins and leaves are bounded by
@@ -45,6 +50,12 @@ pub enum ToRelay {
     },
     /// The channel broke: its sockets are closed with a code.
     Evict(ChannelId, CloseCode),
+    /// One socket gets a frame.
+    Send(SocketId, Bytes),
+    /// One socket is closed with a code.
+    Close(SocketId, CloseCode),
+    /// The socket is not let into the channel and gets these frames.
+    Refuse(SocketId, ChannelName, Bytes),
 }
 
 /// Closes some of the thread's sockets with a code, and tells how many are left open.
@@ -246,6 +257,26 @@ impl Delivery {
                     leave(table, *channel, *socket_id);
                     false
                 }
+                ToRelay::Send(socket_id, frame) => {
+                    if let Some(outlet) = table.sockets.get(socket_id) {
+                        outlet.write(frame);
+                    }
+                    writes_left -= 1;
+                    false
+                }
+                ToRelay::Close(socket_id, code) => {
+                    if let Some(outlet) = table.sockets.get(socket_id) {
+                        outlet.close(*code);
+                    }
+                    false
+                }
+                ToRelay::Refuse(socket_id, channel, frames) => {
+                    if let Some(outlet) = table.sockets.get(socket_id) {
+                        outlet.refuse(channel, frames);
+                    }
+                    writes_left -= 1;
+                    false
+                }
                 ToRelay::Evict(channel, code) => {
                     for outlet in table.channels.remove(channel).unwrap_or_default().values() {
                         outlet.close(*code);
@@ -287,6 +318,11 @@ mod tests {
 
         fn close(&self, code: CloseCode) {
             *self.closed.borrow_mut() = Some(code);
+        }
+
+        fn refuse(&self, channel: &ChannelName, frames: &Bytes) {
+            let text = format!("refused {channel}: ");
+            self.frames.borrow_mut().push([text.as_bytes(), frames].concat().into());
         }
     }
 
@@ -362,6 +398,24 @@ mod tests {
         assert!(sinks[1].frames.borrow().is_empty());
         let holding = relay.send(CountHolding).await.expect("runs");
         assert_eq!((holding.sockets, holding.channels), (1, 0));
+    }
+
+    #[actix_rt::test]
+    async fn one_socket_is_sent_to_refused_or_closed_alone() {
+        let outlets = Rc::new(Outlets::default());
+        let sinks = sockets(&outlets, 2);
+        let relay = Relay::new(Rc::clone(&outlets)).start();
+        let id = SocketId::from_random(0);
+        let gone = SocketId::from_random(9);
+        for id in [id, gone] {
+            relay.do_send(ToRelay::Send(id, Bytes::from_static(b"a")));
+            relay.do_send(ToRelay::Refuse(id, "presence-x".parse().expect("valid"), Bytes::from_static(b"no")));
+            relay.do_send(ToRelay::Close(id, CloseCode::Terminated));
+        }
+        relay.send(CountHolding).await.expect("runs");
+        assert_eq!(*sinks[0].frames.borrow(), ["a", "refused presence-x: no"]);
+        assert_eq!(*sinks[0].closed.borrow(), Some(CloseCode::Terminated));
+        assert!(sinks[1].frames.borrow().is_empty() && sinks[1].closed.borrow().is_none());
     }
 
     #[actix_rt::test]

@@ -22,6 +22,8 @@ pub struct Roster {
 pub enum Effect {
     /// Tell the connection that it is subscribed; it gets events from here on.
     Confirm(SocketId, WorkerId),
+    /// Tell the connection that the channel has as many users as it may; it is not subscribed.
+    Refuse(SocketId, WorkerId),
     /// The connection gets nothing from here on.
     Remove(SocketId, WorkerId),
     /// Tell the others that a user joined with a first connection, which is not told itself.
@@ -52,10 +54,21 @@ struct User {
 
 impl Roster {
     /// Records a subscription. The first effect is its confirmation, so that the client never sees
-    /// an event before it. A connection that is in already changes nothing.
-    pub fn join(&mut self, socket_id: SocketId, worker: WorkerId, member: Option<Member>) -> Vec<Effect> {
+    /// an event before it. A connection that is in already changes nothing. A new user is refused
+    /// when there are `users_max`; one who is in may always join again.
+    pub fn join(
+        &mut self,
+        socket_id: SocketId,
+        worker: WorkerId,
+        member: Option<Member>,
+        users_max: usize,
+    ) -> Vec<Effect> {
         if self.subscriptions.contains_key(&socket_id) {
             return Vec::new();
+        }
+        let is_new = |member: &Member| !self.users.contains_key(member.user_id());
+        if users_max <= self.users.len() && member.as_ref().is_some_and(is_new) {
+            return vec![Effect::Refuse(socket_id, worker)];
         }
         let mut effects = vec![Effect::Confirm(socket_id, worker)];
         if self.subscriptions.is_empty() {
@@ -164,8 +177,8 @@ mod tests {
     impl Check {
         #[track_caller]
         fn joins(&mut self, socket: u128, worker: u16, user: Option<&str>, want: &str) -> &mut Self {
-            let member = user.map(|id| Member::new(id.parse().expect("valid"), None).expect("valid"));
-            let effects = self.0.join(SocketId::from_random(socket), WorkerId(worker), member);
+            let member = user.map(|id| Member::new(id.parse().expect("valid"), None));
+            let effects = self.0.join(SocketId::from_random(socket), WorkerId(worker), member, 2);
             assert_eq!(print(&effects), want);
             self
         }
@@ -200,6 +213,7 @@ mod tests {
             .iter()
             .map(|effect| match effect {
                 Effect::Confirm(id, WorkerId(worker)) => format!("ok{}@{worker}", number(id)),
+                Effect::Refuse(id, WorkerId(worker)) => format!("no{}@{worker}", number(id)),
                 Effect::Remove(id, WorkerId(worker)) => format!("x{}@{worker}", number(id)),
                 Effect::MemberAdded(member, id) => format!("+m{}!{}", member.user_id(), number(id)),
                 Effect::MemberRemoved(user) => format!("-m{user}"),
@@ -258,11 +272,24 @@ mod tests {
     }
 
     #[test]
+    fn a_new_user_is_refused_when_the_channel_is_full_and_one_who_is_in_is_not() {
+        Check(Roster::default())
+            .joins(1, 0, Some("7"), "ok1@0 +m7!1 +c +u7")
+            .joins(2, 0, Some("8"), "ok2@0 +m8!2 +u8")
+            .joins(3, 1, Some("9"), "no3@1")
+            .counts(2, 2, &[0])
+            .leaves(3, "")
+            .joins(4, 1, Some("8"), "ok4@1")
+            .leaves(1, "x1@0 -m7 -u7")
+            .joins(3, 1, Some("9"), "ok3@1 +m9!3 +u9");
+    }
+
+    #[test]
     fn a_users_later_connection_replaces_its_info() {
         let mut roster = Roster::default();
-        let member = |info| Member::new("7".parse().expect("valid"), Some(info)).expect("valid");
-        roster.join(SocketId::from_random(1), WorkerId(0), Some(member("{\"a\":1}")));
-        roster.join(SocketId::from_random(2), WorkerId(0), Some(member("{\"a\":2}")));
+        let member = |info| Member::new("7".parse().expect("valid"), Some(info));
+        roster.join(SocketId::from_random(1), WorkerId(0), Some(member("{\"a\":1}")), 2);
+        roster.join(SocketId::from_random(2), WorkerId(0), Some(member("{\"a\":2}")), 2);
         let infos: Vec<_> = roster.members().filter_map(Member::user_info).collect();
         assert_eq!(infos, ["{\"a\":2}"]);
     }

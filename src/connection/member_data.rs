@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::domain::{Member, MemberError, UserIdError};
+use crate::domain::{AppLimits, Member, UserId, UserIdError};
 
 /// Why a `channel_data` names no member, as the client is told.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -21,8 +21,13 @@ pub enum MemberDataError {
     #[error("user_info supplied to presence subscription is invalid - if supplied it must be a type of hash")]
     UserInfoNotAnObject,
     /// The `user_info` is too long.
-    #[error("user_info supplied to presence subscription is invalid: {0}")]
-    Member(#[from] MemberError),
+    #[error("user_info supplied to presence subscription is invalid: it is {len} bytes, limit is {limit}")]
+    UserInfoTooLong {
+        /// Its length in bytes.
+        len: usize,
+        /// The most that the app allows.
+        limit: usize,
+    },
 }
 
 #[derive(Deserialize)]
@@ -35,7 +40,10 @@ struct Wire<'a> {
 
 /// Reads who a subscription stands for. A number becomes its decimal text; `user_info` stays as it
 /// came.
-pub(super) fn member(channel_data: &str) -> Result<Member, MemberDataError> {
+pub(super) fn member(channel_data: &str, limits: &AppLimits) -> Result<Member, MemberDataError> {
+    if !channel_data.trim_start().starts_with('{') {
+        return Err(MemberDataError::NotAnObject);
+    }
     let wire: Wire<'_> = serde_json::from_str(channel_data).map_err(|_| MemberDataError::NotAnObject)?;
     let raw_id = wire.user_id.map_or("", RawValue::get);
     let user_id = match raw_id.as_bytes().first() {
@@ -47,7 +55,13 @@ pub(super) fn member(channel_data: &str) -> Result<Member, MemberDataError> {
     if user_info.is_some_and(|info| !info.starts_with('{')) {
         return Err(MemberDataError::UserInfoNotAnObject);
     }
-    Ok(Member::new(user_id.parse()?, user_info)?)
+    let user_id: UserId = user_id.parse()?;
+    limits.check_user_id(&user_id)?;
+    let (len, limit) = (user_info.map_or(0, str::len), limits.user_info_bytes);
+    if limit < len {
+        return Err(MemberDataError::UserInfoTooLong { len, limit });
+    }
+    Ok(Member::new(user_id, user_info))
 }
 
 #[cfg(test)]
@@ -56,7 +70,7 @@ mod tests {
 
     #[track_caller]
     fn check(channel_data: &str, want: Result<(&str, Option<&str>), MemberDataError>) {
-        let got = member(channel_data);
+        let got = member(channel_data, &AppLimits::default());
         let got = got
             .as_ref()
             .map(|member| (member.user_id().as_str(), member.user_info()));
@@ -77,6 +91,16 @@ mod tests {
     }
 
     #[test]
+    fn a_user_id_is_at_most_as_long_as_the_app_allows() {
+        check(&format!(r#"{{"user_id":"{}"}}"#, "x".repeat(128)), Ok((&"x".repeat(128), None)));
+        let (len, limit) = (129, 128);
+        check(
+            &format!(r#"{{"user_id":"{}"}}"#, "x".repeat(129)),
+            Err(MemberDataError::UserId(UserIdError::TooLong { len, limit })),
+        );
+    }
+
+    #[test]
     fn user_info_is_an_object_kept_as_it_came() {
         check(
             r#"{"user_id":"7","user_info":{ "name": "A" }}"#,
@@ -91,13 +115,13 @@ mod tests {
         }
         check(
             &format!(r#"{{"user_id":"7","user_info":{{"a":"{}"}}}}"#, "x".repeat(1_017)),
-            Err(MemberDataError::Member(MemberError::UserInfoTooLong { len: 1_025 })),
+            Err(MemberDataError::UserInfoTooLong { len: 1_025, limit: 1_024 }),
         );
     }
 
     #[test]
     fn what_is_no_object_is_refused() {
-        for bad in ["", "7", "[]", "{", "null"] {
+        for bad in ["", "7", "[]", r#"["7",{"a":1}]"#, "{", "null"] {
             check(bad, Err(MemberDataError::NotAnObject));
         }
     }

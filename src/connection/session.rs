@@ -4,23 +4,25 @@ use std::{collections::HashMap, sync::Arc, time::Instant};
 
 use ahash::RandomState;
 
-use super::{member_data, rate::TokenBucket};
+use super::{
+    member_data,
+    rate::TokenBucket,
+    user_data::{self, SignedInUser},
+};
 use crate::{
-    domain::{
-        AppKey, ChannelKind, ChannelName, EventName, Member, SocketId, UserId,
-        limits::{CLIENT_EVENTS_PER_SECOND, EVENT_DATA_BYTES_MAX, SUBSCRIPTIONS_PER_CONNECTION_MAX},
-    },
+    app::{Key, Keys},
+    domain::{AppLimits, ChannelKind, ChannelName, EventName, Member, Now, SocketId, UserId},
     protocol::{ClientMessage, DecodeError, ProtocolError, ServerMessage, SubscribeRequest, SubscriptionErrorType},
-    signature::{SigningKey, subscription},
+    signature::{sign_in, subscription},
 };
 
 /// What an app lets its connections do, shared by all of them.
 #[derive(Debug)]
 pub struct SessionRules {
-    /// The app's key.
-    pub key: AppKey,
-    /// The app's secret, prepared to verify.
-    pub signing: SigningKey,
+    /// The app's keys.
+    pub keys: Keys,
+    /// What its clients may ask for.
+    pub limits: AppLimits,
     /// Whether clients may send events.
     pub client_events: bool,
 }
@@ -32,6 +34,12 @@ pub struct Session {
     rules: Arc<SessionRules>,
     /// What is subscribed, and as whom.
     subscriptions: HashMap<ChannelName, Option<UserId>, RandomState>,
+    /// Who is signed in.
+    user: Option<Box<SignedInUser>>,
+    /// Whether it signed in, or joined a channel that needs a signature, at any time.
+    is_authorized: bool,
+    /// Subscribe and unsubscribe commands that may still come.
+    commands: TokenBucket,
     /// Made when the first client event comes: few connections send any.
     client_events: Option<Box<TokenBucket>>,
 }
@@ -45,6 +53,11 @@ pub enum Command {
     Enter(ChannelName, Option<Member>),
     /// End the subscription to a channel.
     Leave(ChannelName),
+    /// Take in that the connection is signed in as this user, who watches these, and tell it who of
+    /// them is online.
+    SignIn(UserId, Vec<UserId>),
+    /// Read nothing more from the client until then: it has sent more commands than it may.
+    PauseUntil(Instant),
     /// Send an event to the other subscribers of a channel.
     Broadcast {
         /// The channel.
@@ -61,12 +74,16 @@ pub enum Command {
 impl Session {
     /// A session that is subscribed to nothing.
     #[must_use]
-    pub fn new(socket_id: SocketId, rules: Arc<SessionRules>) -> Self {
+    pub fn new(socket_id: SocketId, rules: Arc<SessionRules>, now: Instant) -> Self {
+        let limits = &rules.limits;
         Self {
             socket_id,
-            rules,
             subscriptions: HashMap::default(),
+            user: None,
+            is_authorized: false,
+            commands: TokenBucket::new(limits.commands_burst, limits.commands_per_second, now),
             client_events: None,
+            rules,
         }
     }
 
@@ -74,23 +91,35 @@ impl Session {
     pub fn on_message(
         &mut self,
         message: Result<ClientMessage, DecodeError>,
-        now: Instant,
+        now: Now,
         commands: &mut Vec<Command>,
     ) {
         match message {
             Ok(ClientMessage::Ping) => commands.push(Command::Send(ServerMessage::Pong.encode())),
             Ok(ClientMessage::Pong) => {}
-            Ok(ClientMessage::Subscribe(request)) => self.subscribe(request, commands),
-            Ok(ClientMessage::Unsubscribe(channel)) => self.unsubscribe(channel, commands),
-            Ok(ClientMessage::Event { name, channel, data }) => match self.client_event(&channel, &data, now) {
-                Ok(user_id) => commands.push(Command::Broadcast {
-                    channel,
-                    name,
-                    data,
-                    user_id,
-                }),
-                Err(error) => commands.push(refusal(&error)),
-            },
+            Ok(ClientMessage::Subscribe(request)) => {
+                self.subscribe(request, now, commands);
+                self.count_command(now.instant, commands);
+            }
+            Ok(ClientMessage::Unsubscribe(channel)) => {
+                self.unsubscribe(channel, commands);
+                self.count_command(now.instant, commands);
+            }
+            Ok(ClientMessage::SignIn { auth, user_data }) => {
+                self.sign_in(&auth, &user_data, now, commands);
+                self.count_command(now.instant, commands);
+            }
+            Ok(ClientMessage::Event { name, channel, data }) => {
+                match self.client_event(&channel, &name, &data, now.instant) {
+                    Ok(user_id) => commands.push(Command::Broadcast {
+                        channel,
+                        name,
+                        data,
+                        user_id,
+                    }),
+                    Err(error) => commands.push(refusal(&error)),
+                }
+            }
             Err(error) => commands.push(complaint(&error.to_string())),
         }
     }
@@ -100,36 +129,54 @@ impl Session {
         self.subscriptions.drain().map(|(channel, _)| channel)
     }
 
-    fn subscribe(&mut self, request: SubscribeRequest, commands: &mut Vec<Command>) {
+    /// Takes in that a channel did not let the connection in.
+    pub fn on_refused(&mut self, channel: &ChannelName) {
+        self.subscriptions.remove(channel);
+    }
+
+    /// Whether the connection signed in, or joined a channel that needs a signature, at any time.
+    #[must_use]
+    pub const fn is_authorized(&self) -> bool {
+        self.is_authorized
+    }
+
+    /// Whether the connection is signed in.
+    #[must_use]
+    pub const fn is_signed_in(&self) -> bool {
+        self.user.is_some()
+    }
+
+    /// Counts a command that was carried out; past the rate nothing more is read for a while.
+    fn count_command(&mut self, now: Instant, commands: &mut Vec<Command>) {
+        self.commands.take(now);
+        let ready_at = self.commands.ready_at(now);
+        if now < ready_at {
+            commands.push(Command::PauseUntil(ready_at));
+        }
+    }
+
+    fn subscribe(&mut self, request: SubscribeRequest, now: Now, commands: &mut Vec<Command>) {
         let SubscribeRequest {
             channel,
             auth,
             channel_data,
         } = request;
-        if self.subscriptions.contains_key(&channel) {
-            return commands.push(refusal(&ProtocolError::AlreadySubscribed(channel)));
-        }
-        if SUBSCRIPTIONS_PER_CONNECTION_MAX <= self.subscriptions.len() {
-            let error = ProtocolError::TooManySubscriptions(SUBSCRIPTIONS_PER_CONNECTION_MAX);
+        if let Err(error) = self.check_subscribe(&channel) {
             return commands.push(refusal(&error));
         }
+        let channel_data = channel_data.as_deref();
         let is_presence = match channel.kind() {
             ChannelKind::Public => return self.enter(channel, None, commands),
+            ChannelKind::ServerToUser => return self.enter_own(channel, commands),
             ChannelKind::Private | ChannelKind::PrivateEncrypted => false,
             ChannelKind::Presence => true,
         };
-        let channel_data = channel_data.as_deref();
-        if is_presence && channel_data.is_none() {
+        if is_presence && channel_data.is_none() && self.user.is_none() {
             return commands.push(refusal(&ProtocolError::MissingChannelData(channel)));
         }
-        let verified = subscription::verify(
-            &self.rules.key,
-            &self.rules.signing,
-            self.socket_id,
-            &channel,
-            channel_data,
-            auth.as_deref().unwrap_or_default(),
-        );
+        let auth = auth.as_deref().unwrap_or_default();
+        let Key { key, signing, .. } = self.key_of(auth, now);
+        let verified = subscription::verify(key, signing, self.socket_id, &channel, channel_data, auth);
         if let Err(error) = verified {
             let error = error.to_string();
             let on_channel = ServerMessage::SubscriptionError {
@@ -141,11 +188,78 @@ impl Session {
             commands.push(Command::Send(on_channel.encode()));
             return;
         }
-        match channel_data.filter(|_| is_presence).map(member_data::member) {
-            None => self.enter(channel, None, commands),
-            Some(Ok(member)) => self.enter(channel, Some(member), commands),
-            Some(Err(error)) => commands.push(complaint(&error.to_string())),
+        self.is_authorized = true;
+        if !is_presence {
+            return self.enter(channel, None, commands);
         }
+        match self.member(channel_data) {
+            Ok(member) => self.enter(channel, Some(member), commands),
+            Err(error) => commands.push(complaint(&error.to_string())),
+        }
+    }
+
+    fn check_subscribe(&self, channel: &ChannelName) -> Result<(), ProtocolError> {
+        let limits = &self.rules.limits;
+        limits.check_channel_name(channel).map_err(ProtocolError::ChannelName)?;
+        if self.subscriptions.contains_key(channel) {
+            return Err(ProtocolError::AlreadySubscribed(channel.clone()));
+        }
+        if limits.subscriptions_per_connection <= self.subscriptions.len() {
+            return Err(ProtocolError::TooManySubscriptions(limits.subscriptions_per_connection));
+        }
+        Ok(())
+    }
+
+    /// Whom a presence subscription stands for: as its `channel_data` says, or who is signed in.
+    fn member(&self, channel_data: Option<&str>) -> Result<Member, member_data::MemberDataError> {
+        match (channel_data, &self.user) {
+            (Some(data), _) => member_data::member(data, &self.rules.limits),
+            (None, Some(user)) => Ok(Member::new(user.user_id.clone(), user.user_info.as_deref())),
+            (None, None) => Err(member_data::MemberDataError::NotAnObject),
+        }
+    }
+
+    /// Lets the connection into the channel of the user that it is signed in as.
+    fn enter_own(&mut self, channel: ChannelName, commands: &mut Vec<Command>) {
+        let user_id = self.user.as_ref().map(|user| user.user_id.as_str());
+        if user_id == channel.server_to_user() {
+            self.enter(channel, None, commands);
+        } else {
+            commands.push(refusal(&ProtocolError::NotThatUser(channel)));
+        }
+    }
+
+    /// The live key that an `auth` names, or the oldest, which it then does not fit.
+    fn key_of(&self, auth: &str, now: Now) -> &Key {
+        let name = auth.split(':').next().unwrap_or_default();
+        let keys = &self.rules.keys;
+        keys.live(name, now.wall_ms).unwrap_or_else(|| keys.oldest())
+    }
+
+    fn sign_in(&mut self, auth: &str, user_data: &str, now: Now, commands: &mut Vec<Command>) {
+        let Key { key, signing, .. } = self.key_of(auth, now);
+        if let Err(error) = sign_in::verify(key, signing, self.socket_id, user_data, auth) {
+            return commands.push(complaint(&error.to_string()));
+        }
+        let user = match user_data::user(user_data, &self.rules.limits) {
+            Ok(user) => user,
+            Err(error) => return commands.push(complaint(&error.to_string())),
+        };
+        if self.user.as_ref().is_some_and(|known| known.user_id != user.user_id) {
+            return commands.push(refusal(&ProtocolError::SignedInAsAnother));
+        }
+        self.is_authorized = true;
+        commands.push(Command::Send(ServerMessage::SignInSucceeded { user_data }.encode()));
+        commands.push(Command::SignIn(user.user_id.clone(), user.watchlist.clone()));
+        if user.watchlist_cut {
+            let accepted: Vec<&str> = user.watchlist.iter().map(UserId::as_str).collect();
+            let error = ProtocolError::WatchlistCut {
+                limit: self.rules.limits.watchlist_users,
+                accepted: accepted.join(", "),
+            };
+            commands.push(refusal(&error));
+        }
+        self.user = Some(Box::new(user));
     }
 
     fn enter(&mut self, channel: ChannelName, member: Option<Member>, commands: &mut Vec<Command>) {
@@ -165,6 +279,7 @@ impl Session {
     fn client_event(
         &mut self,
         channel: &ChannelName,
+        name: &EventName,
         data: &str,
         now: Instant,
     ) -> Result<Option<UserId>, ProtocolError> {
@@ -172,7 +287,7 @@ impl Session {
             return Err(ProtocolError::ClientEventsOff);
         }
         match channel.kind() {
-            ChannelKind::Public => {
+            ChannelKind::Public | ChannelKind::ServerToUser => {
                 return Err(ProtocolError::ClientEventOnPublicChannel(channel.clone()));
             }
             ChannelKind::Private | ChannelKind::PrivateEncrypted | ChannelKind::Presence => {}
@@ -180,13 +295,13 @@ impl Session {
         let Some(user_id) = self.subscriptions.get(channel) else {
             return Err(ProtocolError::ClientEventNotSubscribed(channel.clone()));
         };
-        if EVENT_DATA_BYTES_MAX < data.len() {
-            return Err(ProtocolError::ClientEventTooLarge {
-                len: data.len(),
-                limit: EVENT_DATA_BYTES_MAX,
-            });
+        let limits = &self.rules.limits;
+        limits.check_event_name(name).map_err(ProtocolError::EventName)?;
+        let (len, limit) = (data.len(), limits.event_data_bytes);
+        if limit < len {
+            return Err(ProtocolError::ClientEventTooLarge { len, limit });
         }
-        let per_second = CLIENT_EVENTS_PER_SECOND;
+        let per_second = limits.client_events_per_second;
         let bucket = self
             .client_events
             .get_or_insert_with(|| Box::new(TokenBucket::new(per_second, per_second, now)));

@@ -1,8 +1,14 @@
 //! What one app may do (PROTOCOL.md section 7).
 
-use super::limits::{
-    BATCH_EVENTS_MAX, CHANNEL_NAME_BYTES_MAX, CLIENT_EVENTS_PER_SECOND, EVENT_DATA_BYTES_MAX, EVENT_NAME_CHARS_MAX,
-    SUBSCRIPTIONS_PER_CONNECTION_MAX, TRIGGER_CHANNELS_MAX, USER_ID_CHARS_MAX, USER_INFO_BYTES_MAX,
+use super::{
+    channel_name::{ChannelName, ChannelNameError},
+    event_name::{EventName, EventNameError},
+    limits::{
+        BATCH_EVENTS_MAX, CHANNEL_NAME_BYTES_MAX, CLIENT_EVENTS_PER_SECOND, EVENT_DATA_BYTES_MAX,
+        EVENT_NAME_CHARS_MAX, REQUEST_BODY_BYTES_MAX, SUBSCRIPTIONS_PER_CONNECTION_MAX, TRIGGER_CHANNELS_MAX,
+        USER_ID_CHARS_MAX, USER_INFO_BYTES_MAX,
+    },
+    member::{UserId, UserIdError},
 };
 
 /// The limits of one app. Unless set otherwise they are Pusher's, and ours where Pusher has none.
@@ -51,6 +57,53 @@ pub struct AppLimits {
     pub cached_bytes: usize,
 }
 
+impl AppLimits {
+    /// Checks a channel name, which is valid in itself.
+    ///
+    /// # Errors
+    /// When it is longer than the app allows.
+    pub fn check_channel_name(&self, name: &ChannelName) -> Result<(), ChannelNameError> {
+        let (len, limit) = (name.as_str().len(), self.channel_name_bytes);
+        if limit < len {
+            return Err(ChannelNameError::TooLong { len, limit });
+        }
+        Ok(())
+    }
+
+    /// Checks an event name, which is valid in itself.
+    ///
+    /// # Errors
+    /// When it is longer than the app allows.
+    pub fn check_event_name(&self, name: &EventName) -> Result<(), EventNameError> {
+        let (len, limit) = (name.as_str().chars().count(), self.event_name_chars);
+        if limit < len {
+            return Err(EventNameError::TooLong { len, limit });
+        }
+        Ok(())
+    }
+
+    /// Checks a user id, which is valid in itself.
+    ///
+    /// # Errors
+    /// When it is longer than the app allows.
+    pub fn check_user_id(&self, id: &UserId) -> Result<(), UserIdError> {
+        let (len, limit) = (id.as_str().chars().count(), self.user_id_chars);
+        if limit < len {
+            return Err(UserIdError::TooLong { len, limit });
+        }
+        Ok(())
+    }
+
+    /// The longest request body, in bytes: a full batch of which every byte is escaped, or what
+    /// pusher-js sends over a fallback; 64 MB at most.
+    #[must_use]
+    pub fn request_body_bytes(&self) -> usize {
+        let event = self.event_data_bytes.saturating_mul(6).saturating_add(4_096);
+        let batch = event.saturating_mul(self.batch_events);
+        batch.clamp(REQUEST_BODY_BYTES_MAX, 64 * REQUEST_BODY_BYTES_MAX)
+    }
+}
+
 impl Default for AppLimits {
     fn default() -> Self {
         Self {
@@ -76,6 +129,40 @@ impl Default for AppLimits {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_are_checked_against_the_apps_own_limits() {
+        let limits = AppLimits {
+            channel_name_bytes: 3,
+            event_name_chars: 3,
+            user_id_chars: 3,
+            ..AppLimits::default()
+        };
+        let channel = |raw: &str| limits.check_channel_name(&raw.parse().expect("valid"));
+        assert_eq!(channel("abc"), Ok(()));
+        assert_eq!(channel("abcd"), Err(ChannelNameError::TooLong { len: 4, limit: 3 }));
+        let event = |raw: &str| limits.check_event_name(&raw.parse().expect("valid"));
+        assert_eq!(event("żżż"), Ok(()));
+        assert_eq!(event("abcd"), Err(EventNameError::TooLong { len: 4, limit: 3 }));
+        let user = |raw: &str| limits.check_user_id(&raw.parse().expect("valid"));
+        assert_eq!(user("żżż"), Ok(()));
+        assert_eq!(user("abcd"), Err(UserIdError::TooLong { len: 4, limit: 3 }));
+    }
+
+    #[test]
+    fn a_body_holds_a_full_batch() {
+        let body = |event_data_bytes, batch_events| {
+            let limits = AppLimits {
+                event_data_bytes,
+                batch_events,
+                ..AppLimits::default()
+            };
+            limits.request_body_bytes()
+        };
+        assert_eq!(body(10_240, 10), 1_048_576);
+        assert_eq!(body(1_000_000, 10), 60_040_960);
+        assert_eq!(body(1_000_000, 10_000), 67_108_864);
+    }
 
     #[test]
     fn unless_set_the_limits_are_the_documented_ones() {

@@ -2,9 +2,10 @@
 
 use std::{fmt, str::FromStr};
 
-use super::limits::EVENT_NAME_CHARS_MAX;
+use super::limits::EVENT_NAME_CHARS_CEILING;
 
-/// The name of an event: 1 to 200 characters of any kind.
+/// The name of an event: characters of any kind, at most [`EVENT_NAME_CHARS_CEILING`]; an app allows
+/// fewer.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct EventName(Box<str>);
 
@@ -14,11 +15,13 @@ pub enum EventNameError {
     /// The text is empty.
     #[error("event name is empty")]
     Empty,
-    /// The text is longer than [`EVENT_NAME_CHARS_MAX`].
-    #[error("event name is {len} characters, limit is {EVENT_NAME_CHARS_MAX}")]
+    /// The text is too long.
+    #[error("event name is {len} characters, limit is {limit}")]
     TooLong {
         /// Its length in characters.
         len: usize,
+        /// The most that is allowed.
+        limit: usize,
     },
 }
 
@@ -38,8 +41,9 @@ impl FromStr for EventName {
             return Err(EventNameError::Empty);
         }
         let len = raw.chars().count();
-        if EVENT_NAME_CHARS_MAX < len {
-            return Err(EventNameError::TooLong { len });
+        if EVENT_NAME_CHARS_CEILING < len {
+            let limit = EVENT_NAME_CHARS_CEILING;
+            return Err(EventNameError::TooLong { len, limit });
         }
         Ok(Self(raw.into()))
     }
@@ -72,10 +76,11 @@ mod tests {
     }
 
     #[test]
-    fn an_event_name_is_1_to_200_characters() {
+    fn an_event_name_is_1_to_1024_characters() {
         check("order-shipped", Ok(()));
         check("", Err(EventNameError::Empty));
-        check(&"ż".repeat(200), Ok(()));
-        check(&"ż".repeat(201), Err(EventNameError::TooLong { len: 201 }));
+        check(&"ż".repeat(1_024), Ok(()));
+        let (len, limit) = (1_025, 1_024);
+        check(&"ż".repeat(1_025), Err(EventNameError::TooLong { len, limit }));
     }
 }

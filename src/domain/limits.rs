@@ -2,6 +2,12 @@
 
 /// Longest app id, in bytes.
 pub const APP_ID_BYTES_MAX: usize = 64;
+/// Longest channel name that an app may allow, in bytes.
+pub const CHANNEL_NAME_BYTES_CEILING: usize = 1_024;
+/// Longest event name that an app may allow, in characters.
+pub const EVENT_NAME_CHARS_CEILING: usize = 1_024;
+/// Longest user id that an app may allow, in characters.
+pub const USER_ID_CHARS_CEILING: usize = 1_024;
 /// Longest channel name with its prefix, in bytes.
 pub const CHANNEL_NAME_BYTES_MAX: usize = 164;
 /// Longest event name, in characters.

@@ -2,9 +2,10 @@
 
 use std::{fmt, str::FromStr, sync::Arc};
 
-use super::limits::{USER_ID_CHARS_MAX, USER_INFO_BYTES_MAX};
+use super::limits::USER_ID_CHARS_CEILING;
 
-/// The id of a user: 1 to 128 characters of any kind, chosen by the application.
+/// The id of a user, chosen by the application: characters of any kind, at most
+/// [`USER_ID_CHARS_CEILING`]; an app allows fewer.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct UserId(Arc<str>);
 
@@ -14,11 +15,13 @@ pub enum UserIdError {
     /// The text is empty.
     #[error("user_id is empty")]
     Empty,
-    /// The text is longer than [`USER_ID_CHARS_MAX`].
-    #[error("user_id is {len} characters, limit is {USER_ID_CHARS_MAX}")]
+    /// The text is too long.
+    #[error("user_id is {len} characters, limit is {limit}")]
     TooLong {
         /// Its length in characters.
         len: usize,
+        /// The most that is allowed.
+        limit: usize,
     },
 }
 
@@ -38,8 +41,9 @@ impl FromStr for UserId {
             return Err(UserIdError::Empty);
         }
         let len = raw.chars().count();
-        if USER_ID_CHARS_MAX < len {
-            return Err(UserIdError::TooLong { len });
+        let limit = USER_ID_CHARS_CEILING;
+        if limit < len {
+            return Err(UserIdError::TooLong { len, limit });
         }
         Ok(Self(raw.into()))
     }
@@ -64,32 +68,14 @@ pub struct Member {
     user_info: Option<Arc<str>>,
 }
 
-/// Why a member cannot be.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub enum MemberError {
-    /// The `user_info` is longer than [`USER_INFO_BYTES_MAX`].
-    #[error("user_info is {len} bytes, limit is {USER_INFO_BYTES_MAX}")]
-    UserInfoTooLong {
-        /// Its length in bytes.
-        len: usize,
-    },
-}
-
 impl Member {
     /// Makes a member of a user and of its `user_info`, which is the text of a JSON object.
-    ///
-    /// # Errors
-    /// When `user_info` is longer than [`USER_INFO_BYTES_MAX`].
-    pub fn new(user_id: UserId, user_info: Option<&str>) -> Result<Self, MemberError> {
-        if let Some(info) = user_info
-            && USER_INFO_BYTES_MAX < info.len()
-        {
-            return Err(MemberError::UserInfoTooLong { len: info.len() });
-        }
-        Ok(Self {
+    #[must_use]
+    pub fn new(user_id: UserId, user_info: Option<&str>) -> Self {
+        Self {
             user_id,
             user_info: user_info.map(Into::into),
-        })
+        }
     }
 
     /// Whom it stands for.
@@ -120,23 +106,19 @@ mod tests {
     }
 
     #[test]
-    fn a_user_id_is_1_to_128_characters() {
+    fn a_user_id_is_1_to_1024_characters() {
         check("ą§¶™€łü€ß£", Ok(()));
         check("", Err(UserIdError::Empty));
-        check(&"é".repeat(128), Ok(()));
-        check(&"é".repeat(129), Err(UserIdError::TooLong { len: 129 }));
+        check(&"é".repeat(1_024), Ok(()));
+        let (len, limit) = (1_025, 1_024);
+        check(&"é".repeat(1_025), Err(UserIdError::TooLong { len, limit }));
     }
 
     #[test]
-    fn user_info_is_kept_as_it_came_up_to_1024_bytes() {
+    fn user_info_is_kept_as_it_came() {
         let user: UserId = "7".parse().expect("valid");
-        let member = Member::new(user.clone(), Some("{ \"a\":1}")).expect("short");
+        let member = Member::new(user.clone(), Some("{ \"a\":1}"));
         assert_eq!((member.user_id(), member.user_info()), (&user, Some("{ \"a\":1}")));
-        assert_eq!(Member::new(user.clone(), None).expect("none").user_info(), None);
-        assert!(Member::new(user.clone(), Some(&"x".repeat(1_024))).is_ok());
-        assert_eq!(
-            Member::new(user, Some(&"x".repeat(1_025))),
-            Err(MemberError::UserInfoTooLong { len: 1_025 })
-        );
+        assert_eq!(Member::new(user, None).user_info(), None);
     }
 }

@@ -21,7 +21,7 @@ pub use channel_name::{ChannelKind, ChannelName, ChannelNameError};
 pub use endpoint_id::{EndpointId, EndpointIdError};
 pub use event_name::{EventName, EventNameError};
 pub use expiring::Expiring;
-pub use member::{Member, MemberError, UserId, UserIdError};
+pub use member::{Member, UserId, UserIdError};
 pub use now::Now;
 pub use socket_id::{SocketId, SocketIdError};
 pub use webhook_event::{WebhookEvent, WebhookEventError};

@@ -1,6 +1,6 @@
 //! How much of a queue goes into one request.
 
-use crate::domain::ChannelKind;
+use crate::domain::{ChannelKind, ChannelName};
 
 use super::event::Event;
 
@@ -24,7 +24,8 @@ pub fn cut<'a>(queue: impl IntoIterator<Item = &'a Event>, limits: CutLimits) ->
     let mut bytes = FRAME_BYTES;
     let mut taken = 0;
     for event in queue {
-        let alone = event.channel().kind() == ChannelKind::PrivateEncrypted;
+        let is_encrypted = |channel: &ChannelName| channel.kind() == ChannelKind::PrivateEncrypted;
+        let alone = event.channel().is_some_and(is_encrypted);
         if 0 < taken {
             bytes += ",".len();
         }

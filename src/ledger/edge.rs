@@ -1,24 +1,27 @@
-//! What channels report: that a key was entered first or left last, and what happened there.
+//! What channels and users report: that a key was entered first or left last, and what happened there.
 
 use crate::domain::{ChannelName, Now, UserId};
 
-use super::event::ClientEvent;
+use super::event::Stateless;
 
-/// What has an occupancy: a channel, or a user in a presence channel.
+/// What has an occupancy: a channel, a user in a presence channel, or a signed-in user.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Key {
     /// A channel.
     Channel(ChannelName),
     /// A user in a presence channel.
     Member(ChannelName, UserId),
+    /// A signed-in user.
+    User(UserId),
 }
 
 impl Key {
-    /// The channel that the key is about.
+    /// The channel that the key is about, if it is about one.
     #[must_use]
-    pub const fn channel(&self) -> &ChannelName {
+    pub const fn channel(&self) -> Option<&ChannelName> {
         match self {
-            Self::Channel(channel) | Self::Member(channel, _) => channel,
+            Self::Channel(channel) | Self::Member(channel, _) => Some(channel),
+            Self::User(_) => None,
         }
     }
 }
@@ -34,13 +37,13 @@ pub struct Edge {
     pub at: Now,
 }
 
-/// One thing that a channel reports, in the order in which it saw them.
+/// One thing that is reported, in the order in which it was seen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Observed {
     /// An edge, from which the occupancy decides whether anything is told.
     Edge(Edge),
-    /// A client event, which is told as it is.
-    Client(ClientEvent, Now),
+    /// Something that carries no state and is told as it is.
+    Stateless(Stateless, Now),
 }
 
 impl Observed {
@@ -49,7 +52,7 @@ impl Observed {
     pub const fn at(&self) -> Now {
         match self {
             Self::Edge(edge) => edge.at,
-            Self::Client(_, at) => *at,
+            Self::Stateless(_, at) => *at,
         }
     }
 }

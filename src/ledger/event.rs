@@ -25,8 +25,19 @@ pub enum EventBody {
         /// The number of the change; it rises with each change of the key.
         seq: u64,
     },
+    /// Something that carries no state.
+    Stateless(Stateless),
+}
+
+/// What is told as it is: no later event makes it untrue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Stateless {
     /// A client sent an event.
     Client(ClientEvent),
+    /// A subscriber found nothing cached in a cache channel.
+    CacheMiss(ChannelName),
+    /// The number of subscribers of a channel changed to this.
+    SubscriptionCount(ChannelName, usize),
 }
 
 /// An event that a client sent to the other subscribers of a channel.
@@ -54,17 +65,21 @@ impl Event {
                 (Key::Channel(_), false) => WebhookEvent::ChannelVacated,
                 (Key::Member(..), true) => WebhookEvent::MemberAdded,
                 (Key::Member(..), false) => WebhookEvent::MemberRemoved,
+                (Key::User(_), true) => WebhookEvent::UserOnline,
+                (Key::User(_), false) => WebhookEvent::UserOffline,
             },
-            EventBody::Client(_) => WebhookEvent::ClientEvent,
+            EventBody::Stateless(Stateless::Client(_)) => WebhookEvent::ClientEvent,
+            EventBody::Stateless(Stateless::CacheMiss(_)) => WebhookEvent::CacheMiss,
+            EventBody::Stateless(Stateless::SubscriptionCount(..)) => WebhookEvent::SubscriptionCount,
         }
     }
 
-    /// The channel that it is about.
+    /// The channel that it is about, if it is about one.
     #[must_use]
-    pub const fn channel(&self) -> &ChannelName {
+    pub const fn channel(&self) -> Option<&ChannelName> {
         match &self.body {
             EventBody::State { key, .. } => key.channel(),
-            EventBody::Client(event) => &event.channel,
+            EventBody::Stateless(stateless) => Some(stateless.channel()),
         }
     }
 
@@ -73,33 +88,49 @@ impl Event {
     pub const fn state(&self) -> Option<(&Key, bool)> {
         match &self.body {
             EventBody::State { key, occupied, .. } => Some((key, *occupied)),
-            EventBody::Client(_) => None,
+            EventBody::Stateless(_) => None,
         }
     }
 
     /// The length of its JSON object in a webhook body, in bytes. `webhook::delivery` writes it.
     #[must_use]
     pub fn json_bytes(&self) -> usize {
-        let frame = r#"{"name":"","channel":""}"#.len() + self.kind().as_str().len();
-        let channel = self.channel().as_str().len();
-        frame
-            + channel
+        let name = r#"{"name":""}"#.len() + self.kind().as_str().len();
+        let channel = |channel: &ChannelName| r#","channel":"""#.len() + channel.as_str().len();
+        name + self.channel().map_or(0, channel)
             + match &self.body {
-                EventBody::State {
-                    key: Key::Channel(_), ..
-                } => 0,
-                EventBody::State {
-                    key: Key::Member(_, user_id),
-                    ..
-                } => user_bytes(user_id),
-                EventBody::Client(event) => {
-                    r#","event":"","data":"","socket_id":"""#.len()
-                        + escaped_bytes(&event.event)
-                        + escaped_bytes(&event.data)
-                        + event.socket_id.to_string().len()
-                        + event.user_id.as_ref().map_or(0, user_bytes)
-                }
+                EventBody::State { key, .. } => match key {
+                    Key::Channel(_) => 0,
+                    Key::Member(_, user_id) | Key::User(user_id) => user_bytes(user_id),
+                },
+                EventBody::Stateless(stateless) => stateless.json_bytes(),
             }
+    }
+}
+
+impl Stateless {
+    /// The channel that it is about.
+    #[must_use]
+    pub const fn channel(&self) -> &ChannelName {
+        match self {
+            Self::Client(event) => &event.channel,
+            Self::CacheMiss(channel) | Self::SubscriptionCount(channel, _) => channel,
+        }
+    }
+
+    /// The length of what it adds to name and channel, in bytes.
+    fn json_bytes(&self) -> usize {
+        match self {
+            Self::Client(event) => {
+                r#","event":"","data":"","socket_id":"""#.len()
+                    + escaped_bytes(&event.event)
+                    + escaped_bytes(&event.data)
+                    + event.socket_id.to_string().len()
+                    + event.user_id.as_ref().map_or(0, user_bytes)
+            }
+            Self::CacheMiss(_) => 0,
+            Self::SubscriptionCount(_, count) => r#","subscription_count":"#.len() + count.to_string().len(),
+        }
     }
 }
 
@@ -133,33 +164,38 @@ mod tests {
     fn the_kind_follows_from_key_and_state() {
         let channel = || Key::Channel("presence-x".parse().expect("valid"));
         let member = || Key::Member("presence-x".parse().expect("valid"), "7".parse().expect("valid"));
+        let user = || Key::User("7".parse().expect("valid"));
         for (key, occupied, kind) in [
             (channel(), true, WebhookEvent::ChannelOccupied),
             (channel(), false, WebhookEvent::ChannelVacated),
             (member(), true, WebhookEvent::MemberAdded),
             (member(), false, WebhookEvent::MemberRemoved),
+            (user(), true, WebhookEvent::UserOnline),
+            (user(), false, WebhookEvent::UserOffline),
         ] {
             let event = state(key.clone(), occupied);
             assert_eq!(event.kind(), kind);
             assert_eq!(event.state(), Some((&key, occupied)));
-            assert_eq!(event.channel().as_str(), "presence-x");
+            let name = event.channel().map(ChannelName::as_str);
+            assert_eq!(name, (!matches!(key, Key::User(_))).then_some("presence-x"));
         }
     }
 
     #[test]
     fn a_client_event_carries_no_state() {
         let event = Event {
-            body: EventBody::Client(ClientEvent {
+            body: EventBody::Stateless(Stateless::Client(ClientEvent {
                 channel: "private-x".parse().expect("valid"),
                 event: "client-a".into(),
                 data: "1".into(),
                 socket_id: "1.2".parse().expect("valid"),
                 user_id: None,
-            }),
+            })),
             at_ms: 0,
         };
         assert_eq!(event.kind(), WebhookEvent::ClientEvent);
-        assert_eq!((event.state(), event.channel().as_str()), (None, "private-x"));
+        let name = event.channel().map(ChannelName::as_str);
+        assert_eq!((event.state(), name), (None, Some("private-x")));
     }
 
     #[test]
@@ -178,18 +214,37 @@ mod tests {
             r#"{"name":"member_removed","channel":"presence-x","user_id":"a\"b"}"#.len()
         );
         let client = Event {
-            body: EventBody::Client(ClientEvent {
+            body: EventBody::Stateless(Stateless::Client(ClientEvent {
                 channel: "presence-x".parse().expect("valid"),
                 event: "client-a".into(),
                 data: "{\"on\":\n\u{1}}".into(),
                 socket_id: "12.34".parse().expect("valid"),
                 user_id: Some("7".parse().expect("valid")),
-            }),
+            })),
             at_ms: 0,
         };
         assert_eq!(
             client.json_bytes(),
             r#"{"name":"client_event","channel":"presence-x","event":"client-a","data":"{\"on\":\n\u0001}","socket_id":"12.34","user_id":"7"}"#.len()
+        );
+    }
+    #[test]
+    fn the_length_of_an_event_without_channel_or_with_a_count_is_exact_too() {
+        let online = state(Key::User("7".parse().expect("valid")), true);
+        assert_eq!(online.json_bytes(), r#"{"name":"user_online","user_id":"7"}"#.len());
+        let stateless = |body| Event {
+            body: EventBody::Stateless(body),
+            at_ms: 0,
+        };
+        let channel = || "cache-x".parse().expect("valid");
+        let miss = stateless(Stateless::CacheMiss(channel()));
+        assert_eq!(miss.kind(), WebhookEvent::CacheMiss);
+        assert_eq!(miss.json_bytes(), r#"{"name":"cache_miss","channel":"cache-x"}"#.len());
+        let count = stateless(Stateless::SubscriptionCount(channel(), 123));
+        assert_eq!(count.kind(), WebhookEvent::SubscriptionCount);
+        assert_eq!(
+            count.json_bytes(),
+            r#"{"name":"subscription_count","channel":"cache-x","subscription_count":123}"#.len()
         );
     }
 }

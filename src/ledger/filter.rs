@@ -14,12 +14,12 @@ pub struct Filter {
 }
 
 impl Filter {
-    /// Tells whether the endpoint asks for an event of this kind and channel.
+    /// Tells whether the endpoint asks for an event of this kind and channel. What is about no
+    /// channel is not filtered by one.
     #[must_use]
-    pub fn matches(&self, kind: WebhookEvent, channel: &ChannelName) -> bool {
-        self.events.contains(&kind)
-            && channel.as_str().starts_with(&self.prefix)
-            && channel.as_str().ends_with(&self.suffix)
+    pub fn matches(&self, kind: WebhookEvent, channel: Option<&ChannelName>) -> bool {
+        let name = |name: &str| name.starts_with(&self.prefix) && name.ends_with(&self.suffix);
+        self.events.contains(&kind) && channel.is_none_or(|channel| name(channel.as_str()))
     }
 }
 
@@ -29,8 +29,8 @@ mod tests {
 
     #[track_caller]
     fn check(filter: &Filter, kind: WebhookEvent, channel: &str, want: bool) {
-        let channel = channel.parse().expect("valid");
-        assert_eq!(filter.matches(kind, &channel), want, "{channel}");
+        let name = channel.parse().expect("valid");
+        assert_eq!(filter.matches(kind, Some(&name)), want, "{channel}");
     }
 
     #[test]
@@ -41,6 +41,17 @@ mod tests {
         };
         check(&filter, WebhookEvent::ChannelOccupied, "a", true);
         check(&filter, WebhookEvent::ChannelVacated, "a", false);
+    }
+
+    #[test]
+    fn what_is_about_no_channel_is_not_filtered_by_one() {
+        let filter = Filter {
+            events: vec![WebhookEvent::UserOnline],
+            prefix: "job-".into(),
+            suffix: String::new(),
+        };
+        assert!(filter.matches(WebhookEvent::UserOnline, None));
+        assert!(!filter.matches(WebhookEvent::UserOffline, None));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
-use crate::domain::{AppId, EndpointId, Now};
+use crate::domain::{AppId, ChannelName, EndpointId, Now};
 
 use super::{
     Ledger, LedgerError, earlier,
@@ -111,7 +111,7 @@ impl Memory {
                 answer.app,
                 answer.endpoint,
                 event.kind(),
-                event.channel()
+                event.channel().map_or("a user", ChannelName::as_str)
             );
         }
     }
@@ -127,10 +127,10 @@ impl Memory {
                 Observed::Edge(edge) => {
                     app.occupancy.apply(&edge, &mut self.numbers, &mut told);
                 }
-                Observed::Client(event, at) => {
+                Observed::Stateless(stateless, at) => {
                     app.queue_all(std::mem::take(&mut told), now);
                     let event = Event {
-                        body: EventBody::Client(event),
+                        body: EventBody::Stateless(stateless),
                         at_ms: at.wall_ms,
                     };
                     app.queue(event, now);
@@ -187,7 +187,7 @@ impl Memory {
             let folded = endpoint.outbox.fold();
             bytes -= before - endpoint.outbox.bytes();
             log::error!(
-                "app {app} endpoint {}: queue is over its bound, dropped {dropped} client events \
+                "app {app} endpoint {}: queue is over its bound, dropped {dropped} events without state \
                  and folded {folded} events into the newest state",
                 endpoint.id
             );

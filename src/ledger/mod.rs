@@ -22,7 +22,7 @@ use std::time::Instant;
 
 pub use cut::{CutLimits, cut};
 pub use edge::{Edge, Key, Observed};
-pub use event::{ClientEvent, Event, EventBody};
+pub use event::{ClientEvent, Event, EventBody, Stateless};
 pub use filter::Filter;
 pub use memory::Memory;
 pub use messages::{Observe, StepDone};

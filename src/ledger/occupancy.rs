@@ -56,6 +56,8 @@ pub struct Transition {
 pub struct Occupancy {
     vacated_delay: Duration,
     channels: BTreeMap<ChannelName, Channel>,
+    /// The signed-in users that were told online.
+    users: BTreeMap<UserId, Record>,
     deadlines: BTreeSet<Deadline>,
     suppressed_flaps: u64,
 }
@@ -67,6 +69,7 @@ type Deadline = (Instant, Rank, Key);
 enum Rank {
     Member,
     Channel,
+    User,
 }
 
 #[derive(Debug, Default)]
@@ -91,6 +94,7 @@ impl Occupancy {
         Self {
             vacated_delay,
             channels: BTreeMap::new(),
+            users: BTreeMap::new(),
             deadlines: BTreeSet::new(),
             suppressed_flaps: 0,
         }
@@ -123,6 +127,7 @@ impl Occupancy {
 
     /// Tells vacated everything that was told occupied, members before their channel.
     pub fn vacate_all(&mut self, now: Now, numbers: &mut Numbers, told: &mut Vec<Transition>) {
+        let users = self.users.keys().cloned().map(Key::User);
         let keys: Vec<Key> = self
             .channels
             .iter()
@@ -134,6 +139,7 @@ impl Occupancy {
                 let own = channel.told.iter().map(|_| Key::Channel(name.clone()));
                 members.chain(own)
             })
+            .chain(users)
             .collect();
         self.deadlines.clear();
         for key in keys {
@@ -157,7 +163,7 @@ impl Occupancy {
     /// Tells whether every key is vacant.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.channels.is_empty() && self.deadlines.is_empty()
+        self.channels.is_empty() && self.users.is_empty() && self.deadlines.is_empty()
     }
 
     /// The channels told occupied whose names begin with `prefix`, in the order of their names,
@@ -202,12 +208,7 @@ impl Occupancy {
     }
 
     fn enter(&mut self, edge: &Edge, numbers: &mut Numbers, told: &mut Vec<Transition>) {
-        let channel = self.channels.entry(edge.key.channel().clone()).or_default();
-        let record = match &edge.key {
-            Key::Channel(_) => channel.told.as_mut(),
-            Key::Member(_, user_id) => channel.members.get_mut(user_id),
-        };
-        if let Some(record) = record {
+        if let Some(record) = self.record_mut(&edge.key) {
             if let Some(until) = record.until.take() {
                 self.suppressed_flaps += 1;
                 self.deadlines.remove(&deadline(until, &edge.key));
@@ -221,9 +222,15 @@ impl Occupancy {
             until: None,
         };
         match &edge.key {
-            Key::Channel(_) => channel.told = Some(record),
-            Key::Member(_, user_id) => {
+            Key::Channel(channel) => {
+                self.channels.entry(channel.clone()).or_default().told = Some(record);
+            }
+            Key::Member(channel, user_id) => {
+                let channel = self.channels.entry(channel.clone()).or_default();
                 channel.members.insert(user_id.clone(), record);
+            }
+            Key::User(user_id) => {
+                self.users.insert(user_id.clone(), record);
             }
         }
         told.push(Transition {
@@ -252,18 +259,7 @@ impl Occupancy {
 
     /// Forgets a key and tells that it is vacant, since `at` or since it was due.
     fn vacate(&mut self, key: Key, at: Option<Now>, numbers: &mut Numbers, told: &mut Vec<Transition>) {
-        let Entry::Occupied(mut entry) = self.channels.entry(key.channel().clone()) else {
-            return;
-        };
-        let channel = entry.get_mut();
-        let record = match &key {
-            Key::Channel(_) => channel.told.take(),
-            Key::Member(_, user_id) => channel.members.remove(user_id),
-        };
-        if channel.told.is_none() && channel.members.is_empty() {
-            entry.remove();
-        }
-        let Some(record) = record else { return };
+        let Some(record) = self.forget(&key) else { return };
         let Some(at) = at.or(record.until) else {
             return;
         };
@@ -275,11 +271,31 @@ impl Occupancy {
         });
     }
 
+    fn forget(&mut self, key: &Key) -> Option<Record> {
+        let (name, user_id) = match key {
+            Key::User(user_id) => return self.users.remove(user_id),
+            Key::Channel(name) => (name, None),
+            Key::Member(name, user_id) => (name, Some(user_id)),
+        };
+        let Entry::Occupied(mut entry) = self.channels.entry(name.clone()) else {
+            return None;
+        };
+        let channel = entry.get_mut();
+        let record = match user_id {
+            Some(user_id) => channel.members.remove(user_id),
+            None => channel.told.take(),
+        };
+        if channel.told.is_none() && channel.members.is_empty() {
+            entry.remove();
+        }
+        record
+    }
+
     fn record_mut(&mut self, key: &Key) -> Option<&mut Record> {
-        let channel = self.channels.get_mut(key.channel())?;
         match key {
-            Key::Channel(_) => channel.told.as_mut(),
-            Key::Member(_, user_id) => channel.members.get_mut(user_id),
+            Key::Channel(name) => self.channels.get_mut(name)?.told.as_mut(),
+            Key::Member(name, user_id) => self.channels.get_mut(name)?.members.get_mut(user_id),
+            Key::User(user_id) => self.users.get_mut(user_id),
         }
     }
 }
@@ -297,6 +313,7 @@ fn deadline(until: Now, key: &Key) -> Deadline {
     let rank = match key {
         Key::Member(..) => Rank::Member,
         Key::Channel(_) => Rank::Channel,
+        Key::User(_) => Rank::User,
     };
     (until.instant, rank, key.clone())
 }

@@ -18,6 +18,13 @@ pub enum ClientMessage {
     Subscribe(SubscribeRequest),
     /// `pusher:unsubscribe`.
     Unsubscribe(ChannelName),
+    /// `pusher:signin`.
+    SignIn {
+        /// The `auth` string.
+        auth: String,
+        /// The `user_data` exactly as it came.
+        user_data: String,
+    },
     /// A `client-` event for the other subscribers of a channel.
     Event {
         /// Its name, with the prefix `client-`.
@@ -58,6 +65,9 @@ pub enum DecodeError {
     /// The name of a channel is not allowed.
     #[error("Invalid channel name: {0}")]
     ChannelName(#[from] ChannelNameError),
+    /// A sign-in lacks its `auth` or its `user_data`.
+    #[error("Invalid signin (must contain auth and user_data)")]
+    IncompleteSignIn,
     /// A client event lacks its channel or its data.
     #[error("Invalid client event (must contain channel and data)")]
     IncompleteClientEvent,
@@ -86,6 +96,14 @@ struct SubscribeWire<'a> {
     channel_data: Option<Cow<'a, str>>,
 }
 
+#[derive(Deserialize)]
+struct SignInWire<'a> {
+    #[serde(borrow)]
+    auth: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    user_data: Option<Cow<'a, str>>,
+}
+
 impl ClientMessage {
     /// Reads a message from the text of a frame.
     ///
@@ -102,6 +120,7 @@ impl ClientMessage {
             "pusher:pong" => Ok(Self::Pong),
             "pusher:subscribe" => wire.subscribe().map(Self::Subscribe),
             "pusher:unsubscribe" => wire.subscribe().map(|request| Self::Unsubscribe(request.channel)),
+            "pusher:signin" => wire.sign_in(),
             name if name.starts_with("client-") => wire.client_event(name),
             other => Err(DecodeError::UnsupportedEvent(clipped(other))),
         }
@@ -109,20 +128,41 @@ impl ClientMessage {
 }
 
 impl Wire<'_> {
-    /// Reads the `data` of a (un)subscribe: an object, or a string that holds one.
-    fn subscribe(&self) -> Result<SubscribeRequest, DecodeError> {
+    /// The text of the object in `data`, which may stand in a string.
+    fn object(&self) -> Result<Cow<'_, str>, DecodeError> {
         let raw = self.data.map_or("{}", RawValue::get);
-        let unquoted: String;
         let object = if raw.starts_with('"') {
-            unquoted = serde_json::from_str(raw).map_err(|_| DecodeError::InvalidJson)?;
+            let unquoted: String = serde_json::from_str(raw).map_err(|_| DecodeError::InvalidJson)?;
             if nests_deeper_than(&unquoted, JSON_DEPTH_MAX) {
                 return Err(DecodeError::InvalidJson);
             }
-            unquoted.as_str()
+            Cow::Owned(unquoted)
         } else {
-            raw
+            Cow::Borrowed(raw)
         };
-        let data: SubscribeWire<'_> = serde_json::from_str(object).map_err(|_| DecodeError::InvalidJson)?;
+        if object.trim_start().starts_with('{') {
+            Ok(object)
+        } else {
+            Err(DecodeError::InvalidJson)
+        }
+    }
+
+    fn sign_in(&self) -> Result<ClientMessage, DecodeError> {
+        let object = self.object()?;
+        let data: SignInWire<'_> = serde_json::from_str(&object).map_err(|_| DecodeError::InvalidJson)?;
+        match (data.auth, data.user_data) {
+            (Some(auth), Some(user_data)) => Ok(ClientMessage::SignIn {
+                auth: auth.into_owned(),
+                user_data: user_data.into_owned(),
+            }),
+            (None, _) | (_, None) => Err(DecodeError::IncompleteSignIn),
+        }
+    }
+
+    /// Reads the `data` of a (un)subscribe.
+    fn subscribe(&self) -> Result<SubscribeRequest, DecodeError> {
+        let object = self.object()?;
+        let data: SubscribeWire<'_> = serde_json::from_str(&object).map_err(|_| DecodeError::InvalidJson)?;
         let channel = data.channel.ok_or(DecodeError::MissingChannel)?;
         let filled = |text: Option<Cow<'_, str>>| text.filter(|text| !text.is_empty()).map(Cow::into_owned);
         Ok(SubscribeRequest {
@@ -318,8 +358,35 @@ mod tests {
                 r#"{{"event":"client-{}","channel":"private-x","data":1}}"#,
                 "x".repeat(200)
             ),
-            Err(DecodeError::EventName(EventNameError::TooLong { len: 207 })),
+            Err(DecodeError::EventName(EventNameError::TooLong {
+                len: 1_207,
+                limit: 1_024,
+            })),
         );
+    }
+
+    #[test]
+    fn a_sign_in_keeps_its_user_data_byte_for_byte() {
+        let sign_in = || {
+            Ok(ClientMessage::SignIn {
+                auth: "KEY:SIG".into(),
+                user_data: r#"{"id": "7"}"#.into(),
+            })
+        };
+        check(
+            r#"{"event":"pusher:signin","data":{"auth":"KEY:SIG","user_data":"{\"id\": \"7\"}"}}"#,
+            sign_in(),
+        );
+        check(
+            r#"{"event":"pusher:signin","data":"{\"auth\":\"KEY:SIG\",\"user_data\":\"{\\\"id\\\": \\\"7\\\"}\"}"}"#,
+            sign_in(),
+        );
+        check(r#"{"event":"pusher:signin"}"#, Err(DecodeError::IncompleteSignIn));
+        check(
+            r#"{"event":"pusher:signin","data":{"auth":"KEY:SIG"}}"#,
+            Err(DecodeError::IncompleteSignIn),
+        );
+        check(r#"{"event":"pusher:signin","data":["a","b"]}"#, Err(DecodeError::InvalidJson));
     }
 
     #[test]

@@ -18,14 +18,26 @@ pub enum CloseCode {
     InvalidUtf8,
     /// 1009: a message was over the size limit.
     TooLarge,
+    /// 4000: the app demands TLS.
+    TlsOnly,
     /// 4001: no app has the key.
     UnknownApp,
     /// 4003: the app is disabled.
     AppDisabled,
+    /// 4004: the app has as many connections as it may.
+    OverQuota,
+    /// 4005: the path begins like a client's and is none.
+    PathNotFound,
     /// 4006: the protocol version is not a number.
     InvalidVersion,
     /// 4007: the protocol version is not supported.
     UnsupportedVersion,
+    /// 4009: neither signed in nor joined an authorized channel in time.
+    NotAuthorized,
+    /// 4009: the back end ended the user's connections.
+    Terminated,
+    /// 4100: the server has as many connections as it may.
+    ServerFull,
     /// 4100: the client does not read what it is sent.
     OverCapacity,
     /// 4200: the server is going away; reconnect at once.
@@ -46,11 +58,15 @@ impl CloseCode {
             Self::BinaryUnsupported => 1003,
             Self::InvalidUtf8 => 1007,
             Self::TooLarge => 1009,
+            Self::TlsOnly => 4000,
             Self::UnknownApp => 4001,
             Self::AppDisabled => 4003,
+            Self::OverQuota => 4004,
+            Self::PathNotFound => 4005,
             Self::InvalidVersion => 4006,
             Self::UnsupportedVersion => 4007,
-            Self::OverCapacity => 4100,
+            Self::NotAuthorized | Self::Terminated => 4009,
+            Self::ServerFull | Self::OverCapacity => 4100,
             Self::GoingAway => 4200,
             Self::PongTimeout => 4201,
             Self::Echo(code) => code,
@@ -66,10 +82,16 @@ impl CloseCode {
             Self::BinaryUnsupported => "Binary frames are not supported, send JSON as text",
             Self::InvalidUtf8 => "Text frame is not UTF-8",
             Self::TooLarge => "Message is over the size limit",
+            Self::TlsOnly => "App accepts connections over TLS only, use wss",
             Self::UnknownApp => "App key not in this cluster. Did you forget to specify the cluster?",
             Self::AppDisabled => "App is disabled",
+            Self::OverQuota => "Account over quota",
+            Self::PathNotFound => "Path not found, clients connect to /app/{key}",
             Self::InvalidVersion => "Invalid version string format",
             Self::UnsupportedVersion => "Unsupported protocol version",
+            Self::NotAuthorized => "Connection not authorized within timeout",
+            Self::Terminated => "You got disconnected by the app.",
+            Self::ServerFull => "Server is over capacity",
             Self::OverCapacity => "Client does not read fast enough",
             Self::GoingAway => "Server is going away, please reconnect",
             Self::PongTimeout => "Pong not received in time",
@@ -95,10 +117,16 @@ mod tests {
             (CloseCode::BinaryUnsupported, 1003),
             (CloseCode::InvalidUtf8, 1007),
             (CloseCode::TooLarge, 1009),
+            (CloseCode::TlsOnly, 4000),
             (CloseCode::UnknownApp, 4001),
             (CloseCode::AppDisabled, 4003),
+            (CloseCode::OverQuota, 4004),
+            (CloseCode::PathNotFound, 4005),
             (CloseCode::InvalidVersion, 4006),
             (CloseCode::UnsupportedVersion, 4007),
+            (CloseCode::NotAuthorized, 4009),
+            (CloseCode::Terminated, 4009),
+            (CloseCode::ServerFull, 4100),
             (CloseCode::OverCapacity, 4100),
             (CloseCode::GoingAway, 4200),
             (CloseCode::PongTimeout, 4201),

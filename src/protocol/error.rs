@@ -1,6 +1,6 @@
 //! What a client is told in a `pusher:error` while its connection stays open.
 
-use crate::domain::ChannelName;
+use crate::domain::{ChannelName, ChannelNameError, EventNameError};
 
 /// A refusal that leaves the connection open (PROTOCOL.md sections 1.9 and 3).
 ///
@@ -20,6 +20,26 @@ pub enum ProtocolError {
     /// A presence subscription names no member.
     #[error("{0} is a presence channel and subscription must include channel_data")]
     MissingChannelData(ChannelName),
+    /// The channel is another user's, or nobody is signed in on this connection.
+    #[error("Connection is not signed in as the user of channel {0}")]
+    NotThatUser(ChannelName),
+    /// A name is longer than the app allows.
+    #[error("Invalid channel name: {0}")]
+    ChannelName(ChannelNameError),
+    /// A name is longer than the app allows.
+    #[error("Invalid client event: {0}")]
+    EventName(EventNameError),
+    /// The connection is signed in as another user.
+    #[error("Connection is signed in already, as another user")]
+    SignedInAsAnother,
+    /// The watchlist is over the limit: only the first of its users are watched.
+    #[error("Watchlist limit exceeded, only the first {limit} ids are watched: {accepted}")]
+    WatchlistCut {
+        /// How many are watched.
+        limit: usize,
+        /// Who.
+        accepted: String,
+    },
     /// The app has client events switched off.
     #[error("To send client events, you must enable this feature in the Settings page of your dashboard.")]
     ClientEventsOff,
@@ -51,8 +71,13 @@ impl ProtocolError {
     pub const fn code(&self) -> Option<u16> {
         match self {
             Self::ClientEventRate | Self::OverCapacity | Self::ClientEventTooLarge { .. } => Some(4301),
+            Self::WatchlistCut { .. } => Some(4302),
             Self::AlreadySubscribed(_)
             | Self::NotSubscribed(_)
+            | Self::NotThatUser(_)
+            | Self::ChannelName(_)
+            | Self::EventName(_)
+            | Self::SignedInAsAnother
             | Self::TooManySubscriptions(_)
             | Self::MissingChannelData(_)
             | Self::ClientEventsOff
@@ -104,7 +129,16 @@ mod tests {
     }
 
     #[test]
-    fn only_refused_client_events_carry_a_code() {
+    fn only_refused_client_events_and_a_cut_watchlist_carry_a_code() {
+        check(
+            &ProtocolError::WatchlistCut {
+                limit: 2,
+                accepted: "a, b".into(),
+            },
+            Some(4302),
+            "Watchlist limit exceeded, only the first 2 ids are watched: a, b",
+        );
+        assert_eq!(ProtocolError::SignedInAsAnother.code(), None);
         check(
             &ProtocolError::ClientEventRate,
             Some(4301),

@@ -43,6 +43,30 @@ pub enum ServerMessage<'a> {
         /// What was wrong.
         error: &'a str,
     },
+    /// Confirms a sign-in. Its data is an object.
+    SignInSucceeded {
+        /// The `user_data` as it came.
+        user_data: &'a str,
+    },
+    /// Nothing is cached in a cache channel.
+    CacheMiss {
+        /// The channel.
+        channel: &'a ChannelName,
+    },
+    /// How many are subscribed to a channel.
+    SubscriptionCount {
+        /// The channel.
+        channel: &'a ChannelName,
+        /// How many.
+        count: usize,
+    },
+    /// Who of those whom a user watches is online and who is not; never with both empty.
+    WatchlistEvents {
+        /// Who is online.
+        online: &'a [UserId],
+        /// Who is offline.
+        offline: &'a [UserId],
+    },
     /// A user joined a presence channel with a first connection.
     MemberAdded {
         /// The channel.
@@ -75,6 +99,17 @@ pub enum ServerMessage<'a> {
 pub enum SubscriptionErrorType {
     /// The signature, or what was signed, does not hold: status 401.
     AuthError,
+    /// The channel is full: status 4100.
+    LimitReached,
+}
+
+impl SubscriptionErrorType {
+    const fn name_and_status(self) -> (&'static str, u16) {
+        match self {
+            Self::AuthError => ("AuthError", 401),
+            Self::LimitReached => ("LimitReached", 4100),
+        }
+    }
 }
 
 impl<'a> ServerMessage<'a> {
@@ -121,14 +156,30 @@ impl<'a> ServerMessage<'a> {
                 Some(channel),
                 None,
             ),
-            Self::SubscriptionError {
-                channel,
-                kind: SubscriptionErrorType::AuthError,
-                error,
-            } => {
-                let mut data = r#"{"type":"AuthError","error":"#.to_owned();
+            Self::SignInSucceeded { user_data } => {
+                let mut json = r#"{"event":"pusher:signin_success","data":{"user_data":"#.to_owned();
+                push_string(&mut json, user_data);
+                json.push_str("}}");
+                json
+            }
+            Self::CacheMiss { channel } => envelope("pusher:cache_miss", "{}", Some(channel), None),
+            Self::SubscriptionCount { channel, count } => envelope(
+                "pusher_internal:subscription_count",
+                &format!(r#"{{"subscription_count":{count}}}"#),
+                Some(channel),
+                None,
+            ),
+            Self::WatchlistEvents { online, offline } => envelope(
+                "pusher_internal:watchlist_events",
+                &watchlist_events(online, offline),
+                None,
+                None,
+            ),
+            Self::SubscriptionError { channel, kind, error } => {
+                let (name, status) = kind.name_and_status();
+                let mut data = format!(r#"{{"type":"{name}","error":"#);
                 push_string(&mut data, error);
-                data.push_str(r#","status":401}"#);
+                data.push_str(&format!(r#","status":{status}}}"#));
                 envelope("pusher:subscription_error", &data, Some(channel), None)
             }
             Self::MemberAdded { channel, member } => {
@@ -173,6 +224,27 @@ fn envelope(event: &str, data: &str, channel: Option<&ChannelName>, user_id: Opt
         push_string(&mut json, user_id.as_str());
     }
     json.push('}');
+    json
+}
+
+/// The `data` of a watchlist's events; a group without users is left out.
+fn watchlist_events(online: &[UserId], offline: &[UserId]) -> String {
+    let mut json = r#"{"events":["#.to_owned();
+    let groups = [("online", online), ("offline", offline)];
+    for (at, (name, users)) in groups.into_iter().filter(|(_, users)| !users.is_empty()).enumerate() {
+        if 0 < at {
+            json.push(',');
+        }
+        json.push_str(&format!(r#"{{"name":"{name}","user_ids":["#));
+        for (at, user_id) in users.iter().enumerate() {
+            if 0 < at {
+                json.push(',');
+            }
+            push_string(&mut json, user_id.as_str());
+        }
+        json.push_str("]}");
+    }
+    json.push_str("]}");
     json
 }
 
@@ -221,7 +293,7 @@ mod tests {
     }
 
     fn member(id: &str, info: Option<&str>) -> Member {
-        Member::new(id.parse().expect("valid"), info).expect("valid")
+        Member::new(id.parse().expect("valid"), info)
     }
 
     #[test]
@@ -290,6 +362,65 @@ mod tests {
                 error: "no",
             },
             r#"{"event":"pusher:subscription_error","data":"{\"type\":\"AuthError\",\"error\":\"no\",\"status\":401}","channel":"private-x"}"#,
+        );
+    }
+
+    #[test]
+    fn a_full_channel_is_told_on_the_channel() {
+        check(
+            &ServerMessage::SubscriptionError {
+                channel: &channel("presence-x"),
+                kind: SubscriptionErrorType::LimitReached,
+                error: "full",
+            },
+            r#"{"event":"pusher:subscription_error","data":"{\"type\":\"LimitReached\",\"error\":\"full\",\"status\":4100}","channel":"presence-x"}"#,
+        );
+    }
+
+    #[test]
+    fn the_data_of_a_confirmed_sign_in_is_an_object() {
+        check(
+            &ServerMessage::SignInSucceeded {
+                user_data: r#"{"id":"7"}"#,
+            },
+            r#"{"event":"pusher:signin_success","data":{"user_data":"{\"id\":\"7\"}"}}"#,
+        );
+    }
+
+    #[test]
+    fn a_cache_miss_and_a_count_name_their_channel() {
+        check(
+            &ServerMessage::CacheMiss {
+                channel: &channel("cache-x"),
+            },
+            r#"{"event":"pusher:cache_miss","data":"{}","channel":"cache-x"}"#,
+        );
+        check(
+            &ServerMessage::SubscriptionCount {
+                channel: &channel("my-channel"),
+                count: 3,
+            },
+            r#"{"event":"pusher_internal:subscription_count","data":"{\"subscription_count\":3}","channel":"my-channel"}"#,
+        );
+    }
+
+    #[test]
+    fn watchlist_events_leave_out_an_empty_group() {
+        let [b, c] = ["b", "c"].map(|id| id.parse::<UserId>().expect("valid"));
+        let both = ServerMessage::WatchlistEvents {
+            online: std::slice::from_ref(&b),
+            offline: std::slice::from_ref(&c),
+        };
+        check(
+            &both,
+            r#"{"event":"pusher_internal:watchlist_events","data":"{\"events\":[{\"name\":\"online\",\"user_ids\":[\"b\"]},{\"name\":\"offline\",\"user_ids\":[\"c\"]}]}"}"#,
+        );
+        check(
+            &ServerMessage::WatchlistEvents {
+                online: &[],
+                offline: &[b, c],
+            },
+            r#"{"event":"pusher_internal:watchlist_events","data":"{\"events\":[{\"name\":\"offline\",\"user_ids\":[\"b\",\"c\"]}]}"}"#,
         );
     }
 

@@ -25,8 +25,8 @@ pub struct BatchLimits {
 /// Collects what is reported into windows.
 ///
 /// What comes after a quiet window goes at once; what comes within a window is collected until it
-/// closes or is full. While the ledger is behind, only the last edge of each key is kept and client
-/// events past a full window are dropped, so that the batch is bounded by the live keys.
+/// closes or is full. While the ledger is behind, only the last edge of each key is kept and events
+/// without state past a full window are dropped, so that the batch is bounded by the live keys.
 #[derive(Debug)]
 pub struct Batch {
     app: AppId,
@@ -109,7 +109,7 @@ impl Batch {
         self.observed.is_empty() && self.under_way == 0
     }
 
-    /// How many client events were dropped because the ledger was behind.
+    /// How many events without state were dropped because the ledger was behind.
     #[must_use]
     pub const fn dropped(&self) -> u64 {
         self.dropped
@@ -133,7 +133,7 @@ impl Batch {
             at += 1;
             match observed {
                 Observed::Edge(edge) => last.get(&edge.key) == Some(&here),
-                Observed::Client(..) => {
+                Observed::Stateless(..) => {
                     dropped += 1;
                     false
                 }
@@ -147,7 +147,7 @@ impl Batch {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ledger::{ClientEvent, Edge, Key};
+    use crate::ledger::{Edge, Key, Stateless};
 
     /// Drives a batch with a window of 50 ms and at most 3 events.
     struct Check {
@@ -172,16 +172,7 @@ mod tests {
                 let (sign, channel) = word.split_at(1);
                 let channel = channel.parse().expect("valid");
                 self.batch.push(match sign {
-                    "!" => Observed::Client(
-                        ClientEvent {
-                            channel,
-                            event: "client-x".into(),
-                            data: String::new(),
-                            socket_id: "1.1".parse().expect("valid"),
-                            user_id: None,
-                        },
-                        self.start,
-                    ),
+                    "!" => Observed::Stateless(Stateless::CacheMiss(channel), self.start),
                     sign => Observed::Edge(Edge {
                         key: Key::Channel(channel),
                         entered: sign == "+",
@@ -208,9 +199,11 @@ mod tests {
                 .observed
                 .iter()
                 .map(|observed| match observed {
-                    Observed::Edge(edge) if edge.entered => format!("+{}", edge.key.channel()),
-                    Observed::Edge(edge) => format!("-{}", edge.key.channel()),
-                    Observed::Client(event, _) => format!("!{}", event.channel),
+                    Observed::Edge(edge) => {
+                        let sign = if edge.entered { '+' } else { '-' };
+                        format!("{sign}{}", edge.key.channel().expect("none is about a user"))
+                    }
+                    Observed::Stateless(stateless, _) => format!("!{}", stateless.channel()),
                 })
                 .collect();
             assert_eq!(words.join(" "), want);

@@ -3,8 +3,8 @@
 use serde::Serialize;
 
 use crate::{
-    domain::AppKey,
-    ledger::{Event, EventBody, Key, Request},
+    domain::{AppKey, ChannelName, UserId},
+    ledger::{Event, EventBody, Key, Request, Stateless},
     signature::{SigningKey, webhook},
 };
 
@@ -26,7 +26,8 @@ struct BodyWire<'a> {
 #[derive(Serialize)]
 struct EventWire<'a> {
     name: &'static str,
-    channel: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    channel: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     event: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -35,6 +36,8 @@ struct EventWire<'a> {
     socket_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     user_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    subscription_count: Option<usize>,
 }
 
 /// Makes the headers and the body of an attempt made at `now_s`, in seconds since 1970.
@@ -62,22 +65,27 @@ pub fn build(key: &AppKey, signing: &SigningKey, request: &Request, now_s: u64) 
 fn event_wire(event: &Event) -> EventWire<'_> {
     let mut wire = EventWire {
         name: event.kind().as_str(),
-        channel: event.channel().as_str(),
+        channel: event.channel().map(ChannelName::as_str),
         event: None,
         data: None,
         socket_id: None,
         user_id: None,
+        subscription_count: None,
     };
     match &event.body {
         EventBody::State { key, .. } => match key {
             Key::Channel(_) => {}
-            Key::Member(_, user_id) => wire.user_id = Some(user_id.as_str()),
+            Key::Member(_, user_id) | Key::User(user_id) => wire.user_id = Some(user_id.as_str()),
         },
-        EventBody::Client(client) => {
+        EventBody::Stateless(Stateless::Client(client)) => {
             wire.event = Some(&client.event);
             wire.data = Some(&client.data);
             wire.socket_id = Some(client.socket_id.to_string());
-            wire.user_id = client.user_id.as_ref().map(crate::domain::UserId::as_str);
+            wire.user_id = client.user_id.as_ref().map(UserId::as_str);
+        }
+        EventBody::Stateless(Stateless::CacheMiss(_)) => {}
+        EventBody::Stateless(Stateless::SubscriptionCount(_, count)) => {
+            wire.subscription_count = Some(*count);
         }
     }
     wire
@@ -124,13 +132,13 @@ mod tests {
     }
 
     fn client(channel: &str, event: &str, data: &str, socket_id: &str, user: Option<&str>) -> EventBody {
-        EventBody::Client(ClientEvent {
+        EventBody::Stateless(Stateless::Client(ClientEvent {
             channel: channel.parse().expect("valid"),
             event: event.into(),
             data: data.into(),
             socket_id: socket_id.parse().expect("valid"),
             user_id: user.map(|user| user.parse().expect("valid")),
-        })
+        }))
     }
 
     /// The vectors of PROTOCOL.md section 10.5: body and signature must both be the documented.
@@ -214,6 +222,25 @@ mod tests {
             )],
             r#"{"time_ms":1327078148132,"events":[{"name":"client_event","channel":"presence-room","event":"client-typing","data":"{\"on\":true}","socket_id":"123.456","user_id":"a_user_id"}]}"#,
             "e9da59b81a6071ad364c8ae62a6a5d39cb8e71adf94c937f368b0cd353b54938",
+        );
+    }
+
+    #[test]
+    fn a_cache_miss_and_a_subscription_count_are_told_as_documented() {
+        check(
+            vec![EventBody::Stateless(Stateless::CacheMiss(
+                "cache-prices".parse().expect("valid"),
+            ))],
+            r#"{"time_ms":1327078148132,"events":[{"name":"cache_miss","channel":"cache-prices"}]}"#,
+            "6fc652044277a9c5670e4a78dff6b4c044953e386ef62bada6f36637503e7d28",
+        );
+        check(
+            vec![EventBody::Stateless(Stateless::SubscriptionCount(
+                "my-channel".parse().expect("valid"),
+                3,
+            ))],
+            r#"{"time_ms":1327078148132,"events":[{"name":"subscription_count","channel":"my-channel","subscription_count":3}]}"#,
+            "0e560897a86a9a1bf35624396eb077e8516a80de72376b1e177d8eda5fd656ba",
         );
     }
 

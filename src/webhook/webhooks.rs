@@ -94,7 +94,7 @@ impl Webhooks {
         let dropped = self.batch.dropped();
         if dropped != self.dropped_logged {
             log::error!(
-                "app {}: the ledger is behind, {} client events were not told",
+                "app {}: the ledger is behind, {} events without state were not told",
                 self.app,
                 dropped - self.dropped_logged
             );

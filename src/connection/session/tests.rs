@@ -1,5 +1,5 @@
 use super::*;
-use crate::domain::Now;
+use crate::signature::SigningKey;
 
 /// A session of socket 1234.1234 in the app of the documentation's vectors. Commands are compared
 /// as text: `>` sent, `+` entered, `-` left, `*` broadcast.
@@ -17,14 +17,28 @@ impl Check {
     }
 
     fn with_client_events(client_events: bool) -> Self {
+        Self::with(client_events, AppLimits::default())
+    }
+
+    fn with(client_events: bool, limits: AppLimits) -> Self {
+        let now = Now::of_test();
+        let key = |name: &str, secret: &str, since_ms| Key {
+            key: name.parse().expect("valid"),
+            signing: SigningKey::new(&secret.into()),
+            since_ms,
+        };
         let rules = SessionRules {
-            key: "278d425bdf160c739803".parse().expect("valid"),
-            signing: SigningKey::new(&"7ad3773142a6692b25b8".into()),
+            keys: Keys::new(vec![
+                key("278d425bdf160c739803", "7ad3773142a6692b25b8", None),
+                key("next", "next-secret", Some(now.wall_ms + 1_000)),
+            ]),
+            limits,
             client_events,
         };
+        let socket_id = "1234.1234".parse().expect("valid");
         Self {
-            session: Session::new("1234.1234".parse().expect("valid"), Arc::new(rules)),
-            now: Now::of_test(),
+            session: Session::new(socket_id, Arc::new(rules), now.instant),
+            now,
         }
     }
 
@@ -32,7 +46,7 @@ impl Check {
     fn says(&mut self, text: &str, want: &[&str]) -> &mut Self {
         let mut commands = Vec::new();
         let message = ClientMessage::decode(text);
-        self.session.on_message(message, self.now.instant, &mut commands);
+        self.session.on_message(message, self.now, &mut commands);
         let got: Vec<String> = commands.iter().map(print).collect();
         assert_eq!(got, want, "{text}");
         self
@@ -66,6 +80,11 @@ fn print(command: &Command) -> String {
             format!("+{channel} {} {info}", member.user_id())
         }
         Command::Leave(channel) => format!("-{channel}"),
+        Command::SignIn(user_id, watchlist) => {
+            let watched: Vec<&str> = watchlist.iter().map(UserId::as_str).collect();
+            format!("@{user_id} {}", watched.join(" ")).trim_end().to_owned()
+        }
+        Command::PauseUntil(_) => "pause".into(),
         Command::Broadcast {
             channel,
             name,
@@ -257,15 +276,170 @@ fn what_cannot_be_read_is_told_and_the_session_goes_on() {
 
 #[test]
 fn subscriptions_per_connection_are_bounded() {
+    let limits = AppLimits {
+        subscriptions_per_connection: 2,
+        ..AppLimits::default()
+    };
+    Check::with(true, limits)
+        .says(r#"{"event":"pusher:subscribe","data":{"channel":"a"}}"#, &["+a"])
+        .says(r#"{"event":"pusher:subscribe","data":{"channel":"b"}}"#, &["+b"])
+        .says(
+            r#"{"event":"pusher:subscribe","data":{"channel":"c"}}"#,
+            &[r#">{"event":"pusher:error","data":{"code":null,"message":"Connection has 2 subscriptions, which is the limit"}}"#],
+        )
+        .says(r#"{"event":"pusher:unsubscribe","data":{"channel":"a"}}"#, &["-a"])
+        .says(r#"{"event":"pusher:subscribe","data":{"channel":"c"}}"#, &["+c"]);
+}
+
+#[test]
+fn past_its_rate_of_commands_a_client_is_not_read_until_it_has_tokens() {
+    let limits = AppLimits {
+        commands_per_second: 10,
+        commands_burst: 3,
+        ..AppLimits::default()
+    };
+    let mut check = Check::with(true, limits);
+    check
+        .says(r#"{"event":"pusher:subscribe","data":{"channel":"a"}}"#, &["+a"])
+        .says(r#"{"event":"pusher:unsubscribe","data":{"channel":"a"}}"#, &["-a"])
+        .says(r#"{"event":"pusher:subscribe","data":{"channel":"a"}}"#, &["+a", "pause"])
+        .later_ms(100)
+        .says(r#"{"event":"pusher:unsubscribe","data":{"channel":"a"}}"#, &["-a", "pause"])
+        .later_ms(1_000)
+        .says(r#"{"event":"pusher:subscribe","data":{"channel":"a"}}"#, &["+a"]);
+    let mut commands = Vec::new();
+    check.session.count_command(check.now.instant, &mut commands);
+    assert_eq!(commands, []);
+    check.session.count_command(check.now.instant, &mut commands);
+    let ready_at = check.now.ms(100).instant;
+    assert_eq!(commands, [Command::PauseUntil(ready_at)]);
+}
+
+#[test]
+fn names_are_held_to_the_limits_of_the_app() {
+    let limits = AppLimits {
+        channel_name_bytes: 14,
+        event_name_chars: 8,
+        event_data_bytes: 2,
+        ..AppLimits::default()
+    };
+    Check::with(true, limits)
+        .says(
+            r#"{"event":"pusher:subscribe","data":{"channel":"fifteen-letters"}}"#,
+            &[r#">{"event":"pusher:error","data":{"code":null,"message":"Invalid channel name: channel name is 15 bytes, limit is 14"}}"#],
+        )
+        .in_private()
+        .says(
+            r#"{"event":"client-xy","channel":"private-foobar","data":1}"#,
+            &[r#">{"event":"pusher:error","data":{"code":null,"message":"Invalid client event: event name is 9 characters, limit is 8"}}"#],
+        )
+        .says(
+            r#"{"event":"client-x","channel":"private-foobar","data":123}"#,
+            &[r#">{"event":"pusher:error","data":{"code":4301,"message":"Client event data is 3 bytes, limit is 2"}}"#],
+        );
+}
+
+const SIGN_IN: &str = r#"{"event":"pusher:signin","data":{"auth":"278d425bdf160c739803:4708d583dada6a56435fb8bc611c77c359a31eebde13337c16ab43aa6de336ba","user_data":"{\"id\":\"12345\"}"}}"#;
+
+#[test]
+fn a_signed_in_user_may_enter_its_own_channel_and_presence_channels_without_channel_data() {
+    let signature = |text: &str| SigningKey::new(&"7ad3773142a6692b25b8".into()).sign_hex(&[text.as_bytes()]);
     let mut check = Check::new();
-    for at in 0..SUBSCRIPTIONS_PER_CONNECTION_MAX {
-        let channel = format!("c{at}").parse().expect("valid");
-        check.session.enter(channel, None, &mut Vec::new());
-    }
+    let own = r##"{"event":"pusher:subscribe","data":{"channel":"#server-to-user-12345","auth":""}}"##;
+    let refused = r##">{"event":"pusher:error","data":{"code":null,"message":"Connection is not signed in as the user of channel #server-to-user-12345"}}"##;
+    check.says(own, &[refused]);
+    assert!(!check.session.is_signed_in() && !check.session.is_authorized());
+    check
+        .says(
+            SIGN_IN,
+            &[
+                r#">{"event":"pusher:signin_success","data":{"user_data":"{\"id\":\"12345\"}"}}"#,
+                "@12345",
+            ],
+        )
+        .says(own, &["+#server-to-user-12345"])
+        .says(
+            &own.replace("12345", "other"),
+            &[&refused.replace("12345", "other")],
+        )
+        .says(
+            &format!(
+                r#"{{"event":"pusher:subscribe","data":{{"channel":"presence-x","auth":"278d425bdf160c739803:{}"}}}}"#,
+                signature("1234.1234:presence-x")
+            ),
+            &["+presence-x 12345 "],
+        );
+    assert!(check.session.is_signed_in() && check.session.is_authorized());
+    check.session.on_refused(&"presence-x".parse().expect("valid"));
     check.says(
-        r#"{"event":"pusher:subscribe","data":{"channel":"one-more"}}"#,
-        &[r#">{"event":"pusher:error","data":{"code":null,"message":"Connection has 10000 subscriptions, which is the limit"}}"#],
+        r#"{"event":"pusher:unsubscribe","data":{"channel":"presence-x"}}"#,
+        &[r#">{"event":"pusher:error","data":{"code":null,"message":"No current subscription to channel presence-x, or subscription in progress"}}"#],
     );
+}
+
+#[test]
+fn a_connection_may_sign_in_again_as_the_same_user_but_not_as_another() {
+    let sign_in = |user_data: &str| {
+        let text = format!("1234.1234::user::{user_data}");
+        let signature = SigningKey::new(&"7ad3773142a6692b25b8".into()).sign_hex(&[text.as_bytes()]);
+        serde_json::json!({
+            "event": "pusher:signin",
+            "data": { "auth": format!("278d425bdf160c739803:{signature}"), "user_data": user_data },
+        })
+        .to_string()
+    };
+    let success = |user_data: &str| format!(">{}", ServerMessage::SignInSucceeded { user_data }.encode());
+    let limits = AppLimits {
+        watchlist_users: 2,
+        ..AppLimits::default()
+    };
+    let [first, second] = [r#"{"id":"7"}"#, r#"{"id":"7","watchlist":["a","b","c"]}"#];
+    Check::with(true, limits)
+        .says(&sign_in(first), &[&success(first), "@7"])
+        .says(
+            &sign_in(second),
+            &[
+                &success(second),
+                "@7 a b",
+                r#">{"event":"pusher:error","data":{"code":4302,"message":"Watchlist limit exceeded, only the first 2 ids are watched: a, b"}}"#,
+            ],
+        )
+        .says(
+            &sign_in(r#"{"id":"8"}"#),
+            &[r#">{"event":"pusher:error","data":{"code":null,"message":"Connection is signed in already, as another user"}}"#],
+        )
+        .says(
+            &sign_in(r#"{"id":8}"#),
+            &[r#">{"event":"pusher:error","data":{"code":null,"message":"id supplied to signin is invalid: user id must be a string"}}"#],
+        );
+}
+
+#[test]
+fn a_wrong_sign_in_is_told_and_changes_nothing() {
+    let mut check = Check::new();
+    check.says(
+        r#"{"event":"pusher:signin","data":{"auth":"278d425bdf160c739803:00","user_data":"{\"id\":\"12345\"}"}}"#,
+        &[r#">{"event":"pusher:error","data":{"code":null,"message":"Invalid signature: Expected HMAC SHA256 hex digest of 1234.1234::user::{\"id\":\"12345\"}, but got 00"}}"#],
+    );
+    assert!(!check.session.is_signed_in() && !check.session.is_authorized());
+}
+
+#[test]
+fn every_live_key_signs_from_its_moment_on() {
+    let signature = SigningKey::new(&"next-secret".into()).sign_hex(&[b"1234.1234:private-foobar"]);
+    let subscribe = format!(
+        r#"{{"event":"pusher:subscribe","data":{{"channel":"private-foobar","auth":"next:{signature}"}}}}"#
+    );
+    let mut check = Check::new();
+    let mut commands = Vec::new();
+    check.session.on_message(ClientMessage::decode(&subscribe), check.now, &mut commands);
+    assert_eq!(
+        print(&commands[0]),
+        r#">{"event":"pusher:error","data":{"code":null,"message":"Invalid key in subscription auth data: 'next'"}}"#
+    );
+    check.later_ms(1_000).says(&subscribe, &["+private-foobar"]);
+    check.says(r#"{"event":"pusher:unsubscribe","data":{"channel":"private-foobar"}}"#, &["-private-foobar"]);
+    check.in_private();
 }
 
 #[test]

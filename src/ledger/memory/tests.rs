@@ -3,7 +3,7 @@ use std::time::Duration;
 use super::*;
 use crate::{
     domain::WebhookEvent,
-    ledger::{ClientEvent, CutLimits, Edge, EndpointRules, Key, Outcome},
+    ledger::{ClientEvent, CutLimits, Edge, EndpointRules, Key, Outcome, Stateless},
 };
 
 /// Drives the engine with steps of milliseconds. Endpoint `all` of app 1 asks for everything,
@@ -94,14 +94,14 @@ fn observation(text: &str, at: Now) -> Observed {
     let (sign, channel) = text.split_at(1);
     let channel = channel.parse().expect("valid");
     match sign {
-        "!" => Observed::Client(
-            ClientEvent {
+        "!" => Observed::Stateless(
+            Stateless::Client(ClientEvent {
                 channel,
                 event: "client-x".into(),
                 data: "x".repeat(1_000),
                 socket_id: "1.1".parse().expect("valid"),
                 user_id: None,
-            },
+            }),
             at,
         ),
         sign => Observed::Edge(Edge {
@@ -119,7 +119,7 @@ fn print(requests: &[Request]) -> Vec<String> {
             Some((_, false)) => '-',
             None => '!',
         };
-        format!("{sign}{}", event.channel())
+        format!("{sign}{}", event.channel().expect("none is about a user"))
     };
     requests
         .iter()

@@ -57,6 +57,9 @@ impl Check {
 }
 
 fn parse(key: &str) -> Key {
+    if let Some(user) = key.strip_prefix('@') {
+        return Key::User(user.parse().expect("valid"));
+    }
     match key.split_once('/') {
         Some((channel, user)) => Key::Member(channel.parse().expect("valid"), user.parse().expect("valid")),
         None => Key::Channel(key.parse().expect("valid")),
@@ -67,6 +70,7 @@ fn print(key: &Key) -> String {
     match key {
         Key::Channel(channel) => channel.to_string(),
         Key::Member(channel, user) => format!("{channel}/{user}"),
+        Key::User(user) => format!("@{user}"),
     }
 }
 
@@ -293,4 +297,25 @@ fn a_told_channel_comes_with_its_users() {
     assert_eq!(users, [("7".to_owned(), start + 2), ("8".to_owned(), start + 1)]);
     let other = "other".parse().expect("valid");
     assert_eq!(check.occupancy.told_channel(&other), ToldChannel::default());
+}
+
+#[test]
+fn a_signed_in_user_is_told_online_and_offline_with_the_same_delay() {
+    let mut check = Check::new(1_000);
+    check
+        .enter("@7", 0)
+        .tells(&["+@7@0"])
+        .leave("@7", 10)
+        .enter("@7", 500)
+        .leave("@7", 600)
+        .due(1_599)
+        .tells(&[]);
+    assert!(!check.occupancy.is_empty());
+    check.due(1_600).tells(&["-@7@1600"]);
+    assert!(check.occupancy.is_empty());
+    check.enter("@8", 2_000).tells(&["+@8@2000"]);
+    let now = check.start.ms(2_001);
+    check.occupancy.vacate_all(now, &mut check.numbers, &mut check.told);
+    check.tells(&["-@8@2001"]);
+    assert!(check.occupancy.is_empty());
 }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::ledger::{ClientEvent, EventBody};
+use crate::ledger::{ClientEvent, EventBody, Stateless};
 
 /// Drives an outbox with steps of milliseconds.
 struct Check {
@@ -74,13 +74,13 @@ fn event(text: &str) -> Event {
     let (sign, channel) = text.split_at(1);
     let channel = channel.parse().expect("valid");
     let body = match sign {
-        "!" => EventBody::Client(ClientEvent {
+        "!" => EventBody::Stateless(Stateless::Client(ClientEvent {
             channel,
             event: "client-x".into(),
             data: String::new(),
             socket_id: "1.1".parse().expect("valid"),
             user_id: None,
-        }),
+        })),
         sign => EventBody::State {
             key: Key::Channel(channel),
             occupied: sign == "+",
@@ -99,7 +99,7 @@ fn print(events: &[Arc<Event>]) -> String {
                 Some((_, false)) => '-',
                 None => '!',
             };
-            format!("{sign}{}", event.channel())
+            format!("{sign}{}", event.channel().expect("none is about a user"))
         })
         .collect();
     words.join(" ")
