@@ -32,7 +32,11 @@ fn documents() -> Vec<(PathBuf, String)> {
     while let Some(folder) = folders.pop() {
         paths.extend(markdown(&folder));
         let entries = std::fs::read_dir(&folder).expect("a folder");
-        folders.extend(entries.map(|entry| entry.expect("an entry").path()).filter(|path| path.is_dir()));
+        folders.extend(
+            entries
+                .map(|entry| entry.expect("an entry").path())
+                .filter(|path| path.is_dir()),
+        );
     }
     let read = |path: PathBuf| {
         let text = std::fs::read_to_string(&path).expect("a document");
@@ -44,13 +48,17 @@ fn documents() -> Vec<(PathBuf, String)> {
 fn markdown(folder: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).expect("a folder");
     let paths = entries.map(|entry| entry.expect("an entry").path());
-    paths.filter(|path| path.extension().is_some_and(|extension| extension == "md")).collect()
+    paths
+        .filter(|path| path.extension().is_some_and(|extension| extension == "md"))
+        .collect()
 }
 
 /// The YAML blocks of a document.
 fn yaml_blocks(text: &str) -> Vec<String> {
     let blocks = text.split("\n```yaml\n").skip(1);
-    blocks.map(|block| block.split("\n```").next().unwrap_or_default().to_owned()).collect()
+    blocks
+        .map(|block| block.split("\n```").next().unwrap_or_default().to_owned())
+        .collect()
 }
 
 #[test]
@@ -69,7 +77,10 @@ fn every_yaml_sample_of_the_documents_is_a_configuration() {
             }
         }
     }
-    assert_eq!(yaml_blocks("a\n```yaml\nb: 1\n```\nc\n```yaml\nd: 2\n```\n"), ["b: 1", "d: 2"]);
+    assert_eq!(
+        yaml_blocks("a\n```yaml\nb: 1\n```\nc\n```yaml\nd: 2\n```\n"),
+        ["b: 1", "d: 2"]
+    );
 }
 
 #[test]
@@ -80,13 +91,22 @@ fn every_environment_variable_of_the_documents_overrides_a_key() {
     for (path, text) in &texts {
         for at in text.match_indices("VACANCY__").map(|(at, _)| at) {
             let rest = &text[at..];
-            let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len());
+            let end = rest
+                .find(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+                .unwrap_or(rest.len());
             let name = &rest[..end];
-            let value = if name.ends_with("LISTEN") { "127.0.0.1:7000" } else { "good-secret" };
+            let value = if name.ends_with("LISTEN") {
+                "127.0.0.1:7000"
+            } else {
+                "good-secret"
+            };
             let loaded = parse(SAMPLE, &[(name, value)]);
             let loaded = loaded.unwrap_or_else(|error| panic!("{}: {name}: {error}", path.display()));
             let origin = format!("environment {name}");
-            assert!(loaded.report.iter().any(|line| line.origin.to_string() == origin), "{name}");
+            assert!(
+                loaded.report.iter().any(|line| line.origin.to_string() == origin),
+                "{name}"
+            );
             seen += 1;
         }
     }
@@ -101,7 +121,10 @@ fn the_sample_shows_the_defaults() {
         &[],
     );
     let values = |loaded: &Loaded| {
-        let lines = loaded.report.iter().map(|line| format!("{} = {}", line.path, line.value));
+        let lines = loaded
+            .report
+            .iter()
+            .map(|line| format!("{} = {}", line.path, line.value));
         lines.collect::<Vec<_>>()
     };
     assert_eq!(values(&sample), values(&minimal));
@@ -113,7 +136,11 @@ fn the_sample_names_every_key_with_its_default() {
     for line in &loaded.report {
         let key = line.path.rsplit('.').next().expect("a name");
         let key = key.split('[').next().expect("a name");
-        assert!(SAMPLE.contains(&format!("{key}:")), "{} is not in config.yaml", line.path);
+        assert!(
+            SAMPLE.contains(&format!("{key}:")),
+            "{} is not in config.yaml",
+            line.path
+        );
     }
 }
 

@@ -64,7 +64,9 @@ impl Ran {
 
 /// What `check` says of a configuration.
 fn checked(yaml: &str, variables: &[(&str, &str)]) -> Ran {
-    Folder::new().with("my.yaml", yaml).run(&["check", "--config", "my.yaml"], variables)
+    Folder::new()
+        .with("my.yaml", yaml)
+        .run(&["check", "--config", "my.yaml"], variables)
 }
 
 const GOOD: &str = "apps: [{id: '1', key: k, secret: hunter2}]\n";
@@ -113,7 +115,11 @@ apps:
 fn what_is_not_yaml_is_named_with_its_place() {
     let got = checked("server:\n  listen: [\n", &[]);
     assert_eq!(got.code, Some(1));
-    assert!(got.stdout.starts_with("my.yaml:") && got.stdout.contains("not YAML"), "{}", got.stdout);
+    assert!(
+        got.stdout.starts_with("my.yaml:") && got.stdout.contains("not YAML"),
+        "{}",
+        got.stdout
+    );
     let got = checked("apps: [{id: '1', key: k, secret: x}]\nserver: {}\nserver: {}\n", &[]);
     assert_eq!(got.code, Some(1), "a key given twice: {}", got.stdout);
 }
@@ -128,9 +134,16 @@ fn a_file_without_apps_or_without_anything_is_a_problem() {
 
 #[test]
 fn two_apps_with_one_id_or_one_key_are_a_problem() {
-    let got = checked("apps: [{id: a, key: k, secret: x}, {id: a, key: l, secret: x}, {id: b, key: k, secret: x}]", &[]);
+    let got = checked(
+        "apps: [{id: a, key: k, secret: x}, {id: a, key: l, secret: x}, {id: b, key: k, secret: x}]",
+        &[],
+    );
     assert_eq!(got.code, Some(1));
-    assert!(got.stdout.contains("apps[1].id: ") && got.stdout.contains("apps[2].key: "), "{}", got.stdout);
+    assert!(
+        got.stdout.contains("apps[1].id: ") && got.stdout.contains("apps[2].key: "),
+        "{}",
+        got.stdout
+    );
 }
 
 #[test]
@@ -157,14 +170,20 @@ fn a_bad_file_stops_the_server_with_all_its_problems() {
     for arguments in [&["serve"][..], &[]] {
         let got = folder.run(arguments, &[]);
         assert_eq!((got.code, got.stdout.as_str()), (Some(1), ""));
-        assert!(got.stderr.starts_with("vacancy: config.yaml: 2 problems\n"), "{}", got.stderr);
+        assert!(
+            got.stderr.starts_with("vacancy: config.yaml: 2 problems\n"),
+            "{}",
+            got.stderr
+        );
     }
 }
 
 #[test]
 fn the_file_of_the_folder_is_the_default_and_the_sample_stands_in_for_it() {
     let folder = Folder::new().with("config.yaml", GOOD);
-    folder.run(&["check"], &[]).is(0, "config.yaml: ok (1 app, 0 webhooks)\n", "");
+    folder
+        .run(&["check"], &[])
+        .is(0, "config.yaml: ok (1 app, 0 webhooks)\n", "");
     Folder::new()
         .run(&["check"], &[])
         .is(0, "built-in config.yaml: ok (1 app, 1 webhook)\n", "");
@@ -181,7 +200,13 @@ apps:
     webhooks: [{url: "http://user:pw@h/path?token=t0ken", events: [client_event], headers: {Authorization: "Bearer t0ken"}}]
 "#;
     let folder = Folder::new().with("config.yaml", yaml);
-    let got = folder.run(&["config"], &[("VACANCY__SERVER__LISTEN", "127.0.0.1:7000"), ("VACANCY__APPS__0__ENABLED", "false")]);
+    let got = folder.run(
+        &["config"],
+        &[
+            ("VACANCY__SERVER__LISTEN", "127.0.0.1:7000"),
+            ("VACANCY__APPS__0__ENABLED", "false"),
+        ],
+    );
     assert_eq!((got.code, got.stderr.as_str()), (Some(0), ""));
     for line in [
         "server.listen = 127.0.0.1:7000   (environment VACANCY__SERVER__LISTEN)",
@@ -201,7 +226,15 @@ apps:
 
 #[test]
 fn a_variable_overrides_the_file_lists_by_index() {
-    let got = checked(GOOD, &[("VACANCY__APPS__0__SECRET", "other"), ("VACANCY__APPS__1__ID", "2"), ("VACANCY__APPS__1__KEY", "l"), ("VACANCY__APPS__1__SECRET", "s")]);
+    let got = checked(
+        GOOD,
+        &[
+            ("VACANCY__APPS__0__SECRET", "other"),
+            ("VACANCY__APPS__1__ID", "2"),
+            ("VACANCY__APPS__1__KEY", "l"),
+            ("VACANCY__APPS__1__SECRET", "s"),
+        ],
+    );
     got.is(0, "my.yaml: ok (2 apps, 0 webhooks)\n", "");
     let got = checked(GOOD, &[("VACANCY__SERVER__LISTN", "127.0.0.1:1")]);
     got.is(
@@ -211,7 +244,11 @@ fn a_variable_overrides_the_file_lists_by_index() {
     );
     let got = checked(GOOD, &[("VACANCY__APPS__7__ID", "x")]);
     assert_eq!(got.code, Some(1), "{}", got.stdout);
-    assert!(got.stdout.contains("(environment VACANCY__APPS__7__ID)"), "{}", got.stdout);
+    assert!(
+        got.stdout.contains("(environment VACANCY__APPS__7__ID)"),
+        "{}",
+        got.stdout
+    );
 }
 
 #[test]
@@ -219,7 +256,11 @@ fn a_name_in_a_value_is_taken_from_the_environment_and_must_be_set() {
     let yaml = "apps: [{id: '1', key: k, secret: \"${SECRET}\"}]\n";
     let got = checked(yaml, &[]);
     assert_eq!(got.code, Some(1));
-    assert!(got.stdout.contains("apps[0].secret: ") && got.stdout.contains("SECRET"), "{}", got.stdout);
+    assert!(
+        got.stdout.contains("apps[0].secret: ") && got.stdout.contains("SECRET"),
+        "{}",
+        got.stdout
+    );
     checked(yaml, &[("SECRET", "hunter2")]).is(0, "my.yaml: ok (1 app, 0 webhooks)\n", "");
     let yaml = yaml.replace("${SECRET}", "${SECRET:-hunter3}");
     checked(&yaml, &[]).is(0, "my.yaml: ok (1 app, 0 webhooks)\n", "");
@@ -232,7 +273,9 @@ fn a_secret_may_be_in_a_file_beside_the_configuration() {
     let got = folder.run(&["config", "--config", "my.yaml"], &[]);
     assert_eq!(got.code, Some(0), "{}", got.stderr);
     assert!(!got.stdout.contains("hunter2"), "{}", got.stdout);
-    let got = Folder::new().with("my.yaml", yaml).run(&["check", "--config", "my.yaml"], &[]);
+    let got = Folder::new()
+        .with("my.yaml", yaml)
+        .run(&["check", "--config", "my.yaml"], &[]);
     assert_eq!(got.code, Some(1));
     assert!(got.stdout.contains("apps[0].secret_file: "), "{}", got.stdout);
 }
@@ -243,10 +286,17 @@ fn the_sample_secret_beyond_loopback_stops_the_server_and_says_how_to_make_a_goo
     for listen in ["0.0.0.0:0", "[::]:0", "192.0.2.1:0"] {
         let got = folder.run(&["serve"], &[("VACANCY__SERVER__LISTEN", listen)]);
         assert_eq!((got.code, got.stdout.as_str()), (Some(1), ""), "{listen}");
-        assert!(got.stderr.contains("apps[0].secret: is the sample secret"), "{}", got.stderr);
+        assert!(
+            got.stderr.contains("apps[0].secret: is the sample secret"),
+            "{}",
+            got.stderr
+        );
         assert!(got.stderr.contains("openssl rand -hex 16"), "{}", got.stderr);
     }
-    let good = [("VACANCY__SERVER__LISTEN", "0.0.0.0:0"), ("VACANCY__APPS__0__SECRET", "e3b0c44298fc1c149afb")];
+    let good = [
+        ("VACANCY__SERVER__LISTEN", "0.0.0.0:0"),
+        ("VACANCY__APPS__0__SECRET", "e3b0c44298fc1c149afb"),
+    ];
     assert_eq!(folder.run(&["check"], &good).code, Some(0));
 }
 
@@ -254,9 +304,10 @@ fn the_sample_secret_beyond_loopback_stops_the_server_and_says_how_to_make_a_goo
 fn an_address_that_is_taken_stops_the_server_with_exit_code_1() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = taken.local_addr().expect("bound").to_string();
-    let got = Folder::new()
-        .with("config.yaml", GOOD)
-        .run(&["serve"], &[("VACANCY__SERVER__LISTEN", &address), ("RUST_LOG", "error")]);
+    let got = Folder::new().with("config.yaml", GOOD).run(
+        &["serve"],
+        &[("VACANCY__SERVER__LISTEN", &address), ("RUST_LOG", "error")],
+    );
     assert_eq!(got.code, Some(1));
     let want = format!("vacancy: cannot listen on {address} (server.listen): Address already in use (os error 98)\n");
     assert!(got.stderr.ends_with(&want), "{}", got.stderr);

@@ -12,7 +12,9 @@ use crate::harness::{APP_ID, KEY, Process, SECRET, config};
 const INSTALL: &str = "run ./test, which installs what the client tests need";
 
 fn clients(language: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients").join(language)
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/clients")
+        .join(language)
 }
 
 /// A port that nobody listens on.
@@ -25,7 +27,11 @@ pub(super) fn free_port() -> u16 {
 pub(super) fn node_modules() -> PathBuf {
     let folder = clients("node").join("node_modules");
     for package in ["pusher", "pusher-js", "laravel-echo"] {
-        assert!(folder.join(package).is_dir(), "{package} is not in {}: {INSTALL}", folder.display());
+        assert!(
+            folder.join(package).is_dir(),
+            "{package} is not in {}: {INSTALL}",
+            folder.display()
+        );
     }
     folder
 }
@@ -47,9 +53,7 @@ fn python() -> PathBuf {
 /// at least so many.
 fn check(interpreter: &Path, program: &Path, at_least: usize) {
     let port = free_port();
-    let webhooks = format!(
-        "[{{url: \"http://127.0.0.1:{port}/\", events: [channel_occupied, channel_vacated]}}]"
-    );
+    let webhooks = format!("[{{url: \"http://127.0.0.1:{port}/\", events: [channel_occupied, channel_vacated]}}]");
     let server = Process::start(&config("webhooks: {vacated_delay: 300ms}", &webhooks));
     let output = Command::new(interpreter)
         .arg(program)

@@ -59,7 +59,9 @@ async fn a_character_may_be_split_over_two_parts() {
     client.send(&client_frame(TEXT_PART, head)).await;
     client.send(&client_frame(LAST_PART, tail)).await;
     client
-        .expect(r#"{"event":"pusher:error","data":{"code":null,"message":"Unsupported event received on socket: '€'"}}"#)
+        .expect(
+            r#"{"event":"pusher:error","data":{"code":null,"message":"Unsupported event received on socket: '€'"}}"#,
+        )
         .await;
 }
 
@@ -274,8 +276,15 @@ async fn an_object_without_an_event_or_with_an_unknown_one_is_answered() {
     client
         .expect(r#"{"event":"pusher:error","data":{"code":null,"message":"Message must contain an event"}}"#)
         .await;
-    for event in ["example_event", "pusher:signout", "pusher_internal:member_added", "Client-x"] {
-        client.send(&format!(r#"{{"event":"{event}","channel":"news","data":{{}}}}"#)).await;
+    for event in [
+        "example_event",
+        "pusher:signout",
+        "pusher_internal:member_added",
+        "Client-x",
+    ] {
+        client
+            .send(&format!(r#"{{"event":"{event}","channel":"news","data":{{}}}}"#))
+            .await;
         client
             .expect(&format!(
                 r#"{{"event":"pusher:error","data":{{"code":null,"message":"Unsupported event received on socket: '{event}'"}}}}"#
@@ -290,7 +299,11 @@ async fn deeply_nested_json_is_answered_as_malformed() {
     let server = plain_server();
     let mut client = server.client().await;
     let nested = |levels: usize, open: &str, close: &str| {
-        format!(r#"{{"event":"pusher:ping","data":{}1{}}}"#, open.repeat(levels), close.repeat(levels))
+        format!(
+            r#"{{"event":"pusher:ping","data":{}1{}}}"#,
+            open.repeat(levels),
+            close.repeat(levels)
+        )
     };
     client.send(&nested(63, "[", "]")).await;
     client.expect(PONG).await;
@@ -313,7 +326,10 @@ async fn what_the_server_repeats_of_a_client_is_escaped_and_short() {
     let mut client = server.client().await;
     client.send(r#"{"event":"a\"b\\c\u0007\ud83d\ude00"}"#).await;
     let error = client.next_json().await;
-    assert_eq!(error["data"]["message"], "Unsupported event received on socket: 'a\"b\\c\u{7}😀'");
+    assert_eq!(
+        error["data"]["message"],
+        "Unsupported event received on socket: 'a\"b\\c\u{7}😀'"
+    );
     client.send(&format!(r#"{{"event":"{}"}}"#, "x".repeat(100_000))).await;
     let error = client.next_json().await;
     let message = error["data"]["message"].as_str().expect("a string");

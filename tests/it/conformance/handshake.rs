@@ -51,7 +51,10 @@ async fn the_first_frame_tells_the_socket_id_and_the_activity_timeout() {
     );
     let (left, right) = id.split_once('.').expect("two numbers");
     for number in [left, right] {
-        assert!(!number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()), "{id}");
+        assert!(
+            !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()),
+            "{id}"
+        );
         assert!(number.parse::<u64>().expect("a number") <= 1 << 53, "{id}");
     }
 }
@@ -184,7 +187,10 @@ async fn a_sub_protocol_of_ours_is_echoed_and_no_other() {
         client.send(upgrade_request("/app/app-key", &header).as_bytes()).await;
         let response = client.response().await;
         assert_eq!(response.status, 101);
-        let echoed = response.head.lines().find_map(|line| line.strip_prefix("Sec-WebSocket-Protocol: "));
+        let echoed = response
+            .head
+            .lines()
+            .find_map(|line| line.strip_prefix("Sec-WebSocket-Protocol: "));
         assert_eq!(echoed, want, "{offered}");
     };
     check("pusher-channels-protocol-7", Some("pusher-channels-protocol-7")).await;
@@ -204,9 +210,21 @@ async fn browsers_forms_of_the_upgrade_headers_are_understood() {
 #[tokio::test]
 async fn an_upgrade_of_another_path_is_404() {
     let server = plain_server();
-    for path in ["/", "/app", "/app/", "/app/a/b", "/live", "/apps/1/channels", "/other/app/app-key"] {
+    for path in [
+        "/",
+        "/app",
+        "/app/",
+        "/app/a/b",
+        "/live",
+        "/apps/1/channels",
+        "/other/app/app-key",
+    ] {
         let (status, body) = answered(&server, &upgrade_request(path, "")).await;
-        assert_eq!((status, body.as_str()), (404, "no such path, clients connect to /app/{key}\n"), "{path}");
+        assert_eq!(
+            (status, body.as_str()),
+            (404, "no such path, clients connect to /app/{key}\n"),
+            "{path}"
+        );
     }
 }
 

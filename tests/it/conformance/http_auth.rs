@@ -47,8 +47,20 @@ async fn a_missing_or_wrong_parameter_is_named_in_the_order_key_version_timestam
     check(&server, "auth_key=nobody".into(), 401, "Unknown auth_key\n").await;
     check(&server, "auth_key=other-key".into(), 401, "Unknown auth_key\n").await;
     check(&server, "auth_key=app-key".into(), 401, "Version required\n").await;
-    check(&server, "auth_key=app-key&auth_version=2.0".into(), 401, "Version not supported\n").await;
-    check(&server, "auth_key=app-key&auth_version=1.0".into(), 401, "Timestamp required\n").await;
+    check(
+        &server,
+        "auth_key=app-key&auth_version=2.0".into(),
+        401,
+        "Version not supported\n",
+    )
+    .await;
+    check(
+        &server,
+        "auth_key=app-key&auth_version=1.0".into(),
+        401,
+        "Timestamp required\n",
+    )
+    .await;
     let right = format!("auth_key=app-key&auth_timestamp={now}&auth_version=1.0");
     check(&server, right, 200, NONE).await;
 }
@@ -74,7 +86,11 @@ async fn a_timestamp_holds_for_600_seconds_both_ways() {
         let target = format!("/apps/1/channels?{query}&auth_signature={signature}");
         let got = server.api().raw("GET", &target, "").await;
         assert_eq!(got.status, 401, "{timestamp}");
-        assert!(got.body.starts_with("Timestamp expired: Given timestamp ("), "{}", got.body);
+        assert!(
+            got.body.starts_with("Timestamp expired: Given timestamp ("),
+            "{}",
+            got.body
+        );
     }
 }
 
@@ -83,13 +99,20 @@ async fn an_expired_timestamp_is_shown_with_the_servers_time() {
     let server = plain_server();
     let got = server
         .api()
-        .raw("GET", "/apps/1/channels?auth_key=app-key&auth_version=1.0&auth_timestamp=1353088179", "")
+        .raw(
+            "GET",
+            "/apps/1/channels?auth_key=app-key&auth_version=1.0&auth_timestamp=1353088179",
+            "",
+        )
         .await;
     let rest = got
         .body
         .strip_prefix("Timestamp expired: Given timestamp (2012-11-16T17:49:39Z) not within 600s of server time (20")
         .unwrap_or_else(|| panic!("{}", got.body));
-    assert!(rest.ends_with("Z)\n") && rest.len() == "24-01-01T00:00:00Z)\n".len(), "{rest}");
+    assert!(
+        rest.ends_with("Z)\n") && rest.len() == "24-01-01T00:00:00Z)\n".len(),
+        "{rest}"
+    );
 }
 
 #[tokio::test]
@@ -99,8 +122,15 @@ async fn a_wrong_signature_is_answered_with_what_had_to_be_signed() {
     let expected = format!(
         r#"Invalid signature: you should have sent HmacSHA256Hex("GET\n/apps/1/channels\n{query}", your_secret_key), but you sent "#
     );
-    for (sent, shown) in [("&auth_signature=00ff", "\"00ff\"\n"), ("", "nil\n"), ("&auth_signature=", "\"\"\n")] {
-        let got = server.api().raw("GET", &format!("/apps/1/channels?{query}{sent}"), "").await;
+    for (sent, shown) in [
+        ("&auth_signature=00ff", "\"00ff\"\n"),
+        ("", "nil\n"),
+        ("&auth_signature=", "\"\"\n"),
+    ] {
+        let got = server
+            .api()
+            .raw("GET", &format!("/apps/1/channels?{query}{sent}"), "")
+            .await;
         assert_eq!((got.status, got.body), (401, format!("{expected}{shown}")));
     }
 }
@@ -112,12 +142,21 @@ async fn a_signature_holds_for_its_method_path_query_and_secret_only() {
     let sign = |secret: &str, text: String| hmac_hex(secret, &text);
     let right = sign("app-secret", format!("GET\n/apps/1/channels\n{query}"));
     for (target, signature) in [
-        (format!("/apps/1/channels?{query}"), sign("other-secret", format!("GET\n/apps/1/channels\n{query}"))),
-        (format!("/apps/1/channels?{query}"), sign("app-secret", format!("POST\n/apps/1/channels\n{query}"))),
+        (
+            format!("/apps/1/channels?{query}"),
+            sign("other-secret", format!("GET\n/apps/1/channels\n{query}")),
+        ),
+        (
+            format!("/apps/1/channels?{query}"),
+            sign("app-secret", format!("POST\n/apps/1/channels\n{query}")),
+        ),
         (format!("/apps/1/channels/a?{query}"), right.clone()),
         (format!("/apps/1/channels?{query}&filter_by_prefix=a"), right.clone()),
     ] {
-        let got = server.api().raw("GET", &format!("{target}&auth_signature={signature}"), "").await;
+        let got = server
+            .api()
+            .raw("GET", &format!("{target}&auth_signature={signature}"), "")
+            .await;
         assert_eq!(got.status, 401, "{target}");
         assert!(got.body.starts_with("Invalid signature: "), "{}", got.body);
     }
@@ -147,7 +186,11 @@ async fn values_are_signed_decoded_however_they_are_sent() {
     let mut client = server.client().await;
     client.subscribe_as("presence-a", Some("1")).await;
     let now = now_query();
-    for info in ["user_count,subscription_count", "user_count%2Csubscription_count", "user_count%2csubscription_count"] {
+    for info in [
+        "user_count,subscription_count",
+        "user_count%2Csubscription_count",
+        "user_count%2csubscription_count",
+    ] {
         let call = Call {
             path: "/apps/1/channels/presence-a",
             sent: format!("{now}&info={info}"),
@@ -182,7 +225,13 @@ async fn a_query_that_is_not_utf_8_is_400() {
 async fn a_get_may_carry_the_md5_of_the_empty_body_and_no_other() {
     let server = plain_server();
     let now = now_query();
-    check(&server, format!("{now}&body_md5=d41d8cd98f00b204e9800998ecf8427e"), 200, NONE).await;
+    check(
+        &server,
+        format!("{now}&body_md5=d41d8cd98f00b204e9800998ecf8427e"),
+        200,
+        NONE,
+    )
+    .await;
     check(
         &server,
         format!("{now}&body_md5=ec365a775a4cd0599faeb73354201b6f"),
@@ -206,14 +255,23 @@ async fn a_body_must_come_with_its_md5() {
     };
     let now = now_query();
     assert_eq!(post(format!("{now}&body_md5={md5}"), body).await, (200, "{}".into()));
-    assert_eq!(post(now.clone(), body).await, (401, "Missing parameter: body_md5\n".into()));
+    assert_eq!(
+        post(now.clone(), body).await,
+        (401, "Missing parameter: body_md5\n".into())
+    );
     let wrong = |sent: &str, is: &str| {
-        (401, format!("Invalid body_md5: the body has the MD5 {is}, but you sent \"{sent}\"\n"))
+        (
+            401,
+            format!("Invalid body_md5: the body has the MD5 {is}, but you sent \"{sent}\"\n"),
+        )
     };
     assert_eq!(post(format!("{now}&body_md5={other}"), body).await, wrong(&other, &md5));
     let changed = body.replace('x', "y");
     let md5_changed = hex::encode(Md5::digest(&changed));
-    assert_eq!(post(format!("{now}&body_md5={md5}"), &changed).await, wrong(&md5, &md5_changed));
+    assert_eq!(
+        post(format!("{now}&body_md5={md5}"), &changed).await,
+        wrong(&md5, &md5_changed)
+    );
     let upper = md5.to_uppercase();
     assert_eq!(post(format!("{now}&body_md5={upper}"), body).await, wrong(&upper, &md5));
 }
@@ -239,18 +297,30 @@ async fn an_unknown_app_is_404_and_a_disabled_one_403_when_the_signature_holds()
     get("/apps/3/channels", "app-key", "app-secret")
         .check(&server, 401, "Unknown auth_key\n")
         .await;
-    get("/apps/2/channels", "other-key", "other-secret").check(&server, 200, NONE).await;
+    get("/apps/2/channels", "other-key", "other-secret")
+        .check(&server, 200, NONE)
+        .await;
 }
 
 #[tokio::test]
 async fn no_secret_is_in_any_answer_or_in_the_log() {
     let server = three_apps();
-    for target in ["/apps/1/channels", "/apps/1/channels?auth_key=app-key&auth_version=1.0&auth_timestamp=1"] {
+    for target in [
+        "/apps/1/channels",
+        "/apps/1/channels?auth_key=app-key&auth_version=1.0&auth_timestamp=1",
+    ] {
         let got = server.api().raw("GET", target, "").await;
         assert!(!got.body.contains("app-secret"), "{}", got.body);
     }
-    let got = server.api().raw("GET", &format!("/apps/1/channels?{}", now_query()), "").await;
-    assert!(got.body.contains("your_secret_key") && !got.body.contains("app-secret"), "{}", got.body);
+    let got = server
+        .api()
+        .raw("GET", &format!("/apps/1/channels?{}", now_query()), "")
+        .await;
+    assert!(
+        got.body.contains("your_secret_key") && !got.body.contains("app-secret"),
+        "{}",
+        got.body
+    );
     let log = server.log();
     assert!(log.contains("listening on") && !log.contains("secret"), "{log}");
 }

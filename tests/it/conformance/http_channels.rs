@@ -18,9 +18,30 @@ async fn the_list_has_the_occupied_channels_and_is_an_object_when_empty() {
     client.subscribe("news").await;
     client.subscribe("private-a").await;
     client.subscribe_as("presence-a", Some("1")).await;
-    check(api, "/channels", &[], 200, r#"{"channels":{"news":{},"presence-a":{},"private-a":{}}}"#).await;
-    check(api, "/channels", &[("filter_by_prefix", "pr")], 200, r#"{"channels":{"presence-a":{},"private-a":{}}}"#).await;
-    check(api, "/channels", &[("filter_by_prefix", "__fish")], 200, r#"{"channels":{}}"#).await;
+    check(
+        api,
+        "/channels",
+        &[],
+        200,
+        r#"{"channels":{"news":{},"presence-a":{},"private-a":{}}}"#,
+    )
+    .await;
+    check(
+        api,
+        "/channels",
+        &[("filter_by_prefix", "pr")],
+        200,
+        r#"{"channels":{"presence-a":{},"private-a":{}}}"#,
+    )
+    .await;
+    check(
+        api,
+        "/channels",
+        &[("filter_by_prefix", "__fish")],
+        200,
+        r#"{"channels":{}}"#,
+    )
+    .await;
     client.unsubscribe("news").await;
     client.expect_nothing().await;
     eventually("news to be off the list", || async {
@@ -73,11 +94,39 @@ async fn a_channel_tells_whether_it_is_occupied_and_its_counts() {
     let both = [("info", "user_count,subscription_count")];
     let subscriptions = [("info", "subscription_count")];
     check(api, "/channels/news", &[], 200, r#"{"occupied":true}"#).await;
-    check(api, "/channels/news", &subscriptions, 200, r#"{"occupied":true,"subscription_count":1}"#).await;
-    check(api, "/channels/presence-a", &both, 200, r#"{"occupied":true,"subscription_count":2,"user_count":1}"#).await;
+    check(
+        api,
+        "/channels/news",
+        &subscriptions,
+        200,
+        r#"{"occupied":true,"subscription_count":1}"#,
+    )
+    .await;
+    check(
+        api,
+        "/channels/presence-a",
+        &both,
+        200,
+        r#"{"occupied":true,"subscription_count":2,"user_count":1}"#,
+    )
+    .await;
     check(api, "/channels/nobody", &[], 200, r#"{"occupied":false}"#).await;
-    check(api, "/channels/nobody", &subscriptions, 200, r#"{"occupied":false,"subscription_count":0}"#).await;
-    check(api, "/channels/presence-b", &both, 200, r#"{"occupied":false,"subscription_count":0,"user_count":0}"#).await;
+    check(
+        api,
+        "/channels/nobody",
+        &subscriptions,
+        200,
+        r#"{"occupied":false,"subscription_count":0}"#,
+    )
+    .await;
+    check(
+        api,
+        "/channels/presence-b",
+        &both,
+        200,
+        r#"{"occupied":false,"subscription_count":0,"user_count":0}"#,
+    )
+    .await;
 }
 
 #[tokio::test]
@@ -86,7 +135,14 @@ async fn an_attribute_that_a_channel_does_not_have_is_400() {
     let api = server.api();
     let refused = "Cannot retrieve the user count unless the channel is a presence channel\n";
     check(api, "/channels/news", &[("info", "user_count")], 400, refused).await;
-    check(api, "/channels/private-a", &[("info", "subscription_count,user_count")], 400, refused).await;
+    check(
+        api,
+        "/channels/private-a",
+        &[("info", "subscription_count,user_count")],
+        400,
+        refused,
+    )
+    .await;
     let refused = "info should be a comma separated list of attributes, unknown: cake\n";
     check(api, "/channels/news", &[("info", "cake")], 400, refused).await;
 }
@@ -113,13 +169,27 @@ async fn the_users_of_a_presence_channel_are_listed_once_each_as_strings() {
         }
         clients.push(client);
     }
-    check(api, "/channels/presence-a/users", &[], 200, r#"{"users":[{"id":"1"},{"id":"2"},{"id":"a\"b"}]}"#).await;
+    check(
+        api,
+        "/channels/presence-a/users",
+        &[],
+        200,
+        r#"{"users":[{"id":"1"},{"id":"2"},{"id":"a\"b"}]}"#,
+    )
+    .await;
     check(api, "/channels/presence-nobody/users", &[], 200, r#"{"users":[]}"#).await;
     let refused = "Users can only be retrieved for presence channels\n";
     check(api, "/channels/news/users", &[], 400, refused).await;
     check(api, "/channels/private-a/users", &[], 400, refused).await;
     let refused = "The following query string parameters are extraneous: info\n";
-    check(api, "/channels/presence-a/users", &[("info", "user_count")], 400, refused).await;
+    check(
+        api,
+        "/channels/presence-a/users",
+        &[("info", "user_count")],
+        400,
+        refused,
+    )
+    .await;
 }
 
 #[tokio::test]
@@ -131,10 +201,18 @@ async fn a_channel_in_a_path_may_be_raw_or_percent_encoded_and_signed_either_way
     client.subscribe(name).await;
     let raw = format!("/apps/1/channels/{name}");
     let encoded = "/apps/1/channels/private-a%3Db%40c%2Cd%3Be.f_g";
-    for (sent, signed) in [(raw.as_str(), raw.as_str()), (encoded, encoded), (encoded, raw.as_str())] {
+    for (sent, signed) in [
+        (raw.as_str(), raw.as_str()),
+        (encoded, encoded),
+        (encoded, raw.as_str()),
+    ] {
         let query = signed_query("GET", signed, &[], "", "app-key", "app-secret", now_s());
         let got = api.raw("GET", &format!("{sent}?{query}"), "").await;
-        assert_eq!((got.status, got.body.as_str()), (200, r#"{"occupied":true}"#), "{sent} {signed}");
+        assert_eq!(
+            (got.status, got.body.as_str()),
+            (200, r#"{"occupied":true}"#),
+            "{sent} {signed}"
+        );
     }
 }
 
@@ -147,7 +225,11 @@ async fn a_name_that_no_channel_can_have_is_400() {
     assert!(got.body.starts_with(r#"Invalid channel name "a b": "#), "{}", got.body);
     let got = api.get(&format!("/channels/{}", "x".repeat(165)), &[]).await;
     assert_eq!(got.status, 400);
-    assert!(got.body.ends_with("channel name is 165 bytes, limit is 164\n"), "{}", got.body);
+    assert!(
+        got.body.ends_with("channel name is 165 bytes, limit is 164\n"),
+        "{}",
+        got.body
+    );
 }
 
 #[tokio::test]

@@ -1,10 +1,9 @@
-//! What is common to all of the HTTP side: connections, CORS, paths, methods, sizes, health; and the
-//! told list, which is ours (DESIGN.md section 5).
+//! What is common to all of the HTTP side: connections, CORS, paths, methods, sizes, health.
 
 use serde_json::json;
 
 use super::plain_server;
-use crate::harness::{Process, Raw, Receiver, Response, config, eventually, now_s, signed_query, webhook};
+use crate::harness::{Process, Raw, Response, now_s, signed_query};
 
 /// A signed request of the test app on a connection that stays open.
 fn signed(method: &str, path: &str, body: &str) -> String {
@@ -72,7 +71,9 @@ async fn requests_sent_at_once_are_answered_in_order() {
     for at in 0..10 {
         assert_eq!(raw.response().await.body, "{}");
         assert_eq!(raw.response().await.body, r#"{"occupied":true}"#);
-        client.expect(&format!(r#"{{"event":"e","data":"{at}","channel":"a"}}"#)).await;
+        client
+            .expect(&format!(r#"{{"event":"e","data":"{at}","channel":"a"}}"#))
+            .await;
     }
 }
 
@@ -92,7 +93,8 @@ async fn a_body_in_chunks_or_after_a_100_continue_is_read() {
     assert_eq!(answered(&server, &request).await.body, "{}");
 
     let mut raw = Raw::connect(server.port).await;
-    raw.send(format!("{head}\r\nExpect: 100-continue\r\n\r\n").as_bytes()).await;
+    raw.send(format!("{head}\r\nExpect: 100-continue\r\n\r\n").as_bytes())
+        .await;
     assert_eq!(raw.response().await.status, 100);
     raw.send(body.as_bytes()).await;
     let response = raw.response().await;
@@ -118,7 +120,11 @@ async fn a_body_over_1_mb_is_413() {
 async fn any_content_type_is_read_as_json() {
     let server = plain_server();
     let whole = signed("POST", "/events", r#"{"name":"e","channel":"a","data":"x"}"#);
-    for kind in ["application/json; charset=utf-8", "text/plain", "application/x-www-form-urlencoded"] {
+    for kind in [
+        "application/json; charset=utf-8",
+        "text/plain",
+        "application/x-www-form-urlencoded",
+    ] {
         let request = whole.replacen("Host: x", &format!("Host: x\r\nContent-Type: {kind}"), 1);
         assert_eq!(answered(&server, &request).await.body, "{}", "{kind}");
     }
@@ -130,11 +136,17 @@ async fn a_preflight_of_any_origin_is_allowed() {
     let request = "OPTIONS /apps/1/events HTTP/1.1\r\nHost: x\r\nOrigin: https://example.org\r\nAccess-Control-Request-Method: POST\r\nAccess-Control-Request-Headers: content-type,x-pusher-library\r\n\r\n";
     let response = answered(&server, request).await;
     assert_eq!(response.status, 200);
-    assert_eq!(header(&response, "access-control-allow-origin"), Some("https://example.org"));
+    assert_eq!(
+        header(&response, "access-control-allow-origin"),
+        Some("https://example.org")
+    );
     let methods = header(&response, "access-control-allow-methods").unwrap_or_default();
     assert!(methods.contains("POST") && methods.contains("GET"), "{methods}");
     let headers = header(&response, "access-control-allow-headers").unwrap_or_default();
-    assert!(headers.contains("content-type") && headers.contains("x-pusher-library"), "{headers}");
+    assert!(
+        headers.contains("content-type") && headers.contains("x-pusher-library"),
+        "{headers}"
+    );
     assert_eq!(header(&response, "access-control-max-age"), Some("3600"));
 }
 
@@ -149,22 +161,44 @@ async fn answers_and_refusals_name_the_origin_that_asked() {
         let with_origin = request.replacen("Host: x", "Host: x\r\nOrigin: https://example.org", 1);
         let response = answered(&server, &with_origin).await;
         assert_eq!(response.status, status);
-        assert_eq!(header(&response, "access-control-allow-origin"), Some("https://example.org"));
+        assert_eq!(
+            header(&response, "access-control-allow-origin"),
+            Some("https://example.org")
+        );
         let response = answered(&server, &request).await;
-        assert_eq!((response.status, header(&response, "access-control-allow-origin")), (status, None));
+        assert_eq!(
+            (response.status, header(&response, "access-control-allow-origin")),
+            (status, None)
+        );
     }
 }
 
 #[tokio::test]
 async fn an_unknown_path_is_404_signed_or_not() {
     let server = plain_server();
-    for path in ["/", "/apps", "/apps/1", "/apps/1/nowhere", "/apps/1/channels/a/nowhere", "/app", "/favicon.ico"] {
+    for path in [
+        "/",
+        "/apps",
+        "/apps/1",
+        "/apps/1/nowhere",
+        "/apps/1/channels/a/nowhere",
+        "/app",
+        "/favicon.ico",
+    ] {
         let got = server.api().raw("GET", path, "").await;
-        assert_eq!((got.status, got.body.as_str()), (404, "Not found: no such path\n"), "{path}");
+        assert_eq!(
+            (got.status, got.body.as_str()),
+            (404, "Not found: no such path\n"),
+            "{path}"
+        );
     }
     for path in ["/nowhere", "/channels/a/b/c", "/users/1/terminate"] {
         let got = server.api().post(path, "{}").await;
-        assert_eq!((got.status, got.body.as_str()), (404, "Not found: no such path\n"), "{path}");
+        assert_eq!(
+            (got.status, got.body.as_str()),
+            (404, "Not found: no such path\n"),
+            "{path}"
+        );
     }
 }
 
@@ -203,98 +237,4 @@ async fn what_is_no_http_is_refused_and_the_server_lives_on() {
         assert_eq!(got.status, 400, "{bytes:?}");
     }
     assert_eq!(server.api().raw("GET", "/live", "").await.status, 200);
-}
-
-#[tokio::test]
-async fn the_told_list_has_what_was_told_occupied_and_keeps_it_while_pending() {
-    let receiver = Receiver::start().await;
-    let server = Process::start(&config("webhooks: {vacated_delay: 1h}", &webhook(&receiver.url())));
-    let api = server.api();
-    let empty = api.get("/occupancy", &[]).await;
-    assert_eq!((empty.status, empty.body.as_str()), (200, r#"{"channels":{},"next":null}"#));
-    let before_ms = now_s() * 1_000;
-    let mut client = server.client().await;
-    client.subscribe("news").await;
-    client.subscribe_as("presence-room", Some("7")).await;
-    receiver.expect(&["+news", "+presence-room", "+presence-room/7"]).await;
-
-    let list = api.get("/occupancy", &[]).await.json();
-    let told = &list["channels"]["news"];
-    let (seq, since_ms) = (told["seq"].as_u64().expect("a number"), told["since_ms"].as_u64().expect("a number"));
-    assert!(before_ms <= seq && before_ms <= since_ms && since_ms <= (now_s() + 1) * 1_000, "{list}");
-    assert_eq!(list["channels"].as_object().expect("an object").len(), 2);
-
-    client.close().await;
-    eventually("no channel to be occupied", || async {
-        api.get("/channels", &[]).await.body == r#"{"channels":{}}"#
-    })
-    .await;
-    let got = api.get("/occupancy/news", &[]).await;
-    let want = format!(r#"{{"occupied":true,"seq":{seq},"since_ms":{since_ms},"users":{{}}}}"#);
-    assert_eq!((got.status, got.json()), (200, serde_json::from_str(&want).expect("JSON")));
-    let room = api.get("/occupancy/presence-room", &[]).await.json();
-    assert_eq!(room["occupied"], true);
-    let user = &room["users"]["7"];
-    assert!(before_ms <= user["seq"].as_u64().expect("a number"), "{room}");
-    assert!(before_ms <= user["since_ms"].as_u64().expect("a number"), "{room}");
-    let nobody = api.get("/occupancy/nobody", &[]).await;
-    assert_eq!(nobody.json(), json!({ "occupied": false, "users": {} }));
-}
-
-#[tokio::test]
-async fn the_told_list_forgets_what_was_told_vacated() {
-    let receiver = Receiver::start().await;
-    let server = Process::start(&config("webhooks: {vacated_delay: 0s}", &webhook(&receiver.url())));
-    let mut client = server.client().await;
-    client.subscribe("news").await;
-    client.unsubscribe("news").await;
-    receiver.expect(&["+news", "-news"]).await;
-    let list = server.api().get("/occupancy", &[]).await;
-    assert_eq!(list.body, r#"{"channels":{},"next":null}"#);
-    let first = &receiver.requests()[0];
-    assert!(first.body.contains("channel_occupied"), "{}", first.body);
-}
-
-#[tokio::test]
-async fn the_told_list_comes_in_pages_by_name() {
-    let receiver = Receiver::start().await;
-    let server = Process::start(&config("", &webhook(&receiver.url())));
-    let api = server.api();
-    let mut client = server.client().await;
-    for name in ["b3", "a", "b1", "c", "b2"] {
-        client.subscribe(name).await;
-    }
-    receiver.expect(&["+b3", "+a", "+b1", "+c", "+b2"]).await;
-    let names = async |parameters: &[(&str, &str)]| {
-        let page = api.get("/occupancy", parameters).await.json();
-        let names: Vec<String> = page["channels"].as_object().expect("an object").keys().cloned().collect();
-        (names.join(" "), page["next"].clone())
-    };
-    assert_eq!(names(&[]).await, ("a b1 b2 b3 c".into(), json!(null)));
-    assert_eq!(names(&[("limit", "2")]).await, ("a b1".into(), json!("b1")));
-    assert_eq!(names(&[("after", "b1"), ("limit", "2")]).await, ("b2 b3".into(), json!("b3")));
-    assert_eq!(names(&[("after", "b3"), ("limit", "2")]).await, ("c".into(), json!(null)));
-    assert_eq!(names(&[("limit", "5")]).await, ("a b1 b2 b3 c".into(), json!(null)));
-    assert_eq!(names(&[("filter_by_prefix", "b"), ("limit", "2")]).await, ("b1 b2".into(), json!("b2")));
-    assert_eq!(
-        names(&[("after", "b2"), ("filter_by_prefix", "b"), ("limit", "2")]).await,
-        ("b3".into(), json!(null))
-    );
-    assert_eq!(names(&[("after", "zzz")]).await, (String::new(), json!(null)));
-    for bad in ["0", "1001", "-1", "x", ""] {
-        let got = api.get("/occupancy", &[("limit", bad)]).await;
-        let want = format!("limit should be a number from 1 to 1000, not {bad:?}\n");
-        assert_eq!((got.status, got.body), (400, want));
-    }
-    let got = api.get("/occupancy/a%20b", &[]).await;
-    assert_eq!(got.status, 400);
-}
-
-#[tokio::test]
-async fn the_told_list_is_signed_like_the_rest() {
-    let server = plain_server();
-    for path in ["/apps/1/occupancy", "/apps/1/occupancy/a"] {
-        let got = server.api().raw("GET", path, "").await;
-        assert_eq!((got.status, got.body.as_str()), (401, "Missing parameter: auth_key\n"), "{path}");
-    }
 }

@@ -106,7 +106,10 @@ async fn a_dead_peer_of_protocol_5_is_told_4201_as_an_error_too() {
 async fn a_dead_peer_leaves_its_channels() {
     let server = impatient_server();
     let mut dead = Raw::client(server.port).await;
-    dead.send(&client_text(r#"{"event":"pusher:subscribe","data":{"channel":"news"}}"#)).await;
+    dead.send(&client_text(
+        r#"{"event":"pusher:subscribe","data":{"channel":"news"}}"#,
+    ))
+    .await;
     dead.expect(r#"{"event":"pusher_internal:subscription_succeeded","data":"{}","channel":"news"}"#)
         .await;
     eventually("the dead peer to leave", || async {
@@ -118,13 +121,8 @@ async fn a_dead_peer_leaves_its_channels() {
 
 #[tokio::test]
 async fn any_frame_is_a_sign_of_life() {
-    for sign in [
-        client_frame(0x8A, b""),
-        client_frame(0x89, b"tick"),
-        client_text(r#"{"event":"pusher:pong","data":{}}"#),
-        client_text("not even JSON"),
-    ] {
-        let server = impatient_server();
+    let server = impatient_server();
+    let stays = async |sign: Vec<u8>| {
         let mut client = Raw::client(server.port).await;
         let until = Instant::now() + 3 * (PING_AFTER + PONG_TIMEOUT);
         while Instant::now() < until {
@@ -135,7 +133,13 @@ async fn any_frame_is_a_sign_of_life() {
         client.send(&client_frame(0x88, &[0x03, 0xE8])).await;
         let end = client.drain().await.pop();
         assert_eq!(end, Some(Frame::Close(1000, String::new())), "{sign:?}");
-    }
+    };
+    tokio::join!(
+        stays(client_frame(0x8A, b"")),
+        stays(client_frame(0x89, b"tick")),
+        stays(client_text(r#"{"event":"pusher:pong","data":{}}"#)),
+        stays(client_text("not even JSON")),
+    );
 }
 
 #[tokio::test]
@@ -152,7 +156,11 @@ async fn a_client_that_answers_pings_stays_connected() {
 async fn what_the_server_sends_is_no_sign_of_life_of_the_client() {
     let server = impatient_server();
     let mut client = Raw::client(server.port).await;
-    client.send(&client_text(r#"{"event":"pusher:subscribe","data":{"channel":"news"}}"#)).await;
+    client
+        .send(&client_text(
+            r#"{"event":"pusher:subscribe","data":{"channel":"news"}}"#,
+        ))
+        .await;
     assert!(matches!(client.next().await, Frame::Text(_)));
     let api = server.api();
     let publishing = async {
@@ -182,7 +190,9 @@ async fn the_close_code_of_a_client_is_echoed_without_an_error() {
         ] {
             let mut client = Raw::connect(server.port).await;
             let target = format!("/app/app-key?protocol={protocol}");
-            client.send(crate::harness::upgrade_request(&target, "").as_bytes()).await;
+            client
+                .send(crate::harness::upgrade_request(&target, "").as_bytes())
+                .await;
             assert_eq!(client.response().await.status, 101);
             let _greeting = client.next().await;
             let got = client.send_and_drain(&client_frame(0x88, payload)).await;

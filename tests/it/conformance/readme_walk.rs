@@ -55,7 +55,10 @@ impl Program {
     async fn prints(&self, want: &str) {
         let what = format!("the output {want:?}");
         let printed = eventually(&what, || async { want.len() <= self.output().len() });
-        if tokio::time::timeout(std::time::Duration::from_secs(9), printed).await.is_err() {
+        if tokio::time::timeout(std::time::Duration::from_secs(9), printed)
+            .await
+            .is_err()
+        {
             panic!("want {want:?}, got {:?}", self.output());
         }
         assert_eq!(self.output(), want);
@@ -115,12 +118,19 @@ async fn the_walk_ends_with_both_webhooks_verified() {
     let url = format!("http://127.0.0.1:{webhook_port}/webhooks");
     let server = Process::start_with(SAMPLE, &[("VACANCY__APPS__0__WEBHOOKS__0__URL", &url)]);
     assert!(README.contains("It says `listening on http://127.0.0.1:6001`"));
-    assert!(server.log().contains(&format!("listening on http://127.0.0.1:{}", server.port)));
+    assert!(
+        server
+            .log()
+            .contains(&format!("listening on http://127.0.0.1:{}", server.port))
+    );
     assert_eq!(server.api().raw("GET", "/live", "").await.status, 200);
     let folder = Folder::new([("3000", webhook_port), ("6001", server.port)]);
 
     let receiver = Program::start(&folder.0, "receiver.mjs");
-    eventually("the receiver to listen", || async { TcpStream::connect(("127.0.0.1", webhook_port)).is_ok() }).await;
+    eventually("the receiver to listen", || async {
+        TcpStream::connect(("127.0.0.1", webhook_port)).is_ok()
+    })
+    .await;
     let mut subscriber = Program::start(&folder.0, "subscriber.mjs");
     subscriber.prints("subscribed to demo\n").await;
     receiver.prints("verified channel_occupied demo\n").await;
@@ -128,7 +138,9 @@ async fn the_walk_ends_with_both_webhooks_verified() {
     let mut trigger = Program::start(&folder.0, "trigger.mjs");
     trigger.prints("triggered: 200\n").await;
     trigger.ends_well().await;
-    subscriber.prints("subscribed to demo\nreceived greeting: hello\n").await;
+    subscriber
+        .prints("subscribed to demo\nreceived greeting: hello\n")
+        .await;
     subscriber.ends_well().await;
     receiver
         .prints("verified channel_occupied demo\nverified channel_vacated demo\n")

@@ -17,7 +17,10 @@ fn data(at: usize) -> String {
 }
 
 fn frame(at: usize) -> Frame {
-    Frame::Text(format!(r#"{{"event":"e","data":"{}","channel":"{CHANNEL}"}}"#, data(at)))
+    Frame::Text(format!(
+        r#"{{"event":"e","data":"{}","channel":"{CHANNEL}"}}"#,
+        data(at)
+    ))
 }
 
 /// Publishes the events from `from` to `to`, in batches.
@@ -104,7 +107,10 @@ async fn a_client_past_its_outbound_limit_is_closed_with_4100_after_what_was_beg
     until_subscribed(&server, 1).await;
     let mut frames = deaf.drain().await;
     let close = frames.pop();
-    assert_eq!(close, Some(Frame::Close(4100, "Client does not read fast enough".into())));
+    assert_eq!(
+        close,
+        Some(Frame::Close(4100, "Client does not read fast enough".into()))
+    );
     assert!(frames.len() < EVENTS, "it was not slow: {}", frames.len());
     for (at, got) in frames.iter().enumerate() {
         assert!(*got == frame(at), "event {at} is not the next");
@@ -147,7 +153,10 @@ async fn deaf_clients_cost_at_most_the_outbound_limit() {
     for _ in 0..5 {
         deaf_ones.push(deaf(&server).await);
     }
-    tokio::join!(publish(server.api(), WARM, EVENTS), read_all(&mut readers[0], WARM, EVENTS));
+    tokio::join!(
+        publish(server.api(), WARM, EVENTS),
+        read_all(&mut readers[0], WARM, EVENTS)
+    );
     let grown = resident(&server).saturating_sub(before);
     // 27 MB were published after the others stopped reading.
     assert!(grown < GROWTH_MAX, "{grown} bytes more");
@@ -161,6 +170,8 @@ async fn a_deaf_client_delays_no_answer_of_the_api() {
     publish(server.api(), 0, 1_000).await;
     let api = server.api();
     let call = api.get("/channels", &[]);
-    let answer = tokio::time::timeout(Duration::from_secs(2), call).await.expect("in time");
+    let answer = tokio::time::timeout(Duration::from_secs(2), call)
+        .await
+        .expect("in time");
     assert_eq!(answer.status, 200);
 }

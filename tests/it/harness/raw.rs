@@ -47,13 +47,18 @@ impl Raw {
             if let Some(end) = self.buffer.windows(4).position(|bytes| bytes == b"\r\n\r\n") {
                 break end;
             }
-            assert!(self.fill().await, "no response: {:?}", String::from_utf8_lossy(&self.buffer));
+            assert!(
+                self.fill().await,
+                "no response: {:?}",
+                String::from_utf8_lossy(&self.buffer)
+            );
         };
         let head = String::from_utf8(self.take(end + 4)).expect("UTF-8");
         let head = head.trim_end().to_owned();
         let length = head.lines().find_map(|line| {
             let (name, value) = line.split_once(':')?;
-            name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse().expect("a number"))
+            name.eq_ignore_ascii_case("content-length")
+                .then(|| value.trim().parse().expect("a number"))
         });
         let length = length.unwrap_or(0);
         while self.buffer.len() < length {
@@ -105,10 +110,11 @@ impl Raw {
     pub async fn drain(&mut self) -> Vec<Frame> {
         let mut frames = Vec::new();
         loop {
-            match self.next().await {
-                Frame::End => return frames,
-                frame => frames.push(frame),
+            let frame = self.next().await;
+            if frame == Frame::End {
+                return frames;
             }
+            frames.push(frame);
         }
     }
 
