@@ -11,9 +11,7 @@ use crate::domain::Now;
 #[must_use]
 #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the clocks")]
 pub fn now() -> Now {
-    let wall = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
+    let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Now {
         instant: Instant::now(),
         wall_ms: u64::try_from(wall.as_millis()).unwrap_or(u64::MAX),

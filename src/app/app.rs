@@ -10,8 +10,8 @@ use bytes::Bytes;
 
 use crate::{
     channel::{Backlog, ChannelRegistry, Publish, Published},
-    domain::{AppId, AppKey, ChannelName, SocketId},
-    ledger::{Observe, Observed},
+    domain::{AppId, AppKey, ChannelName, EventName, Now, SocketId, UserId},
+    ledger::{ClientEvent, Observe, Observed},
     signature::SigningKey,
 };
 
@@ -45,6 +45,15 @@ pub struct AppParts {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the server is over capacity, try again")]
 pub struct Busy;
+
+/// Who sends a client event.
+#[derive(Debug)]
+pub struct Sender {
+    /// The connection.
+    pub socket_id: SocketId,
+    /// The user it stands for; on presence channels.
+    pub user_id: Option<UserId>,
+}
 
 /// Counts a connection of an app while it exists.
 pub struct ConnectionGuard(Arc<App>);
@@ -99,27 +108,26 @@ impl App {
     ///
     /// # Errors
     /// When too much waits to be written out; then nothing was sent.
-    pub fn publish(
-        &self,
-        channel: &ChannelName,
-        frame: Bytes,
-        except: Option<SocketId>,
-    ) -> Result<(), Busy> {
+    pub fn publish(&self, channel: &ChannelName, frame: Bytes, except: Option<SocketId>) -> Result<(), Busy> {
         let charge = self.parts.backlog.charge(frame.len()).ok_or(Busy)?;
-        let publish = Publish {
-            frame,
-            except,
-            charge,
-        };
+        let publish = Publish { frame, except, charge };
         match self.parts.channels.publish(channel, publish) {
             Published::Sent | Published::NobodyThere => Ok(()),
             Published::ChannelFull => Err(Busy),
         }
     }
 
-    /// Reports something besides the edges that channels report themselves.
-    pub fn observe(&self, observed: Observed) {
-        self.parts.webhooks.do_send(Observe(observed));
+    /// Reports a client event that was sent on to the others in a channel. What else there is to
+    /// report, channels report themselves.
+    pub fn report_client_event(&self, channel: ChannelName, name: &EventName, data: String, sender: Sender, at: Now) {
+        let event = ClientEvent {
+            channel,
+            event: name.to_string(),
+            data,
+            socket_id: sender.socket_id,
+            user_id: sender.user_id,
+        };
+        self.parts.webhooks.do_send(Observe(Observed::Client(event, at)));
     }
 
     /// Counts a new connection until the guard is dropped.

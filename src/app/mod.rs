@@ -2,9 +2,9 @@
 //!
 //! Plain shared values, no actors: a lookup is a read.
 
-mod apps;
 #[expect(clippy::module_inception, reason = "the type bears the name of its module")]
 mod app;
+mod apps;
 
-pub use app::{App, AppParts, Busy, ConnectionGuard};
+pub use app::{App, AppParts, Busy, ConnectionGuard, Sender};
 pub use apps::Apps;

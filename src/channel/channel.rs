@@ -169,11 +169,7 @@ impl Actor for Channel {
             self.tell(worker, ToRelay::Evict(self.id, CloseCode::GoingAway));
         }
         let now = clock::now();
-        let users: Vec<UserId> = self
-            .roster
-            .members()
-            .map(|member| member.user_id().clone())
-            .collect();
+        let users: Vec<UserId> = self.roster.members().map(|member| member.user_id().clone()).collect();
         for user_id in users {
             self.report(Some(user_id), false, now);
         }
@@ -211,11 +207,7 @@ impl Handler<Publish> for Channel {
     type Result = ();
 
     fn handle(&mut self, publish: Publish, _: &mut Context<Self>) {
-        let Publish {
-            frame,
-            except,
-            charge,
-        } = publish;
+        let Publish { frame, except, charge } = publish;
         let workers: Vec<WorkerId> = self.roster.workers().collect();
         for worker in workers {
             let message = ToRelay::Publish {
@@ -233,9 +225,6 @@ impl Handler<ListUsers> for Channel {
     type Result = Vec<UserId>;
 
     fn handle(&mut self, ListUsers: ListUsers, _: &mut Context<Self>) -> Vec<UserId> {
-        self.roster
-            .members()
-            .map(|member| member.user_id().clone())
-            .collect()
+        self.roster.members().map(|member| member.user_id().clone()).collect()
     }
 }

@@ -183,9 +183,7 @@ impl ChannelRegistry {
     /// How many channels are live.
     #[must_use]
     pub fn len(&self) -> usize {
-        let count = |shard: &RwLock<HashMap<_, _, _>>| {
-            shard.read().unwrap_or_else(PoisonError::into_inner).len()
-        };
+        let count = |shard: &RwLock<HashMap<_, _, _>>| shard.read().unwrap_or_else(PoisonError::into_inner).len();
         self.shards.iter().map(count).sum()
     }
 
@@ -198,9 +196,9 @@ impl ChannelRegistry {
     /// Removes an emptied channel, unless a subscription to it is on its way; tells whether it did.
     pub(super) fn retire(&self, name: &ChannelName, id: ChannelId) -> bool {
         let mut shard = self.shard(name).write().unwrap_or_else(PoisonError::into_inner);
-        let is_unused = shard.get(name).is_some_and(|entry| {
-            entry.id == id && entry.tally.pending.load(Ordering::SeqCst) == 0
-        });
+        let is_unused = shard
+            .get(name)
+            .is_some_and(|entry| entry.id == id && entry.tally.pending.load(Ordering::SeqCst) == 0);
         if is_unused {
             shard.remove(name);
         }

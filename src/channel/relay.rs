@@ -1,6 +1,6 @@
 //! Writes to the sockets of one worker thread.
 
-use std::{cell::RefCell, collections::VecDeque, collections::HashMap, rc::Rc, sync::Arc};
+use std::{cell::RefCell, collections::HashMap, collections::VecDeque, rc::Rc, sync::Arc};
 
 use actix::{Actor, Context, Handler, Message};
 use ahash::RandomState;
@@ -9,10 +9,7 @@ use indexmap::IndexMap;
 
 use crate::{domain::SocketId, protocol::CloseCode};
 
-use super::{
-    backlog::Charge,
-    messages::ChannelId,
-};
+use super::{backlog::Charge, messages::ChannelId};
 
 /// Most sockets that are written to in one turn, so that a large channel does not starve the
 /// other tasks of the thread.

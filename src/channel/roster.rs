@@ -53,12 +53,7 @@ struct User {
 impl Roster {
     /// Records a subscription. The first effect is its confirmation, so that the client never sees
     /// an event before it. A connection that is in already changes nothing.
-    pub fn join(
-        &mut self,
-        socket_id: SocketId,
-        worker: WorkerId,
-        member: Option<Member>,
-    ) -> Vec<Effect> {
+    pub fn join(&mut self, socket_id: SocketId, worker: WorkerId, member: Option<Member>) -> Vec<Effect> {
         if self.subscriptions.contains_key(&socket_id) {
             return Vec::new();
         }
@@ -71,8 +66,7 @@ impl Roster {
             self.join_user(socket_id, member, &mut effects);
         }
         self.count(worker, 1);
-        self.subscriptions
-            .insert(socket_id, Subscription { worker, user_id });
+        self.subscriptions.insert(socket_id, Subscription { worker, user_id });
         effects
     }
 
@@ -135,13 +129,7 @@ impl Roster {
         let user_id = member.user_id().clone();
         effects.insert(1, Effect::MemberAdded(member.clone(), socket_id));
         effects.push(Effect::UserEntered(user_id.clone()));
-        self.users.insert(
-            user_id,
-            User {
-                member,
-                connections: 1,
-            },
-        );
+        self.users.insert(user_id, User { member, connections: 1 });
     }
 
     fn leave_user(&mut self, user_id: UserId, effects: &mut Vec<Effect>) {
@@ -194,7 +182,12 @@ mod tests {
             let got: Vec<u16> = self.0.workers().map(|WorkerId(at)| at).collect();
             let roster = &self.0;
             assert_eq!(
-                (roster.subscription_count(), roster.user_count(), got.as_slice(), roster.is_empty()),
+                (
+                    roster.subscription_count(),
+                    roster.user_count(),
+                    got.as_slice(),
+                    roster.is_empty()
+                ),
                 (subscriptions, users, workers, subscriptions == 0)
             );
             self

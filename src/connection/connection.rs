@@ -13,11 +13,10 @@ use super::{
     socket::{Socket, SocketLimits},
 };
 use crate::{
-    app::{App, ConnectionGuard},
+    app::{App, ConnectionGuard, Sender},
     channel::{Outlet, Outlets, Subscribe, Unsubscribe, WorkerId},
     clock,
     domain::{ChannelName, EventName, SocketId, UserId},
-    ledger::{ClientEvent, Observed},
     protocol::{ClientMessage, CloseCode, ProtocolError, ServerMessage, frame},
 };
 
@@ -112,36 +111,25 @@ impl Connection {
         self.app.channels().leave(channel, unsubscribe);
     }
 
-    fn broadcast(
-        &self,
-        channel: ChannelName,
-        name: &EventName,
-        data: String,
-        user_id: Option<UserId>,
-    ) {
+    fn broadcast(&self, channel: ChannelName, name: &EventName, data: String, user_id: Option<UserId>) {
         let message = ServerMessage::Event {
             name: name.as_str(),
             channel: &channel,
             data: &data,
             user_id: user_id.as_ref(),
         };
-        let sent = self
-            .app
-            .publish(&channel, message.to_frame(), Some(self.socket_id));
+        let sent = self.app.publish(&channel, message.to_frame(), Some(self.socket_id));
         if sent.is_err() {
             let error = ProtocolError::OverCapacity;
             let text = error.to_string();
             let refusal = ServerMessage::refusal(&error, &text);
             return self.socket.write(&refusal.to_frame());
         }
-        let event = ClientEvent {
-            channel,
-            event: name.to_string(),
-            data,
+        let sender = Sender {
             socket_id: self.socket_id,
             user_id,
         };
-        self.app.observe(Observed::Client(event, clock::now()));
+        self.app.report_client_event(channel, name, data, sender, clock::now());
     }
 
     /// Pings or closes a silent client, and sees to being woken again.

@@ -53,9 +53,9 @@ impl Frames {
             let Some(frame) = frame::decode(&mut self.buffer, CLIENT_MESSAGE_BYTES_MAX)? else {
                 return Ok(None);
             };
-            match self.reassembly.push(frame)? {
-                Assembled::Nothing => {}
-                message => return Ok(Some(message)),
+            let message = self.reassembly.push(frame)?;
+            if message != Assembled::Nothing {
+                return Ok(Some(message));
             }
         }
         self.buffer = BytesMut::new();

@@ -18,9 +18,7 @@ pub enum MemberDataError {
     #[error("user_id supplied to presence subscription is invalid: {0}")]
     UserId(#[from] UserIdError),
     /// The `user_info` is no object.
-    #[error(
-        "user_info supplied to presence subscription is invalid - if supplied it must be a type of hash"
-    )]
+    #[error("user_info supplied to presence subscription is invalid - if supplied it must be a type of hash")]
     UserInfoNotAnObject,
     /// The `user_info` is too long.
     #[error("user_info supplied to presence subscription is invalid: {0}")]
@@ -38,13 +36,10 @@ struct Wire<'a> {
 /// Reads who a subscription stands for. A number becomes its decimal text; `user_info` stays as it
 /// came.
 pub(super) fn member(channel_data: &str) -> Result<Member, MemberDataError> {
-    let wire: Wire<'_> =
-        serde_json::from_str(channel_data).map_err(|_| MemberDataError::NotAnObject)?;
+    let wire: Wire<'_> = serde_json::from_str(channel_data).map_err(|_| MemberDataError::NotAnObject)?;
     let raw_id = wire.user_id.map_or("", RawValue::get);
     let user_id = match raw_id.as_bytes().first() {
-        Some(b'"') => {
-            serde_json::from_str::<String>(raw_id).map_err(|_| MemberDataError::NotAnObject)?
-        }
+        Some(b'"') => serde_json::from_str::<String>(raw_id).map_err(|_| MemberDataError::NotAnObject)?,
         Some(b'0'..=b'9' | b'-') => raw_id.to_owned(),
         Some(_) | None => return Err(MemberDataError::UserIdMissing),
     };

@@ -8,14 +8,9 @@ use super::{member_data, rate::TokenBucket};
 use crate::{
     domain::{
         AppKey, ChannelKind, ChannelName, EventName, Member, SocketId, UserId,
-        limits::{
-            CLIENT_EVENTS_PER_SECOND, EVENT_DATA_BYTES_MAX, SUBSCRIPTIONS_PER_CONNECTION_MAX,
-        },
+        limits::{CLIENT_EVENTS_PER_SECOND, EVENT_DATA_BYTES_MAX, SUBSCRIPTIONS_PER_CONNECTION_MAX},
     },
-    protocol::{
-        ClientMessage, DecodeError, ProtocolError, ServerMessage, SubscribeRequest,
-        SubscriptionErrorType,
-    },
+    protocol::{ClientMessage, DecodeError, ProtocolError, ServerMessage, SubscribeRequest, SubscriptionErrorType},
     signature::{SigningKey, subscription},
 };
 
@@ -87,11 +82,7 @@ impl Session {
             Ok(ClientMessage::Pong) => {}
             Ok(ClientMessage::Subscribe(request)) => self.subscribe(request, commands),
             Ok(ClientMessage::Unsubscribe(channel)) => self.unsubscribe(channel, commands),
-            Ok(ClientMessage::Event {
-                name,
-                channel,
-                data,
-            }) => match self.client_event(&channel, &data, now) {
+            Ok(ClientMessage::Event { name, channel, data }) => match self.client_event(&channel, &data, now) {
                 Ok(user_id) => commands.push(Command::Broadcast {
                     channel,
                     name,
@@ -213,10 +204,7 @@ fn refusal(error: &ProtocolError) -> Command {
 
 /// Tells of something that has no code.
 fn complaint(message: &str) -> Command {
-    let error = ServerMessage::Error {
-        code: None,
-        message,
-    };
+    let error = ServerMessage::Error { code: None, message };
     Command::Send(error.encode())
 }
 

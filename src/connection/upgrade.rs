@@ -41,12 +41,7 @@ pub struct Upgrader {
 impl Upgrader {
     /// Serves the apps on this thread, which is `worker` and has these sockets.
     #[must_use]
-    pub fn new(
-        apps: Arc<Apps>,
-        settings: ConnectionSettings,
-        outlets: Rc<Outlets>,
-        worker: WorkerId,
-    ) -> Self {
+    pub fn new(apps: Arc<Apps>, settings: ConnectionSettings, outlets: Rc<Outlets>, worker: WorkerId) -> Self {
         let rules = apps.iter().map(|app| {
             let rules = SessionRules {
                 key: app.key().clone(),
@@ -96,9 +91,7 @@ impl Upgrader {
             Ok(found) => found,
             Err(CloseCode::UnknownApp) => {
                 let key: String = key.chars().take(40).collect();
-                let reason = format!(
-                    "App key {key} not in this cluster. Did you forget to specify the cluster?"
-                );
+                let reason = format!("App key {key} not in this cluster. Did you forget to specify the cluster?");
                 return socket.close_with(CloseCode::UnknownApp.code(), &reason);
             }
             Err(code) => return socket.close_with(code.code(), code.reason()),
@@ -160,7 +153,9 @@ fn app_key(path: &str) -> Option<&str> {
 fn switching_protocols(request: &Request) -> Vec<u8> {
     let header = |name: &str| request.headers().get(name).map_or(&b""[..], |v| v.as_bytes());
     let accept = actix_http::ws::hash_key(header("sec-websocket-key"));
-    let mut answer = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ".to_vec();
+    let mut answer =
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "
+            .to_vec();
     answer.extend_from_slice(&accept);
     let offered = std::str::from_utf8(header("sec-websocket-protocol")).unwrap_or_default();
     let ours = offered.split(',').map(str::trim).find(|name| {

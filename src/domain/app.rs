@@ -93,9 +93,8 @@ impl FromStr for AppKey {
         if raw.is_empty() {
             return Err(AppKeyError::Empty);
         }
-        let forbidden = |c: &char| {
-            c.is_control() || c.is_whitespace() || matches!(c, '/' | ':' | '?' | '#' | '%' | '&')
-        };
+        let forbidden =
+            |c: &char| c.is_control() || c.is_whitespace() || matches!(c, '/' | ':' | '?' | '#' | '%' | '&');
         match raw.chars().find(forbidden) {
             Some(bad) => Err(AppKeyError::Forbidden(bad)),
             None => Ok(Self(raw.into())),

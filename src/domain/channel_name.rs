@@ -34,9 +34,7 @@ pub enum ChannelNameError {
         len: usize,
     },
     /// The text holds a character outside the alphabet.
-    #[error(
-        "channel name has forbidden character {0:?}, allowed are A-Z a-z 0-9 _ - = @ , . and ;"
-    )]
+    #[error("channel name has forbidden character {0:?}, allowed are A-Z a-z 0-9 _ - = @ , . and ;")]
     Forbidden(char),
 }
 
@@ -72,9 +70,7 @@ impl FromStr for ChannelName {
         if CHANNEL_NAME_BYTES_MAX < raw.len() {
             return Err(ChannelNameError::TooLong { len: raw.len() });
         }
-        let allowed = |c: &char| {
-            c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '=' | '@' | ',' | '.' | ';')
-        };
+        let allowed = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '=' | '@' | ',' | '.' | ';');
         if let Some(bad) = raw.chars().find(|c| !allowed(c)) {
             return Err(ChannelNameError::Forbidden(bad));
         }
@@ -155,9 +151,6 @@ mod tests {
     fn the_error_states_the_limit_and_the_value() {
         let error = "x".repeat(200).parse::<ChannelName>().expect_err("too long");
         assert_eq!(error.to_string(), "channel name is 200 bytes, limit is 164");
-        assert_eq!(
-            format!("{:?}", "a".parse::<ChannelName>()),
-            "Ok(ChannelName(a))"
-        );
+        assert_eq!(format!("{:?}", "a".parse::<ChannelName>()), "Ok(ChannelName(a))");
     }
 }

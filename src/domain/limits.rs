@@ -21,10 +21,10 @@ pub const CLIENT_EVENTS_PER_SECOND: u32 = 10;
 /// Deepest nesting of JSON that is read; deeper is malformed.
 pub const JSON_DEPTH_MAX: usize = 64;
 /// Longest message from a client, in bytes, whole or reassembled; longer is closed with 1009.
-pub const CLIENT_MESSAGE_BYTES_MAX: usize = 128 * 1_024;
+pub const CLIENT_MESSAGE_BYTES_MAX: usize = 131_072;
 /// Most fragments that one client message may come in; more is closed with 1009.
 pub const CLIENT_MESSAGE_FRAGMENTS_MAX: usize = 256;
 /// Longest HTTP request body, in bytes: a full batch of which every byte is escaped.
-pub const REQUEST_BODY_BYTES_MAX: usize = 1_024 * 1_024;
+pub const REQUEST_BODY_BYTES_MAX: usize = 1_048_576;
 /// Most subscriptions that one connection may hold.
 pub const SUBSCRIPTIONS_PER_CONNECTION_MAX: usize = 10_000;

@@ -17,7 +17,9 @@ impl Now {
     pub fn after(self, span: Duration) -> Self {
         Self {
             instant: self.instant + span,
-            wall_ms: self.wall_ms.saturating_add(u64::try_from(span.as_millis()).unwrap_or(u64::MAX)),
+            wall_ms: self
+                .wall_ms
+                .saturating_add(u64::try_from(span.as_millis()).unwrap_or(u64::MAX)),
         }
     }
 }

@@ -71,7 +71,10 @@ mod tests {
             assert_eq!(id.to_string(), raw);
             assert_eq!(format!("{id:?}"), format!("SocketId({raw})"));
         }
-        for raw in ["1.1:", ":1.1", ":\n1.1", "1.1\n:", "1.1foo", "foo1.1", "foo", "12341234", "", ".", "1.", ".1", "1.1.1", "-1.1", "+1.1"] {
+        for raw in [
+            "1.1:", ":1.1", ":\n1.1", "1.1\n:", "1.1foo", "foo1.1", "foo", "12341234", "", ".", "1.", ".1", "1.1.1",
+            "-1.1", "+1.1",
+        ] {
             assert_eq!(raw.parse::<SocketId>(), Err(SocketIdError), "{raw}");
         }
     }

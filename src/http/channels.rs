@@ -28,10 +28,7 @@ pub(super) async fn list(request: SignedRequest) -> Result<HttpResponse, ApiErro
 }
 
 /// One channel, whether it has subscribers or not.
-pub(super) async fn show(
-    request: SignedRequest,
-    path: web::Path<(String, String)>,
-) -> Result<HttpResponse, ApiError> {
+pub(super) async fn show(request: SignedRequest, path: web::Path<(String, String)>) -> Result<HttpResponse, ApiError> {
     let channel = channel_name(&path.1)?;
     let info = Info::parse(request.query()?.get("info"))?;
     if info.user_count && channel.kind() != ChannelKind::Presence {
@@ -45,10 +42,7 @@ pub(super) async fn show(
 }
 
 /// The distinct users of a presence channel.
-pub(super) async fn users(
-    request: SignedRequest,
-    path: web::Path<(String, String)>,
-) -> Result<HttpResponse, ApiError> {
+pub(super) async fn users(request: SignedRequest, path: web::Path<(String, String)>) -> Result<HttpResponse, ApiError> {
     let channel = channel_name(&path.1)?;
     if channel.kind() != ChannelKind::Presence {
         return Err(ApiError::UsersOfChannel);

@@ -27,13 +27,17 @@ impl Readiness {
 
 /// The process answers.
 pub(super) async fn live() -> HttpResponse {
-    HttpResponse::Ok().content_type("text/plain; charset=utf-8").body("live\n")
+    HttpResponse::Ok()
+        .content_type("text/plain; charset=utf-8")
+        .body("live\n")
 }
 
 /// The server wants traffic.
 pub(super) async fn ready(state: web::Data<HttpState>) -> HttpResponse {
     if state.readiness.is_ready() {
-        HttpResponse::Ok().content_type("text/plain; charset=utf-8").body("ready\n")
+        HttpResponse::Ok()
+            .content_type("text/plain; charset=utf-8")
+            .body("ready\n")
     } else {
         HttpResponse::ServiceUnavailable()
             .content_type("text/plain; charset=utf-8")

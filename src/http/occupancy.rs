@@ -13,10 +13,7 @@ use crate::ledger::{Query, Told, View};
 const PAGE: usize = 1_000;
 
 /// The channels that are told occupied, in pages by name.
-pub(super) async fn list(
-    request: SignedRequest,
-    state: web::Data<HttpState>,
-) -> Result<HttpResponse, ApiError> {
+pub(super) async fn list(request: SignedRequest, state: web::Data<HttpState>) -> Result<HttpResponse, ApiError> {
     let query = request.query()?;
     let limit = match query.get("limit") {
         None => PAGE,

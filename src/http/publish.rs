@@ -143,7 +143,12 @@ mod tests {
     fn print(publication: &Publication) -> String {
         let channels: Vec<&str> = publication.channels.iter().map(ChannelName::as_str).collect();
         let except = publication.except.map(|id| format!(" !{id}")).unwrap_or_default();
-        format!("{} {} {}{except}", publication.name, publication.data, channels.join(","))
+        format!(
+            "{} {} {}{except}",
+            publication.name,
+            publication.data,
+            channels.join(",")
+        )
     }
 
     #[track_caller]
@@ -178,17 +183,43 @@ mod tests {
 
     #[test]
     fn what_is_missing_or_of_the_wrong_type_is_named() {
-        check(r#"{"channel":"a","data":"x"}"#, Err("Expected name parameter to be a string"));
-        check(r#"{"name":7,"channel":"a","data":"x"}"#, Err("Expected name parameter to be a string"));
-        check(r#"{"name":"e","channel":"a"}"#, Err("Expected data parameter to be a string"));
-        check(r#"{"name":"e","channel":"a","data":{}}"#, Err("Expected data parameter to be a string"));
-        check(r#"{"name":"e","data":"x"}"#, Err("Missing required parameter: channels"));
-        check(r#"{"name":"e","data":"x","channels":[]}"#, Err("Missing required parameter: channels"));
-        check(r#"{"name":"e","data":"x","channels":[7]}"#, Err("Expected channels parameter to be a string"));
-        check(r#"{"name":"","data":"x","channel":"a"}"#, Err("Invalid event name: event name is empty"));
+        check(
+            r#"{"channel":"a","data":"x"}"#,
+            Err("Expected name parameter to be a string"),
+        );
+        check(
+            r#"{"name":7,"channel":"a","data":"x"}"#,
+            Err("Expected name parameter to be a string"),
+        );
+        check(
+            r#"{"name":"e","channel":"a"}"#,
+            Err("Expected data parameter to be a string"),
+        );
+        check(
+            r#"{"name":"e","channel":"a","data":{}}"#,
+            Err("Expected data parameter to be a string"),
+        );
+        check(
+            r#"{"name":"e","data":"x"}"#,
+            Err("Missing required parameter: channels"),
+        );
+        check(
+            r#"{"name":"e","data":"x","channels":[]}"#,
+            Err("Missing required parameter: channels"),
+        );
+        check(
+            r#"{"name":"e","data":"x","channels":[7]}"#,
+            Err("Expected channels parameter to be a string"),
+        );
+        check(
+            r#"{"name":"","data":"x","channel":"a"}"#,
+            Err("Invalid event name: event name is empty"),
+        );
         check(
             r#"{"name":"e","data":"x","channel":"a b"}"#,
-            Err("Invalid channel name \"a b\": channel name has forbidden character ' ', allowed are A-Z a-z 0-9 _ - = @ , . and ;"),
+            Err(
+                "Invalid channel name \"a b\": channel name has forbidden character ' ', allowed are A-Z a-z 0-9 _ - = @ , . and ;",
+            ),
         );
         check(
             r#"{"name":"e","data":"x","channel":"a","socket_id":"x"}"#,

@@ -82,6 +82,9 @@ mod tests {
         check(&["a", "b", "c"], 100, two.len(), 2);
         check(&["a", "b", "c"], 100, two.len() - 1, 1);
         check(&["a", "b"], 100, 1, 1);
+        let third = r#",{"name":"channel_occupied","channel":"c"}"#.len();
+        check(&["a", "b", "c", "d"], 100, two.len() + third, 3);
+        check(&["a", "b", "c", "d"], 100, two.len() + third - 1, 2);
     }
 
     #[test]

@@ -86,8 +86,7 @@ impl Event {
             + channel
             + match &self.body {
                 EventBody::State {
-                    key: Key::Channel(_),
-                    ..
+                    key: Key::Channel(_), ..
                 } => 0,
                 EventBody::State {
                     key: Key::Member(_, user_id),
@@ -125,11 +124,7 @@ mod tests {
 
     fn state(key: Key, occupied: bool) -> Event {
         Event {
-            body: EventBody::State {
-                key,
-                occupied,
-                seq: 1,
-            },
+            body: EventBody::State { key, occupied, seq: 1 },
             at_ms: 0,
         }
     }
@@ -137,12 +132,7 @@ mod tests {
     #[test]
     fn the_kind_follows_from_key_and_state() {
         let channel = || Key::Channel("presence-x".parse().expect("valid"));
-        let member = || {
-            Key::Member(
-                "presence-x".parse().expect("valid"),
-                "7".parse().expect("valid"),
-            )
-        };
+        let member = || Key::Member("presence-x".parse().expect("valid"), "7".parse().expect("valid"));
         for (key, occupied, kind) in [
             (channel(), true, WebhookEvent::ChannelOccupied),
             (channel(), false, WebhookEvent::ChannelVacated),

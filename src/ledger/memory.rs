@@ -102,10 +102,7 @@ impl Memory {
         let Some(app) = self.apps.get_mut(&answer.app) else {
             return;
         };
-        let endpoint = app
-            .endpoints
-            .iter_mut()
-            .find(|endpoint| endpoint.id == answer.endpoint);
+        let endpoint = app.endpoints.iter_mut().find(|endpoint| endpoint.id == answer.endpoint);
         let Some(endpoint) = endpoint else { return };
         let parked = endpoint.outbox.answered(answer.request, answer.outcome, now);
         for event in parked {
@@ -141,8 +138,7 @@ impl Memory {
             }
         }
         if !self.draining {
-            app.occupancy
-                .due(window.until.instant, &mut self.numbers, &mut told);
+            app.occupancy.due(window.until.instant, &mut self.numbers, &mut told);
         }
         app.queue_all(told, now);
         app.occupancy.next_due()

@@ -30,9 +30,7 @@ pub use occupancy::{Numbers, Occupancy, Transition};
 pub use outbox::{Outbox, OutboxLimits};
 pub use thread::{LedgerHandle, LedgerThread, spawn};
 pub use view::{Query, Told, ToldChannel, ToldPage, View};
-pub use window::{
-    Answer, AppRules, Control, Done, EndpointRules, Outcome, Request, RequestId, Step, Window,
-};
+pub use window::{Answer, AppRules, Control, Done, EndpointRules, Outcome, Request, RequestId, Step, Window};
 
 use crate::domain::Now;
 

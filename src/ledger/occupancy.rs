@@ -180,10 +180,7 @@ impl Occupancy {
             .collect();
         let more = matching.next().is_some();
         ToldPage {
-            next: channels
-                .last()
-                .filter(|_| more)
-                .map(|(name, _)| name.clone()),
+            next: channels.last().filter(|_| more).map(|(name, _)| name.clone()),
             channels,
         }
     }
@@ -254,13 +251,7 @@ impl Occupancy {
     }
 
     /// Forgets a key and tells that it is vacant, since `at` or since it was due.
-    fn vacate(
-        &mut self,
-        key: Key,
-        at: Option<Now>,
-        numbers: &mut Numbers,
-        told: &mut Vec<Transition>,
-    ) {
+    fn vacate(&mut self, key: Key, at: Option<Now>, numbers: &mut Numbers, told: &mut Vec<Transition>) {
         let Entry::Occupied(mut entry) = self.channels.entry(key.channel().clone()) else {
             return;
         };

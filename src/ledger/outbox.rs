@@ -106,11 +106,7 @@ impl Outbox {
 
     /// Gives the attempt to be made now, if there is one: the next request when none is under way,
     /// or the same one again when its time has come. `next_id` names a request that is cut.
-    pub fn next_attempt(
-        &mut self,
-        now: Now,
-        next_id: impl FnOnce() -> RequestId,
-    ) -> Option<Attempt> {
+    pub fn next_attempt(&mut self, now: Now, next_id: impl FnOnce() -> RequestId) -> Option<Attempt> {
         match self.head.as_ref().map(|head| &head.state) {
             Some(HeadState::UnderWay) => return None,
             Some(HeadState::WaitsUntil(at) | HeadState::CutAnewAt(at)) if now.instant < *at => {
@@ -234,10 +230,7 @@ impl Outbox {
     }
 
     fn cut(&mut self, now: Now, attempts: u32, next_id: impl FnOnce() -> RequestId) {
-        let taken = cut(
-            self.queue.iter().map(|entry| entry.event.as_ref()),
-            self.limits.cut,
-        );
+        let taken = cut(self.queue.iter().map(|entry| entry.event.as_ref()), self.limits.cut);
         if taken == 0 {
             return;
         }

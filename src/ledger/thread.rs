@@ -54,13 +54,26 @@ enum Command {
 /// When the operating system gives no thread.
 pub fn spawn(engine: Box<dyn Ledger>) -> std::io::Result<LedgerThread> {
     let (commands, received) = mpsc::channel();
-    let thread = std::thread::Builder::new()
-        .name("ledger".into())
-        .spawn(move || Worker::new(engine).run(&received))?;
+    let thread = std::thread::Builder::new().name("ledger".into()).spawn(move || {
+        let _guard = ExitOnPanic;
+        Worker::new(engine).run(&received);
+    })?;
     Ok(LedgerThread {
         handle: LedgerHandle { commands },
         thread,
     })
+}
+
+/// Ends the process when the ledger's thread unwinds: nothing could be told any more.
+struct ExitOnPanic;
+
+impl Drop for ExitOnPanic {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            log::error!("the ledger broke, the process ends");
+            std::process::exit(70);
+        }
+    }
 }
 
 impl LedgerThread {

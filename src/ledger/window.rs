@@ -1,6 +1,10 @@
 //! What goes into a step of the ledger, and what comes out.
 
-use std::{fmt, sync::Arc, time::{Duration, Instant}};
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use crate::domain::{AppId, EndpointId, Now};
 

@@ -5,9 +5,7 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::domain::{
-    ChannelName, ChannelNameError, EventName, EventNameError, limits::JSON_DEPTH_MAX,
-};
+use crate::domain::{ChannelName, ChannelNameError, EventName, EventNameError, limits::JSON_DEPTH_MAX};
 
 /// A message of a client.
 #[derive(Debug, PartialEq, Eq)]
@@ -103,9 +101,7 @@ impl ClientMessage {
             "pusher:ping" => Ok(Self::Ping),
             "pusher:pong" => Ok(Self::Pong),
             "pusher:subscribe" => wire.subscribe().map(Self::Subscribe),
-            "pusher:unsubscribe" => wire
-                .subscribe()
-                .map(|request| Self::Unsubscribe(request.channel)),
+            "pusher:unsubscribe" => wire.subscribe().map(|request| Self::Unsubscribe(request.channel)),
             name if name.starts_with("client-") => wire.client_event(name),
             other => Err(DecodeError::UnsupportedEvent(clipped(other))),
         }
@@ -126,12 +122,9 @@ impl Wire<'_> {
         } else {
             raw
         };
-        let data: SubscribeWire<'_> =
-            serde_json::from_str(object).map_err(|_| DecodeError::InvalidJson)?;
+        let data: SubscribeWire<'_> = serde_json::from_str(object).map_err(|_| DecodeError::InvalidJson)?;
         let channel = data.channel.ok_or(DecodeError::MissingChannel)?;
-        let filled = |text: Option<Cow<'_, str>>| {
-            text.filter(|text| !text.is_empty()).map(Cow::into_owned)
-        };
+        let filled = |text: Option<Cow<'_, str>>| text.filter(|text| !text.is_empty()).map(Cow::into_owned);
         Ok(SubscribeRequest {
             channel: channel.parse()?,
             auth: filled(data.auth),
@@ -232,7 +225,10 @@ mod tests {
     #[test]
     fn absent_null_and_empty_auth_are_alike() {
         let plain = || Ok(subscribe("my-channel", None, None));
-        check(r#"{"event":"pusher:subscribe","data":{"channel":"my-channel"}}"#, plain());
+        check(
+            r#"{"event":"pusher:subscribe","data":{"channel":"my-channel"}}"#,
+            plain(),
+        );
         check(
             r#"{"event":"pusher:subscribe","data":{"auth":"","channel":"my-channel"}}"#,
             plain(),
@@ -273,7 +269,10 @@ mod tests {
             r#"{"event":"pusher:unsubscribe","data":{"channel":"presence-x"}}"#,
             Ok(ClientMessage::Unsubscribe("presence-x".parse().expect("valid"))),
         );
-        check(r#"{"event":"pusher:unsubscribe","data":{}}"#, Err(DecodeError::MissingChannel));
+        check(
+            r#"{"event":"pusher:unsubscribe","data":{}}"#,
+            Err(DecodeError::MissingChannel),
+        );
         check(r#"{"event":"pusher:unsubscribe"}"#, Err(DecodeError::MissingChannel));
     }
 
@@ -315,7 +314,10 @@ mod tests {
             check(text, Err(DecodeError::IncompleteClientEvent));
         }
         check(
-            &format!(r#"{{"event":"client-{}","channel":"private-x","data":1}}"#, "x".repeat(200)),
+            &format!(
+                r#"{{"event":"client-{}","channel":"private-x","data":1}}"#,
+                "x".repeat(200)
+            ),
             Err(DecodeError::EventName(EventNameError::TooLong { len: 207 })),
         );
     }

@@ -66,9 +66,7 @@ impl CloseCode {
             Self::BinaryUnsupported => "Binary frames are not supported, send JSON as text",
             Self::InvalidUtf8 => "Text frame is not UTF-8",
             Self::TooLarge => "Message is over the size limit",
-            Self::UnknownApp => {
-                "App key not in this cluster. Did you forget to specify the cluster?"
-            }
+            Self::UnknownApp => "App key not in this cluster. Did you forget to specify the cluster?",
             Self::AppDisabled => "App is disabled",
             Self::InvalidVersion => "Invalid version string format",
             Self::UnsupportedVersion => "Unsupported protocol version",

@@ -21,9 +21,7 @@ pub enum ProtocolError {
     #[error("{0} is a presence channel and subscription must include channel_data")]
     MissingChannelData(ChannelName),
     /// The app has client events switched off.
-    #[error(
-        "To send client events, you must enable this feature in the Settings page of your dashboard."
-    )]
+    #[error("To send client events, you must enable this feature in the Settings page of your dashboard.")]
     ClientEventsOff,
     /// The client sent an event to a channel that takes none from clients.
     #[error("Client events are only allowed on private and presence channels, not on {0}")]
@@ -52,9 +50,7 @@ impl ProtocolError {
     #[must_use]
     pub const fn code(&self) -> Option<u16> {
         match self {
-            Self::ClientEventRate | Self::OverCapacity | Self::ClientEventTooLarge { .. } => {
-                Some(4301)
-            }
+            Self::ClientEventRate | Self::OverCapacity | Self::ClientEventTooLarge { .. } => Some(4301),
             Self::AlreadySubscribed(_)
             | Self::NotSubscribed(_)
             | Self::TooManySubscriptions(_)

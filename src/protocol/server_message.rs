@@ -102,9 +102,7 @@ impl<'a> ServerMessage<'a> {
                 activity_timeout_s,
             } => envelope(
                 "pusher:connection_established",
-                &format!(
-                    r#"{{"socket_id":"{socket_id}","activity_timeout":{activity_timeout_s}}}"#
-                ),
+                &format!(r#"{{"socket_id":"{socket_id}","activity_timeout":{activity_timeout_s}}}"#),
                 None,
                 None,
             ),
@@ -112,9 +110,7 @@ impl<'a> ServerMessage<'a> {
             Self::Pong => envelope("pusher:pong", "{}", None, None),
             Self::Error { code, message } => {
                 let code = code.map_or_else(|| "null".to_owned(), |code| code.to_string());
-                let mut json = format!(
-                    r#"{{"event":"pusher:error","data":{{"code":{code},"message":"#
-                );
+                let mut json = format!(r#"{{"event":"pusher:error","data":{{"code":{code},"message":"#);
                 push_string(&mut json, message);
                 json.push_str("}}");
                 json
@@ -162,12 +158,7 @@ impl<'a> ServerMessage<'a> {
 }
 
 /// `{"event":…,"data":"…","channel":…,"user_id":…}`, the last two where they are given.
-fn envelope(
-    event: &str,
-    data: &str,
-    channel: Option<&ChannelName>,
-    user_id: Option<&UserId>,
-) -> String {
+fn envelope(event: &str, data: &str, channel: Option<&ChannelName>, user_id: Option<&UserId>) -> String {
     let mut json = String::with_capacity(64 + event.len() + data.len() + data.len() / 8);
     json.push_str(r#"{"event":"#);
     push_string(&mut json, event);

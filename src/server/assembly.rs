@@ -11,10 +11,7 @@ use crate::{
     clock,
     config::{AppSettings, EndpointSettings, LedgerSettings, Settings, WebhookSettings},
     http::Readiness,
-    ledger::{
-        self, AppRules, Control, CutLimits, EndpointRules, Filter, LedgerHandle, LedgerThread,
-        Memory,
-    },
+    ledger::{self, AppRules, Control, CutLimits, EndpointRules, Filter, LedgerHandle, LedgerThread, Memory},
     signature::SigningKey,
     webhook::{self, BatchLimits, Webhooks},
 };

@@ -27,8 +27,13 @@ pub(super) async fn drain(assembly: &Assembly, server: &ServerHandle, timeout: D
     server.pause().await;
     close_clients(assembly, deadline).await;
     while !is_done(assembly).await {
+        // Those who were being accepted when the drain began.
+        close_some(assembly, usize::MAX).await;
         if deadline <= clock::now().instant {
-            log::error!("the drain timeout is over, {} webhook events are not answered", unanswered(assembly).await);
+            log::error!(
+                "the drain timeout is over, {} webhook events are not answered",
+                unanswered(assembly).await
+            );
             return;
         }
         actix_rt::time::sleep(PAUSE).await;
@@ -38,22 +43,24 @@ pub(super) async fn drain(assembly: &Assembly, server: &ServerHandle, timeout: D
 /// Closes the clients in batches with a pause between.
 async fn close_clients(assembly: &Assembly, deadline: Instant) {
     let clients = connection_count(assembly);
-    let relays = assembly.workers.relays();
-    let count = clients.div_ceil(BATCHES * relays.len().max(1)).max(10);
-    let batch = || CloseSome {
-        count,
-        code: CloseCode::GoingAway,
-    };
-    loop {
-        let mut left = 0;
-        for relay in &relays {
-            left += relay.send(batch()).timeout(Duration::from_secs(1)).await.unwrap_or(0);
-        }
-        if left == 0 || deadline <= clock::now().instant {
-            return;
-        }
+    let workers = assembly.workers.relays().len().max(1);
+    let count = clients.div_ceil(BATCHES * workers).max(10);
+    while 0 < close_some(assembly, count).await && clock::now().instant < deadline {
         actix_rt::time::sleep(PAUSE).await;
     }
+}
+
+/// Closes at most `count` clients of each worker; gives how many are left open.
+async fn close_some(assembly: &Assembly, count: usize) -> usize {
+    let mut left = 0;
+    for relay in assembly.workers.relays() {
+        let batch = CloseSome {
+            count,
+            code: CloseCode::GoingAway,
+        };
+        left += relay.send(batch).timeout(Duration::from_secs(1)).await.unwrap_or(0);
+    }
+    left
 }
 
 async fn is_done(assembly: &Assembly) -> bool {

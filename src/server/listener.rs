@@ -51,11 +51,7 @@ pub(super) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 
 /// Serves a listener on the worker threads. Upgrade requests never reach the HTTP application:
 /// their sockets are taken over.
-pub(super) fn serve(
-    listener: TcpListener,
-    settings: &ServerSettings,
-    assembly: &Assembly,
-) -> io::Result<Server> {
+pub(super) fn serve(listener: TcpListener, settings: &ServerSettings, assembly: &Assembly) -> io::Result<Server> {
     let connections = ConnectionSettings {
         activity_timeout: settings.activity_timeout,
         ping_after: settings.ping_after,
@@ -80,15 +76,13 @@ pub(super) fn serve(
         .listen("vacancy", listener, move || {
             let upgrader = Rc::new(start_worker(&workers, &apps, connections));
             let state = state.clone();
-            let upgrade = fn_service(
-                move |(request, framed): (Request, Framed<TcpStream, h1::Codec>)| {
-                    let upgrader = Rc::clone(&upgrader);
-                    async move {
-                        upgrader.upgrade(request, framed).await;
-                        Ok::<(), actix_web::Error>(())
-                    }
-                },
-            );
+            let upgrade = fn_service(move |(request, framed): (Request, Framed<TcpStream, h1::Codec>)| {
+                let upgrader = Rc::clone(&upgrader);
+                async move {
+                    upgrader.upgrade(request, framed).await;
+                    Ok::<(), actix_web::Error>(())
+                }
+            });
             let app = App::new()
                 .app_data(state)
                 .wrap(Cors::permissive().max_age(3_600))
@@ -109,11 +103,7 @@ pub(super) fn serve(
 }
 
 /// Starts the relay of this thread and makes it known to the channels.
-fn start_worker(
-    workers: &Workers,
-    apps: &Arc<crate::app::Apps>,
-    connections: ConnectionSettings,
-) -> Upgrader {
+fn start_worker(workers: &Workers, apps: &Arc<crate::app::Apps>, connections: ConnectionSettings) -> Upgrader {
     let outlets = Rc::new(Outlets::default());
     let relay = Relay::new(Rc::clone(&outlets)).start();
     let worker = workers.add(Arbiter::current(), relay);

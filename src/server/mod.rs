@@ -3,6 +3,7 @@
 mod assembly;
 mod drain;
 mod listener;
+mod panics;
 mod signals;
 
 use std::{io, net::SocketAddr, time::Duration};
@@ -25,6 +26,7 @@ use signals::Signals;
 /// When the address cannot be listened on, or a thread cannot be started.
 pub fn run_until_signal(settings: &Settings) -> io::Result<()> {
     actix_rt::System::new().block_on(async move {
+        panics::log_panics();
         let mut signals = Signals::new()?;
         let server = Server::start(settings)?;
         log::info!("listening on http://{}", server.address());

@@ -194,12 +194,24 @@ mod tests {
     #[test]
     fn a_client_event_is_told_as_documented_and_names_a_user_only_on_presence_channels() {
         check(
-            vec![client("private-room", "client-typing", r#"{"on":true}"#, "123.456", None)],
+            vec![client(
+                "private-room",
+                "client-typing",
+                r#"{"on":true}"#,
+                "123.456",
+                None,
+            )],
             r#"{"time_ms":1327078148132,"events":[{"name":"client_event","channel":"private-room","event":"client-typing","data":"{\"on\":true}","socket_id":"123.456"}]}"#,
             "6dbc294e8a887677bad6edac5e9d387ab6de5feb1e2c6c0aa1c609f78f4ad226",
         );
         check(
-            vec![client("presence-room", "client-typing", r#"{"on":true}"#, "123.456", Some("a_user_id"))],
+            vec![client(
+                "presence-room",
+                "client-typing",
+                r#"{"on":true}"#,
+                "123.456",
+                Some("a_user_id"),
+            )],
             r#"{"time_ms":1327078148132,"events":[{"name":"client_event","channel":"presence-room","event":"client-typing","data":"{\"on\":true}","socket_id":"123.456","user_id":"a_user_id"}]}"#,
             "e9da59b81a6071ad364c8ae62a6a5d39cb8e71adf94c937f368b0cd353b54938",
         );
@@ -217,7 +229,13 @@ mod tests {
     #[test]
     fn the_body_survives_a_parse_and_a_print_in_javascript() {
         check(
-            vec![client("private-room", "client-msg", r#"{"t":"zażółć 😀 \u2028/"}"#, "1.1", None)],
+            vec![client(
+                "private-room",
+                "client-msg",
+                r#"{"t":"zażółć 😀 \u2028/"}"#,
+                "1.1",
+                None,
+            )],
             r#"{"time_ms":1327078148132,"events":[{"name":"client_event","channel":"private-room","event":"client-msg","data":"{\"t\":\"zażółć 😀 \\u2028/\"}","socket_id":"1.1"}]}"#,
             "e3b6e31541c780dd449920dd743cfe755af92be760830cf0f52c4f0c75a063d7",
         );

@@ -2,17 +2,25 @@
 
 use std::time::Duration;
 
-use actix::{Actor, AsyncContext, Context, Handler, Message, WrapFuture};
-use awc::{Client, Connector, http::header::RETRY_AFTER};
+use actix::{Actor, Context, Handler, Message};
+use awc::{
+    Client, Connector,
+    error::{ConnectError, SendRequestError},
+    http::header::RETRY_AFTER,
+};
+use percent_encoding::percent_decode_str;
 
-use super::{delivery, retry};
+use super::{delivery, retry, webhooks::exit_on_panic};
 use crate::{
     clock,
     domain::{AppId, AppKey, EndpointId},
-    ledger::{Answer, LedgerHandle, Outcome, Request},
+    ledger::{Answer, LedgerHandle, Outcome, Request, RequestId},
     signature::SigningKey,
 };
 
+/// How long a connection is kept for the next request: less than the 5 s after which common servers
+/// close it, so that a request rarely meets a connection that is just being closed.
+const KEEP_ALIVE: Duration = Duration::from_secs(4);
 /// Most bytes of an answer's body that are read; what it says is not needed.
 const ANSWER_BYTES_MAX: usize = 4 * 1_024;
 
@@ -53,8 +61,21 @@ pub struct Deliver(pub Request);
 enum AttemptError {
     #[error("answered {0}, only 2xx counts as received")]
     Status(u16),
+    #[error("closed the connection without an answer")]
+    Closed,
     #[error("{0}")]
-    Send(#[from] awc::error::SendRequestError),
+    Send(SendRequestError),
+}
+
+impl From<SendRequestError> for AttemptError {
+    fn from(error: SendRequestError) -> Self {
+        // The client names it after its own insides.
+        if matches!(error, SendRequestError::Connect(ConnectError::Disconnected)) {
+            Self::Closed
+        } else {
+            Self::Send(error)
+        }
+    }
 }
 
 impl Endpoint {
@@ -64,13 +85,17 @@ impl Endpoint {
         let connector = Connector::new()
             .timeout(settings.timeout)
             .handshake_timeout(settings.timeout)
+            .conn_keep_alive(KEEP_ALIVE)
             .limit(1);
-        let client = Client::builder()
+        let mut client = Client::builder()
             .connector(connector)
             .timeout(settings.timeout)
             .disable_redirects()
-            .no_default_headers()
-            .finish();
+            .no_default_headers();
+        if let Some((name, password)) = user_info(&settings.url) {
+            client = client.basic_auth(name, password.as_deref());
+        }
+        let client = client.finish();
         Self {
             settings,
             ledger,
@@ -81,25 +106,63 @@ impl Endpoint {
 
 impl Actor for Endpoint {
     type Context = Context<Self>;
+
+    fn stopped(&mut self, _: &mut Context<Self>) {
+        exit_on_panic("endpoint", &self.settings.app);
+    }
 }
 
 impl Handler<Deliver> for Endpoint {
     type Result = ();
 
-    fn handle(&mut self, Deliver(request): Deliver, ctx: &mut Context<Self>) {
+    fn handle(&mut self, Deliver(request): Deliver, _: &mut Context<Self>) {
         let settings = self.settings.clone();
         let client = self.client.clone();
-        let ledger = self.ledger.clone();
-        let attempt = async move {
-            let outcome = attempt(&client, &settings, &request).await;
-            ledger.answer(Answer {
-                app: request.app,
-                endpoint: request.endpoint,
-                request: request.id,
-                outcome,
-            });
-        };
-        ctx.spawn(attempt.into_actor(self));
+        let mut pending = PendingAnswer::new(self.ledger.clone(), &request);
+        // A task of its own: if it breaks, the endpoint lives on.
+        actix_rt::spawn(async move {
+            pending.is(attempt(&client, &settings, &request).await);
+        });
+    }
+}
+
+/// The answer that the ledger waits for. It is given when this is dropped, also by a panic:
+/// otherwise the lane would wait for ever.
+struct PendingAnswer {
+    ledger: LedgerHandle,
+    app: AppId,
+    endpoint: EndpointId,
+    request: RequestId,
+    outcome: Outcome,
+}
+
+impl PendingAnswer {
+    /// An answer that says failed until it is known better.
+    fn new(ledger: LedgerHandle, request: &Request) -> Self {
+        Self {
+            ledger,
+            app: request.app.clone(),
+            endpoint: request.endpoint.clone(),
+            request: request.id,
+            outcome: Outcome::Failed {
+                retry_in: retry::next(request.attempt, None, 0.5),
+            },
+        }
+    }
+
+    fn is(&mut self, outcome: Outcome) {
+        self.outcome = outcome;
+    }
+}
+
+impl Drop for PendingAnswer {
+    fn drop(&mut self) {
+        self.ledger.answer(Answer {
+            app: self.app.clone(),
+            endpoint: self.endpoint.clone(),
+            request: self.request,
+            outcome: self.outcome,
+        });
     }
 }
 
@@ -139,7 +202,8 @@ async fn post(
     settings: &EndpointSettings,
     request: &Request,
 ) -> Result<(), (AttemptError, Option<Duration>)> {
-    let now_s = clock::now().wall_ms / 1_000;
+    let now = clock::now();
+    let (now_s, deadline) = (now.wall_ms / 1_000, now.instant + settings.timeout);
     let delivery = delivery::build(&settings.key, &settings.signing, request, now_s);
     let mut post = client.post(&settings.url).camel_case();
     for (name, value) in &settings.headers {
@@ -158,12 +222,24 @@ async fn post(
         .and_then(|value| retry::retry_after(value, now_s));
     // Reading the little there usually is lets the connection be used again.
     let body = response.body().limit(ANSWER_BYTES_MAX);
-    let _ = actix_rt::time::timeout(settings.timeout, body).await;
+    let _ = tokio::time::timeout_at(deadline.into(), body).await;
     if status.is_success() {
         Ok(())
     } else {
         Err((AttemptError::Status(status.as_u16()), asked))
     }
+}
+
+/// The user name and the password in a URL, for basic authentication.
+fn user_info(url: &str) -> Option<(String, Option<String>)> {
+    let (_, rest) = url.split_once("://")?;
+    let authority = rest.split(['/', '?', '#']).next()?;
+    let (user_info, _) = authority.rsplit_once('@')?;
+    let decode = |text| percent_decode_str(text).decode_utf8_lossy().into_owned();
+    Some(match user_info.split_once(':') {
+        Some((name, password)) => (decode(name), Some(decode(password))),
+        None => (decode(user_info), None),
+    })
 }
 
 /// A URL without user info and query, for the log.
@@ -180,6 +256,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_user_info_of_a_url_is_percent_decoded() {
+        let read = |url| user_info(url).map(|(name, password)| (name, password.unwrap_or_default()));
+        let want = |name: &str, password: &str| Some((name.to_owned(), password.to_owned()));
+        assert_eq!(read("https://me:s%40cret@host/x@y"), want("me", "s@cret"));
+        assert_eq!(read("https://me@host"), want("me", ""));
+        assert_eq!(read("https://host/a@b"), None);
+    }
+
+    #[test]
     fn a_url_is_shown_without_user_info_and_query() {
         for (url, want) in [
             ("http://user:pw@host:1/a/b?token=x#y", "http://host:1/a/b"),
@@ -189,5 +274,54 @@ mod tests {
         ] {
             assert_eq!(shown(url), want);
         }
+    }
+
+    /// Tells what it was answered.
+    struct Recorder(std::sync::mpsc::Sender<Outcome>);
+
+    impl crate::ledger::Ledger for Recorder {
+        fn step(
+            &mut self,
+            step: crate::ledger::Step,
+            _: crate::domain::Now,
+        ) -> Result<crate::ledger::Done, crate::ledger::LedgerError> {
+            for answer in step.answers {
+                let _ = self.0.send(answer.outcome);
+            }
+            Ok(crate::ledger::Done::default())
+        }
+
+        fn read(&self, _: &crate::ledger::Query) -> Result<crate::ledger::View, crate::ledger::LedgerError> {
+            Ok(crate::ledger::View::Unanswered(0))
+        }
+    }
+
+    #[test]
+    fn an_attempt_that_breaks_is_answered_as_failed() {
+        let (sender, outcomes) = std::sync::mpsc::channel();
+        let ledger = crate::ledger::spawn(Box::new(Recorder(sender))).expect("a thread");
+        let request = Request {
+            id: RequestId(1),
+            app: "1".parse().expect("valid"),
+            endpoint: "e".parse().expect("valid"),
+            time_ms: 0,
+            attempt: 3,
+            events: Vec::new(),
+        };
+        let pending = PendingAnswer::new(ledger.handle(), &request);
+        let broken = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            let _pending = pending;
+            panic!("as an attempt might");
+        }));
+        assert!(broken.is_err());
+        let failed = Outcome::Failed {
+            retry_in: Duration::from_secs(4),
+        };
+        assert_eq!(outcomes.recv(), Ok(failed));
+        let mut pending = PendingAnswer::new(ledger.handle(), &request);
+        pending.is(Outcome::Delivered);
+        drop(pending);
+        assert_eq!(outcomes.recv(), Ok(Outcome::Delivered));
+        ledger.stop();
     }
 }

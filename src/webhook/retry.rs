@@ -94,19 +94,34 @@ mod tests {
         assert_eq!(seconds(" 0 "), Some(0));
         assert_eq!(seconds("Sun, 06 Nov 1994 08:49:37 GMT"), Some(77));
         assert_eq!(seconds("Sat, 05 Nov 1994 08:49:37 GMT"), Some(0));
-        for bad in ["", "-1", "soon", "Sun, 06 Nov 1994 08:49:37", "Sun, 06 Nov 1994 08:49:37 CET", "Sun, 06 Foo 1994 08:49:37 GMT", "Sun, 06 Nov 1994 08:49:37 GMT x", "Sun, 31 Feb 1994 25:49:37 GMT"] {
+        for bad in [
+            "",
+            "-1",
+            "soon",
+            "Sun, 06 Nov 1994 08:49:37",
+            "Sun, 06 Nov 1994 08:49:37 CET",
+            "Sun, 06 Foo 1994 08:49:37 GMT",
+            "Sun, 06 Nov 1994 08:49:37 GMT x",
+            "Sun, 31 Feb 1994 25:49:37 GMT",
+        ] {
             assert_eq!(seconds(bad), None, "{bad}");
         }
     }
 
     #[test]
     fn every_month_has_its_number() {
-        let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+        let months = [
+            "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+        ];
         let starts: Vec<u64> = months
             .iter()
             .filter_map(|month| http_date_s(&format!("Sun, 01 {month} 1995 00:00:00 GMT")))
             .collect();
         assert_eq!(starts.len(), 12);
-        assert!(starts.windows(2).all(|pair| (28 * 86_400..=31 * 86_400).contains(&(pair[1] - pair[0]))));
+        assert!(
+            starts
+                .windows(2)
+                .all(|pair| (28 * 86_400..=31 * 86_400).contains(&(pair[1] - pair[0])))
+        );
     }
 }

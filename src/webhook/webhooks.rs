@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     clock,
-    domain::{AppId, EndpointId},
+    domain::{AppId, EndpointId, Now},
     ledger::{LedgerHandle, Observe, StepDone},
 };
 
@@ -25,6 +25,8 @@ pub struct Webhooks {
     endpoints: HashMap<EndpointId, Addr<Endpoint>>,
     ledger: LedgerHandle,
     timer: Option<(Instant, SpawnHandle)>,
+    /// A [`Wake`] lies in the mailbox.
+    is_woken: bool,
     dropped_logged: u64,
 }
 
@@ -49,20 +51,27 @@ impl Webhooks {
             endpoints: HashMap::new(),
             ledger,
             timer: None,
+            is_woken: false,
             dropped_logged: 0,
         }
     }
 
-    /// Takes the window when it is time, or sees to being woken then.
+    /// Sees to being woken when it is time to take the window.
     fn advance(&mut self, ctx: &mut Context<Self>) {
         let now = clock::now();
         match self.batch.deadline(now.instant) {
-            Some(at) if at <= now.instant => {
-                self.ledger.window(self.batch.take(now));
-                self.advance(ctx);
-            }
+            Some(at) if at <= now.instant => self.wake(now, ctx),
             Some(at) => self.wake_at(at, now.instant, ctx),
             None => {}
+        }
+    }
+
+    /// Has the window taken as of `now` when everything is read that was reported until then. Taken
+    /// at once, it would let a key fall due whose return waits in the mailbox already.
+    fn wake(&mut self, now: Now, ctx: &mut Context<Self>) {
+        if !self.is_woken {
+            self.is_woken = true;
+            ctx.address().do_send(Wake(now));
         }
     }
 
@@ -76,8 +85,7 @@ impl Webhooks {
         }
         let handle = ctx.run_later(at - now, |webhooks, ctx| {
             webhooks.timer = None;
-            // What was reported before this moment lies in the mailbox before this message.
-            ctx.address().do_send(Wake);
+            webhooks.wake(clock::now(), ctx);
         });
         self.timer = Some((at, handle));
     }
@@ -106,17 +114,34 @@ impl Actor for Webhooks {
             self.endpoints.insert(id, endpoint);
         }
     }
+
+    fn stopped(&mut self, _: &mut Context<Self>) {
+        exit_on_panic("webhooks", &self.app);
+    }
 }
 
-/// The timer went off.
+/// Ends the process when this thread unwinds: a server that has lost its webhooks, and goes on as
+/// if nothing were, would lie to every receiver.
+pub(super) fn exit_on_panic(what: &str, app: &AppId) {
+    if std::thread::panicking() {
+        log::error!("the {what} of app {app} broke, the process ends");
+        std::process::exit(70);
+    }
+}
+
+/// It is time to take the window as of this moment, before which everything lay in the mailbox.
 #[derive(Message)]
 #[rtype(result = "()")]
-struct Wake;
+struct Wake(Now);
 
 impl Handler<Wake> for Webhooks {
     type Result = ();
 
-    fn handle(&mut self, Wake: Wake, ctx: &mut Context<Self>) {
+    fn handle(&mut self, Wake(now): Wake, ctx: &mut Context<Self>) {
+        self.is_woken = false;
+        if self.batch.deadline(now.instant).is_some_and(|at| at <= now.instant) {
+            self.ledger.window(self.batch.take(now));
+        }
         self.advance(ctx);
     }
 }
@@ -153,3 +178,6 @@ impl Handler<Idle> for Webhooks {
         self.batch.is_idle()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,7 +8,11 @@
     reason = "tests read clocks, and are documented by their names"
 )]
 
-mod harness;
-mod smoke;
 mod conformance;
+mod delivery;
 mod docs;
+mod harness;
+mod occupancy;
+mod races;
+mod smoke;
+mod tidy;

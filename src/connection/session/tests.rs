@@ -44,9 +44,8 @@ impl Check {
     }
 
     fn in_private(&mut self) -> &mut Self {
-        let text = format!(
-            r#"{{"event":"pusher:subscribe","data":{{"channel":"private-foobar","auth":"{PRIVATE}"}}}}"#
-        );
+        let text =
+            format!(r#"{{"event":"pusher:subscribe","data":{{"channel":"private-foobar","auth":"{PRIVATE}"}}}}"#);
         self.says(&text, &["+private-foobar"])
     }
 
@@ -82,7 +81,10 @@ fn print(command: &Command) -> String {
 #[test]
 fn a_ping_is_answered_and_a_pong_is_not() {
     Check::new()
-        .says(r#"{"event":"pusher:ping"}"#, &[r#">{"event":"pusher:pong","data":"{}"}"#])
+        .says(
+            r#"{"event":"pusher:ping"}"#,
+            &[r#">{"event":"pusher:pong","data":"{}"}"#],
+        )
         .says(r#"{"event":"pusher:pong"}"#, &[]);
 }
 
@@ -90,7 +92,10 @@ fn a_ping_is_answered_and_a_pong_is_not() {
 fn anybody_may_subscribe_to_a_public_channel_whatever_the_auth() {
     Check::new()
         .says(r#"{"event":"pusher:subscribe","data":{"channel":"news"}}"#, &["+news"])
-        .says(r#"{"event":"pusher:subscribe","data":{"channel":"b","auth":"nonsense"}}"#, &["+b"]);
+        .says(
+            r#"{"event":"pusher:subscribe","data":{"channel":"b","auth":"nonsense"}}"#,
+            &["+b"],
+        );
 }
 
 #[test]
@@ -143,8 +148,8 @@ fn a_presence_channel_needs_channel_data_and_a_usable_member() {
         r#"{"event":"pusher:subscribe","data":{"channel":"presence-foobar","auth":"x"}}"#,
         &[r#">{"event":"pusher:error","data":{"code":null,"message":"presence-foobar is a presence channel and subscription must include channel_data"}}"#],
     );
-    let signature = SigningKey::new(&"7ad3773142a6692b25b8".into())
-        .sign_hex(&[br#"1234.1234:presence-foobar:{"user_id":true}"#]);
+    let signature =
+        SigningKey::new(&"7ad3773142a6692b25b8".into()).sign_hex(&[br#"1234.1234:presence-foobar:{"user_id":true}"#]);
     check.says(
         &format!(
             r#"{{"event":"pusher:subscribe","data":{{"channel":"presence-foobar","auth":"278d425bdf160c739803:{signature}","channel_data":"{{\"user_id\":true}}"}}}}"#
@@ -156,8 +161,8 @@ fn a_presence_channel_needs_channel_data_and_a_usable_member() {
 
 #[test]
 fn the_channel_data_of_a_private_channel_is_signed_but_names_nobody() {
-    let signature = SigningKey::new(&"7ad3773142a6692b25b8".into())
-        .sign_hex(&[br#"1234.1234:private-x:{"user_id":"7"}"#]);
+    let signature =
+        SigningKey::new(&"7ad3773142a6692b25b8".into()).sign_hex(&[br#"1234.1234:private-x:{"user_id":"7"}"#]);
     Check::new().says(
         &format!(
             r#"{{"event":"pusher:subscribe","data":{{"channel":"private-x","auth":"278d425bdf160c739803:{signature}","channel_data":"{{\"user_id\":\"7\"}}"}}}}"#
@@ -204,7 +209,8 @@ fn ten_client_events_a_second_are_let_through() {
     let mut check = Check::new();
     check.in_private();
     let event = r#"{"event":"client-x","channel":"private-foobar","data":1}"#;
-    let refused = r#">{"event":"pusher:error","data":{"code":4301,"message":"Client event rejected due to rate limit"}}"#;
+    let refused =
+        r#">{"event":"pusher:error","data":{"code":4301,"message":"Client event rejected due to rate limit"}}"#;
     for _ in 0..10 {
         check.says(event, &["*private-foobar client-x 1"]);
     }
@@ -218,11 +224,17 @@ fn ten_client_events_a_second_are_let_through() {
 #[test]
 fn a_client_event_of_over_10_kb_is_refused() {
     let event = |len: usize| {
-        format!(r#"{{"event":"client-x","channel":"private-foobar","data":"{}"}}"#, "x".repeat(len))
+        format!(
+            r#"{{"event":"client-x","channel":"private-foobar","data":"{}"}}"#,
+            "x".repeat(len)
+        )
     };
     let mut check = Check::new();
     check.in_private();
-    check.says(&event(10_240), &[&format!("*private-foobar client-x {}", "x".repeat(10_240))]);
+    check.says(
+        &event(10_240),
+        &[&format!("*private-foobar client-x {}", "x".repeat(10_240))],
+    );
     check.says(
         &event(10_241),
         &[r#">{"event":"pusher:error","data":{"code":4301,"message":"Client event data is 10241 bytes, limit is 10240"}}"#],

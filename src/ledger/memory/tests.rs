@@ -245,3 +245,33 @@ fn past_the_bound_the_longest_queue_loses_client_events_and_folds_its_pairs() {
     let done = check.answer("1", "all", 1, Outcome::Delivered, 3);
     assert_eq!(print(&done.requests), ["1/all:+b"]);
 }
+
+#[test]
+fn past_the_bound_only_as_many_queues_as_needed_are_made_shorter() {
+    let mut check = Check::new(0);
+    check.window("1", 0, &["+job-0"]);
+    check.window("2", 0, &["+z"]);
+    check.window("2", 1, &["!a"]);
+    check.window("1", 1, &["!a", "!b"]);
+    let queued = check.unanswered();
+    assert_eq!(queued, 3 + 3);
+    let bytes: usize = check
+        .memory
+        .apps
+        .values()
+        .flat_map(|app| &app.endpoints)
+        .map(|endpoint| endpoint.outbox.bytes())
+        .sum();
+    check.memory.queued_bytes_max = bytes;
+    check.window("1", 2, &[]);
+    assert_eq!(check.unanswered(), queued);
+    check.memory.queued_bytes_max = bytes - 1;
+    check.window("1", 3, &[]);
+    // The two client events of app 1's longest queue went; that of app 2 is still there.
+    assert_eq!(check.unanswered(), queued - 2);
+}
+
+#[test]
+fn the_bound_is_64_mb() {
+    assert_eq!(Memory::new(0).queued_bytes_max, 67_108_864);
+}

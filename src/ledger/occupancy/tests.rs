@@ -21,8 +21,7 @@ impl Check {
     fn edge(&mut self, key: Key, entered: bool, ms: u64) -> &mut Self {
         let at = self.start.ms(ms);
         let edge = Edge { key, entered, at };
-        self.occupancy
-            .apply(&edge, &mut self.numbers, &mut self.told);
+        self.occupancy.apply(&edge, &mut self.numbers, &mut self.told);
         self
     }
 
@@ -59,10 +58,7 @@ impl Check {
 
 fn parse(key: &str) -> Key {
     match key.split_once('/') {
-        Some((channel, user)) => Key::Member(
-            channel.parse().expect("valid"),
-            user.parse().expect("valid"),
-        ),
+        Some((channel, user)) => Key::Member(channel.parse().expect("valid"), user.parse().expect("valid")),
         None => Key::Channel(key.parse().expect("valid")),
     }
 }
@@ -206,6 +202,9 @@ fn the_next_deadline_is_the_earliest() {
     let at = |ms| Some(check.start.ms(ms).instant);
     assert_eq!(check.occupancy.next_due(), at(1_010));
     assert!(!check.occupancy.is_empty());
+    check.enter("a", 30).enter("b", 30);
+    assert_eq!(check.occupancy.next_due(), None);
+    assert!(!check.occupancy.is_empty());
 }
 
 #[test]
@@ -218,9 +217,7 @@ fn all_is_told_vacated_at_once_members_first() {
         .leave("a", 1)
         .tells(&["+a@0", "+presence-x@0", "+presence-x/7@0"]);
     let now = check.start.ms(50);
-    check
-        .occupancy
-        .vacate_all(now, &mut check.numbers, &mut check.told);
+    check.occupancy.vacate_all(now, &mut check.numbers, &mut check.told);
     check.tells(&["-a@50", "-presence-x/7@50", "-presence-x@50"]);
     assert!(check.occupancy.is_empty());
 }
@@ -238,10 +235,7 @@ fn numbers_rise_for_a_key_even_when_its_record_is_gone() {
 fn numbers_follow_the_wall_clock_but_never_fall() {
     let mut numbers = Numbers::default();
     let now = Now::of_test();
-    let early = Now {
-        wall_ms: 5,
-        ..now
-    };
+    let early = Now { wall_ms: 5, ..now };
     let first = numbers.next(None, now);
     assert_eq!(first, now.wall_ms);
     assert_eq!(numbers.next(Some(first), early), first + 1);

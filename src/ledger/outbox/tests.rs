@@ -284,3 +284,21 @@ fn folding_and_dropping_leave_alone_what_was_attempted() {
     assert_eq!(check.outbox.fold(), 2);
     check.attempts(7_000, Some((2, 2, "-b -a")));
 }
+
+#[test]
+fn the_bytes_are_those_of_what_is_queued_and_not_under_way() {
+    let of = |text: &str| ENTRY_BYTES + event(text).json_bytes();
+    let mut check = Check::new(5_000);
+    assert_eq!(check.outbox.bytes(), 0);
+    check.push(0, &["+a", "+b", "!c", "+d", "-d", "!e", "!f"]);
+    let later = of("+d") + of("-d") + of("!e") + of("!f");
+    assert_eq!(check.outbox.bytes(), of("+a") + of("+b") + of("!c") + later);
+    check.attempts(0, Some((1, 1, "+a +b !c")));
+    assert_eq!(check.outbox.bytes(), later);
+    assert_eq!(check.outbox.drop_stateless(), 2);
+    assert_eq!(check.outbox.bytes(), of("+d") + of("-d"));
+    assert_eq!(check.outbox.fold(), 2);
+    assert_eq!(check.outbox.bytes(), 0);
+    check.fails(1, 6_000, "!c");
+    assert_eq!(check.outbox.bytes(), of("+a") + of("+b"));
+}

@@ -36,8 +36,7 @@ impl Client {
         };
         let frame: serde_json::Value = serde_json::from_str(&text).expect("JSON");
         assert_eq!(frame["event"], "pusher:connection_established", "{text}");
-        let data: serde_json::Value =
-            serde_json::from_str(frame["data"].as_str().expect("a string")).expect("JSON");
+        let data: serde_json::Value = serde_json::from_str(frame["data"].as_str().expect("a string")).expect("JSON");
         client.socket_id = data["socket_id"].as_str().expect("a string").into();
         client
     }
@@ -120,8 +119,10 @@ impl Client {
 
     /// Sends the subscription to a public channel.
     pub async fn send_subscribe(&mut self, channel: &str) {
-        self.send(&format!(r#"{{"event":"pusher:subscribe","data":{{"channel":"{channel}"}}}}"#))
-            .await;
+        self.send(&format!(
+            r#"{{"event":"pusher:subscribe","data":{{"channel":"{channel}"}}}}"#
+        ))
+        .await;
     }
 
     /// Subscribes to a public, private or presence channel (as `user` there) and expects the
@@ -132,10 +133,7 @@ impl Client {
         let confirmation = self.next_json().await;
         assert_eq!(
             (&confirmation["event"], &confirmation["channel"]),
-            (
-                &"pusher_internal:subscription_succeeded".into(),
-                &channel.into()
-            ),
+            (&"pusher_internal:subscription_succeeded".into(), &channel.into()),
             "{confirmation}"
         );
         confirmation
@@ -148,8 +146,10 @@ impl Client {
 
     /// Ends a subscription; there is no answer to it.
     pub async fn unsubscribe(&mut self, channel: &str) {
-        self.send(&format!(r#"{{"event":"pusher:unsubscribe","data":{{"channel":"{channel}"}}}}"#))
-            .await;
+        self.send(&format!(
+            r#"{{"event":"pusher:unsubscribe","data":{{"channel":"{channel}"}}}}"#
+        ))
+        .await;
     }
 
     /// The text of a signed subscription.
@@ -167,6 +167,15 @@ impl Client {
             data["channel_data"] = channel_data.into();
         }
         serde_json::json!({ "event": "pusher:subscribe", "data": data }).to_string()
+    }
+
+    /// Vanishes: the kernel sends RST, no close frame and no FIN.
+    pub fn reset(self) {
+        let MaybeTlsStream::Plain(socket) = self.socket.get_ref() else {
+            panic!("not a plain socket");
+        };
+        let now = Some(std::time::Duration::ZERO);
+        socket2::SockRef::from(socket).set_linger(now).expect("a TCP socket");
     }
 
     /// Closes properly and waits for the end.

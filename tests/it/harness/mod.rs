@@ -11,8 +11,8 @@ mod wait;
 pub use api::{Api, Response};
 pub use client::{Client, Frame};
 pub use process::Process;
-pub use receiver::{Answer, Delivered, Receiver};
 pub use raw::{Raw, client_frame, client_text, upgrade_request};
+pub use receiver::{Answer, Delivered, Receiver, alternating};
 pub use wait::{DEADLINE, eventually, within};
 
 pub use api::{now_s, signed_query};
@@ -38,9 +38,7 @@ pub fn hmac_hex(secret: &str, text: &str) -> String {
 /// list in flow style, or empty for none).
 pub fn config(sections: &str, webhooks: &str) -> String {
     let webhooks = if webhooks.is_empty() { "[]" } else { webhooks };
-    format!(
-        "{sections}\napps:\n  - id: \"{APP_ID}\"\n    key: {KEY}\n    secret: {SECRET}\n    webhooks: {webhooks}\n"
-    )
+    format!("{sections}\napps:\n  - id: \"{APP_ID}\"\n    key: {KEY}\n    secret: {SECRET}\n    webhooks: {webhooks}\n")
 }
 
 /// A webhook that asks for everything, for [`config`].

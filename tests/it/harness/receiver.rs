@@ -1,6 +1,7 @@
 //! A receiver of webhooks that keeps what it got and answers as it is told.
 
 use std::{
+    collections::{HashMap, VecDeque},
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
@@ -23,6 +24,22 @@ pub enum Answer {
     Hang,
     /// By closing the connection.
     Drop,
+    /// With 200 and a body that never ends.
+    Endless,
+    /// With 200, and then by closing the connection that the head promised to keep.
+    AcceptAndClose,
+}
+
+impl Answer {
+    /// Tells whether the sender has to take it for a success.
+    pub fn accepts(self) -> bool {
+        match self {
+            Self::Status(status) => (200..300).contains(&status),
+            Self::Raw(text) => text.starts_with("HTTP/1.1 2"),
+            Self::Endless | Self::AcceptAndClose => true,
+            Self::Hang | Self::Drop => false,
+        }
+    }
 }
 
 /// A request as it came.
@@ -53,9 +70,20 @@ impl Delivered {
         events.iter().map(describe).collect()
     }
 
+    /// The lines of the head with this name, in exactly this letter case.
+    pub fn lines(&self, name: &str) -> Vec<&str> {
+        let is_named = |line: &&str| line.split_once(':').is_some_and(|(key, _)| key == name);
+        self.head.lines().filter(is_named).collect()
+    }
+
     /// Tells whether the signature holds for the bytes of the body.
     pub fn is_signed(&self) -> bool {
-        self.header("X-Pusher-Signature") == Some(&hmac_hex(SECRET, &self.body))
+        self.is_signed_by(SECRET)
+    }
+
+    /// The same with another secret.
+    pub fn is_signed_by(&self, secret: &str) -> bool {
+        self.header("X-Pusher-Signature") == Some(&hmac_hex(secret, &self.body))
     }
 }
 
@@ -78,16 +106,23 @@ pub struct Receiver {
     pub port: u16,
     delivered: Arc<Mutex<Vec<Delivered>>>,
     answer: Arc<Mutex<Answer>>,
+    script: Arc<Mutex<VecDeque<Answer>>>,
 }
 
 impl Receiver {
     /// Starts one that answers everything with 200.
     pub async fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        Self::start_on(0).await
+    }
+
+    /// The same on a port that is free.
+    pub async fn start_on(port: u16) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", port)).await.expect("a port");
         let receiver = Self {
             port: listener.local_addr().expect("bound").port(),
             delivered: Arc::default(),
             answer: Arc::new(Mutex::new(Answer::Status(200))),
+            script: Arc::default(),
         };
         let serving = receiver.clone();
         tokio::spawn(async move {
@@ -109,6 +144,11 @@ impl Receiver {
         *self.answer.lock().expect("not poisoned") = answer;
     }
 
+    /// The next requests are answered so, one after the other, before the usual answer.
+    pub fn answer_next(&self, answers: &[Answer]) {
+        self.script.lock().expect("not poisoned").extend(answers);
+    }
+
     /// Every request so far.
     pub fn requests(&self) -> Vec<Delivered> {
         self.delivered.lock().expect("not poisoned").clone()
@@ -116,8 +156,12 @@ impl Receiver {
 
     /// Every event so far of requests that were answered 2xx, in order.
     pub fn events(&self) -> Vec<String> {
-        let accepted = |request: &&Delivered| matches!(request.answer, Answer::Status(200..=299));
-        self.requests().iter().filter(accepted).flat_map(Delivered::events).collect()
+        let accepted = |request: &&Delivered| request.answer.accepts();
+        self.requests()
+            .iter()
+            .filter(accepted)
+            .flat_map(Delivered::events)
+            .collect()
     }
 
     /// Waits until exactly these events were received, each in a signed request.
@@ -145,7 +189,8 @@ impl Receiver {
             let Some((head, body)) = read_request(&mut socket, &mut buffer).await else {
                 return;
             };
-            let answer = *self.answer.lock().expect("not poisoned");
+            let scripted = self.script.lock().expect("not poisoned").pop_front();
+            let answer = scripted.unwrap_or(*self.answer.lock().expect("not poisoned"));
             self.delivered.lock().expect("not poisoned").push(Delivered {
                 at: Instant::now(),
                 head,
@@ -153,21 +198,54 @@ impl Receiver {
                 answer,
             });
             let text = match answer {
-                Answer::Status(status) => {
-                    format!("HTTP/1.1 {status} X\r\nContent-Length: 0\r\n\r\n")
-                }
+                Answer::Status(status) => empty_answer(status),
                 Answer::Raw(text) => text.to_owned(),
                 Answer::Hang => {
                     std::future::pending::<()>().await;
                     return;
                 }
                 Answer::Drop => return,
+                Answer::Endless => {
+                    let head = "HTTP/1.1 200 OK\r\nContent-Length: 1000000000000\r\n\r\n";
+                    let mut text = head.to_owned();
+                    while socket.write_all(text.as_bytes()).await.is_ok() {
+                        text = "x".repeat(1_024);
+                    }
+                    return;
+                }
+                Answer::AcceptAndClose => empty_answer(200),
             };
-            if socket.write_all(text.as_bytes()).await.is_err() {
+            if socket.write_all(text.as_bytes()).await.is_err() || answer == Answer::AcceptAndClose {
                 return;
             }
         }
     }
+}
+
+fn empty_answer(status: u16) -> String {
+    format!("HTTP/1.1 {status} X\r\nContent-Length: 0\r\n\r\n")
+}
+
+/// Checks that each key's events alternate and begin with occupied or added; gives the keys whose
+/// last event says that they are occupied.
+#[track_caller]
+pub fn alternating(events: &[String]) -> Vec<String> {
+    let mut states: HashMap<&str, bool> = HashMap::new();
+    for (at, event) in events.iter().enumerate() {
+        let (sign, key) = event.split_at(1);
+        let occupied = states.entry(key).or_default();
+        assert_ne!(
+            *occupied,
+            sign == "+",
+            "event {at} of {} is {event} again",
+            events.len()
+        );
+        *occupied = sign == "+";
+    }
+    let occupied = states.into_iter().filter(|(_, occupied)| *occupied);
+    let mut keys: Vec<String> = occupied.map(|(key, _)| key.to_owned()).collect();
+    keys.sort();
+    keys
 }
 
 async fn read_request(socket: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<(String, String)> {
@@ -176,7 +254,8 @@ async fn read_request(socket: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<(S
             let head = String::from_utf8_lossy(&buffer[..end]).into_owned();
             let length = head.lines().find_map(|line| {
                 let (name, value) = line.split_once(':')?;
-                name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse().ok())?
+                name.eq_ignore_ascii_case("content-length")
+                    .then(|| value.trim().parse().ok())?
             });
             let length: usize = length.unwrap_or(0);
             let total = end + 4 + length;

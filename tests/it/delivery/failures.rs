@@ -1,0 +1,191 @@
+//! Items 9 and 10 of the checklist: what is no success, and what is.
+
+use std::time::Duration;
+
+use crate::harness::{Answer, Delivered, Process, Receiver, config, eventually, webhook};
+
+use super::id;
+
+/// Waits until one request was accepted after these failures; all attempts must be the same.
+async fn attempts(answers: &[Answer], sections: &str) -> (Vec<Delivered>, String) {
+    let receiver = Receiver::start().await;
+    receiver.answer_next(answers);
+    let server = Process::start(&config(sections, &webhook(&receiver.url())));
+    let mut client = server.client().await;
+    client.subscribe("news").await;
+    for _ in 0..3 {
+        // At most 10 s each, and the backoff grows.
+        let wait = eventually("an attempt", || async { !receiver.events().is_empty() });
+        if tokio::time::timeout(Duration::from_secs(9), wait).await.is_ok() {
+            break;
+        }
+    }
+    client.subscribe("other").await;
+    eventually("what comes after it", || async { 2 <= receiver.events().len() }).await;
+    assert_eq!(receiver.events(), ["+news", "+other"]);
+    let mut requests = receiver.requests();
+    let last = requests.pop().expect("the second event's");
+    assert_ne!(id(&last), id(&requests[0]));
+    assert_eq!(
+        requests.len(),
+        answers.iter().filter(|answer| !answer.accepts()).count() + 1
+    );
+    for request in &requests {
+        assert_eq!((id(request), &request.body), (id(&requests[0]), &requests[0].body));
+        assert!(request.is_signed());
+    }
+    (requests, server.log())
+}
+
+/// Checks that the gaps double from 1 s, give or take the jitter and what a busy machine adds.
+#[track_caller]
+fn check_gaps(requests: &[Delivered]) {
+    for (at, pair) in requests.windows(2).enumerate() {
+        let gap = (pair[1].at - pair[0].at).as_secs_f64();
+        let least = 0.79 * f64::from(1 << at);
+        assert!(least <= gap && gap < 3.0 * least + 3.0, "gap {at} is {gap} s");
+    }
+}
+
+#[track_caller]
+fn check_logged(log: &str, attempt: u32, cause: &str) {
+    let attempt = format!("attempt {attempt} of msg_");
+    let line = log
+        .lines()
+        .find(|line| line.contains(&attempt) && line.contains("ERROR"));
+    assert!(
+        line.is_some_and(|line| line.contains(cause)),
+        "{cause} in {line:?} of\n{log}"
+    );
+}
+
+#[tokio::test]
+async fn item_9_errors_and_a_hang_are_retried_with_growing_gaps() {
+    let answers = [Answer::Status(500), Answer::Status(404), Answer::Hang];
+    let (requests, log) = attempts(&answers, "webhooks: {timeout: 1s}").await;
+    check_gaps(&requests);
+    check_logged(&log, 1, "answered 500");
+    check_logged(&log, 2, "answered 404");
+    check_logged(&log, 3, "imeout");
+}
+
+#[tokio::test]
+async fn item_9_a_redirect_is_a_failure_and_is_not_followed() {
+    let other = Receiver::start().await;
+    let redirect = format!(
+        "HTTP/1.1 301 Moved\r\nLocation: {}\r\nContent-Length: 0\r\n\r\n",
+        other.url()
+    );
+    let redirect = Answer::Raw(Box::leak(redirect.into_boxed_str()));
+    let (requests, log) = attempts(&[redirect, Answer::Drop], "").await;
+    check_gaps(&requests);
+    check_logged(&log, 1, "answered 301");
+    check_logged(&log, 2, "closed the connection without an answer");
+    assert!(other.requests().is_empty());
+}
+
+#[tokio::test]
+async fn item_9_an_answer_that_is_no_http_is_a_failure() {
+    let (requests, log) = attempts(&[Answer::Raw("SSH-2.0-OpenSSH\r\n\r\n")], "").await;
+    check_gaps(&requests);
+    check_logged(&log, 1, "failed, next in ");
+}
+
+#[tokio::test]
+async fn retry_after_is_honoured() {
+    let later = Answer::Raw("HTTP/1.1 503 X\r\nRetry-After: 3\r\nContent-Length: 0\r\n\r\n");
+    let (requests, _) = attempts(&[later], "").await;
+    let gap = requests[1].at - requests[0].at;
+    assert!(Duration::from_millis(2_950) < gap, "{gap:?}");
+}
+
+#[tokio::test]
+async fn item_10_every_2xx_is_a_success_whatever_comes_with_it() {
+    let large = format!("HTTP/1.1 200 OK\r\nContent-Length: 65536\r\n\r\n{}", "x".repeat(65_536));
+    let large = Answer::Raw(Box::leak(large.into_boxed_str()));
+    let chunked = Answer::Raw("HTTP/1.1 201 X\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n");
+    let none = Answer::Raw("HTTP/1.1 204 No Content\r\n\r\n");
+    for answers in [
+        [none, Answer::Status(299)],
+        [large, chunked],
+        [Answer::Endless, Answer::AcceptAndClose],
+    ] {
+        let receiver = Receiver::start().await;
+        receiver.answer_next(&answers);
+        let server = Process::start(&config("webhooks: {vacated_delay: 0s}", &webhook(&receiver.url())));
+        let mut client = server.client().await;
+        client.subscribe("news").await;
+        receiver.expect(&["+news"]).await;
+        client.unsubscribe("news").await;
+        receiver.expect(&["+news", "-news"]).await;
+        client.subscribe("news").await;
+        receiver.expect(&["+news", "-news", "+news"]).await;
+        assert_eq!(
+            receiver.requests().len(),
+            3,
+            "{answers:?}: nothing twice\n{}",
+            server.log()
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_endpoint_that_nobody_listens_on_fails_with_its_cause_and_gets_all_when_it_is_there() {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = free.local_addr().expect("bound").port();
+    drop(free);
+    let url = format!("http://127.0.0.1:{port}/webhooks");
+    let server = Process::start(&config("webhooks: {vacated_delay: 0s}", &webhook(&url)));
+    let mut client = server.client().await;
+    client.subscribe("news").await;
+    eventually("a log line", || async { server.log().contains("attempt 1 of msg_") }).await;
+    check_logged(&server.log(), 1, "refused");
+    client.unsubscribe("news").await;
+    client.expect_nothing().await;
+    let receiver = Receiver::start_on(port).await;
+    receiver.expect(&["+news", "-news"]).await;
+}
+
+#[tokio::test]
+async fn the_log_holds_no_secret_of_an_endpoint_or_an_app() {
+    let receiver = Receiver::start().await;
+    receiver.answer_next(&[Answer::Status(500), Answer::Drop]);
+    let url = receiver.url().replace("127.0.0.1", "ann:hunter2@127.0.0.1") + "?token=hunter3";
+    let webhooks =
+        format!("[{{url: \"{url}\", events: [channel_occupied], headers: {{Authorization: \"Bearer hunter4\"}}}}]");
+    let server = Process::start_with(&config("", &webhooks), &[("RUST_LOG", "trace,mio=off")]);
+    let mut client = server.client().await;
+    client.subscribe("news").await;
+    receiver.expect(&["+news"]).await;
+    let log = server.log();
+    let ours: Vec<&str> = log.lines().filter(|line| line.contains(" vacancy::")).collect();
+    check_logged(&log, 1, &format!("at http://127.0.0.1:{}/webhooks: ", receiver.port));
+    check_logged(&log, 2, &format!("at http://127.0.0.1:{}/webhooks: ", receiver.port));
+    for secret in ["hunter2", "hunter3", "hunter4", "app-secret"] {
+        assert!(
+            !ours.iter().any(|line| line.contains(secret)),
+            "{secret} in\n{}",
+            ours.join("\n")
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_receiver_that_closes_each_connection_after_its_answer_gets_every_event_once() {
+    let receiver = Receiver::start().await;
+    receiver.answer(Answer::AcceptAndClose);
+    let server = Process::start(&config(
+        "webhooks: {vacated_delay: 0s, batch_window: 0s, max_batch_events: 1}",
+        &webhook(&receiver.url()),
+    ));
+    let mut client = server.client().await;
+    let mut want = Vec::new();
+    for _ in 0..20 {
+        client.subscribe("news").await;
+        client.unsubscribe("news").await;
+        want.extend(["+news", "-news"]);
+    }
+    receiver.expect(&want).await;
+    let failed = server.log().matches(" failed, next in ").count();
+    println!("a receiver that closes: {failed} of 40 requests were sent again");
+}

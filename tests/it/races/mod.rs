@@ -1,0 +1,87 @@
+//! Clients that come and go at random, on a server in this process, so that what it still holds
+//! afterwards can be counted.
+
+mod random;
+mod storms;
+
+use std::time::{Duration, Instant};
+
+use vacancy::{
+    config::{ConfigSource, Environment, Surroundings, from_text},
+    server::{Census, Server},
+};
+
+use crate::harness::{Client, Receiver, config, webhook};
+
+/// A server in this process and the receiver of its webhooks.
+pub struct Rig {
+    pub server: Server,
+    pub receiver: Receiver,
+}
+
+/// Runs a test in an actix system of its own.
+fn run(test: impl Future<Output = ()>) {
+    actix_rt::System::new().block_on(test);
+}
+
+impl Rig {
+    /// Two workers, and this vacated delay.
+    async fn start(vacated_delay: &str) -> Self {
+        let receiver = Receiver::start().await;
+        let sections =
+            format!("server: {{listen: \"127.0.0.1:0\", workers: 2}}\nwebhooks: {{vacated_delay: {vacated_delay}}}");
+        let text = config(&sections, &webhook(&receiver.url()));
+        let surroundings = Surroundings {
+            environment: &Environment::default(),
+            parallelism: 2,
+            read: &|path| std::fs::read_to_string(path),
+        };
+        let source = ConfigSource::File("test.yaml".into());
+        let loaded = from_text(&text, source, &surroundings).unwrap_or_else(|error| panic!("{error}"));
+        let server = Server::start(&loaded.settings).expect("starts");
+        Self { server, receiver }
+    }
+
+    fn port(&self) -> u16 {
+        self.server.address().port()
+    }
+
+    async fn client(&self) -> Client {
+        Client::connect(self.port()).await
+    }
+
+    /// Waits until the server holds nothing and the last event of each key says vacated; gives the
+    /// number of events. They must alternate.
+    async fn expect_nothing_left(&self, patience: Duration) -> usize {
+        let deadline = Instant::now() + patience;
+        loop {
+            let census = self.server.census().await;
+            let events = self.receiver.events();
+            let occupied = crate::harness::alternating(&events);
+            if census == Census::default() && occupied.is_empty() {
+                let told = crate::harness::Api::new(self.port()).get("/occupancy", &[]).await;
+                assert_eq!(told.body, r#"{"channels":{},"next":null}"#);
+                return events.len();
+            }
+            assert!(Instant::now() < deadline, "{census:?}, told occupied: {occupied:?}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+}
+
+/// Random numbers that are the same in each run.
+pub struct Random(u64);
+
+impl Random {
+    fn new(seed: u64) -> Self {
+        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
+    }
+
+    /// A number below `bound`.
+    fn below(&mut self, bound: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 >> 16) % bound
+    }
+}

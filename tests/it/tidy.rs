@@ -1,0 +1,292 @@
+//! The rules of the house: who may import whom, and who may touch a clock or an actor.
+//!
+//! The tables are DESIGN's layers as `ARCHITECTURE.md` shows them. A new module or a new import
+//! changes a line here, in the open.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// Each module with those it may import.
+const LAYERS: &[(&str, &[&str])] = &[
+    ("domain", &[]),
+    ("protocol", &["domain"]),
+    ("signature", &["domain"]),
+    ("clock", &["domain"]),
+    ("ledger", &["domain", "clock"]),
+    ("webhook", &["domain", "signature", "clock", "ledger"]),
+    ("channel", &["domain", "protocol", "clock", "ledger"]),
+    ("app", &["domain", "signature", "ledger", "channel", "webhook"]),
+    (
+        "connection",
+        &["domain", "protocol", "signature", "clock", "channel", "app"],
+    ),
+    (
+        "http",
+        &[
+            "domain",
+            "protocol",
+            "signature",
+            "clock",
+            "ledger",
+            "channel",
+            "webhook",
+            "app",
+            "connection",
+        ],
+    ),
+    ("config", &["domain"]),
+    (
+        "server",
+        &[
+            "domain",
+            "protocol",
+            "signature",
+            "clock",
+            "ledger",
+            "channel",
+            "webhook",
+            "app",
+            "connection",
+            "http",
+            "config",
+        ],
+    ),
+    ("cli", &["domain", "config", "server"]),
+];
+
+/// The files that may touch a clock, chance, actors, tasks or sockets. All others are pure.
+const SHELLS: &[&str] = &[
+    "app/app.rs",
+    "channel/channel.rs",
+    "channel/messages.rs",
+    "channel/registry.rs",
+    "channel/relay.rs",
+    "channel/workers.rs",
+    "clock.rs",
+    "connection/connection.rs",
+    "connection/frames.rs",
+    "connection/socket.rs",
+    "connection/upgrade.rs",
+    "http/channels.rs",
+    "http/error.rs",
+    "http/events.rs",
+    "http/health.rs",
+    "http/occupancy.rs",
+    "http/routes.rs",
+    "http/signed_request.rs",
+    "ledger/messages.rs",
+    "ledger/thread.rs",
+    "server/assembly.rs",
+    "server/drain.rs",
+    "server/listener.rs",
+    "server/mod.rs",
+    "server/panics.rs",
+    "server/signals.rs",
+    "webhook/endpoint.rs",
+    "webhook/webhooks.rs",
+    "webhook/webhooks/tests.rs",
+];
+
+/// What a pure file does not mention.
+const IMPURE: &[&str] = &[
+    "actix",
+    "tokio::",
+    "awc::",
+    "clock::",
+    "Instant::now",
+    "SystemTime",
+    "getrandom",
+    "std::net::Tcp",
+    "std::thread",
+];
+
+/// Most lines of a file before its tests.
+const LINES_MAX: usize = 400;
+
+#[test]
+fn every_import_is_in_the_table_of_layers() {
+    let problems: Vec<String> = sources()
+        .iter()
+        .flat_map(|(file, text)| forbidden_imports(file, text))
+        .collect();
+    assert!(problems.is_empty(), "{problems:#?}");
+}
+
+#[test]
+fn only_shells_touch_clocks_chance_actors_tasks_and_sockets() {
+    let problems: Vec<String> = sources()
+        .iter()
+        .flat_map(|(file, text)| impurities(file, text))
+        .collect();
+    assert!(problems.is_empty(), "{problems:#?}");
+}
+
+#[test]
+fn every_module_is_in_the_table_and_every_shell_exists() {
+    let sources = sources();
+    let modules: BTreeSet<&str> = sources.iter().map(|(file, _)| module(file)).collect();
+    let table: BTreeSet<&str> = LAYERS.iter().map(|(name, _)| *name).collect();
+    let without: BTreeSet<&str> = ["lib", "main"].into();
+    assert_eq!(modules.difference(&without).copied().collect::<BTreeSet<_>>(), table);
+    for shell in SHELLS {
+        assert!(sources.iter().any(|(file, _)| file == shell), "{shell} is gone");
+    }
+}
+
+#[test]
+fn the_layers_have_no_cycle() {
+    for (at, (name, imports)) in LAYERS.iter().enumerate() {
+        for import in *imports {
+            let below = LAYERS[..at].iter().any(|(lower, _)| lower == import);
+            assert!(below, "{name} imports {import}, which is not below it");
+        }
+    }
+}
+
+#[test]
+fn no_file_grows_past_400_lines_before_its_tests() {
+    for (file, text) in sources() {
+        let lines = without_tests(&text).lines().count();
+        assert!(
+            lines <= LINES_MAX,
+            "{file} has {lines} lines: does it have two subjects?"
+        );
+    }
+}
+
+#[test]
+fn an_import_against_the_table_is_found() {
+    let found = |file, text| forbidden_imports(file, text).join(" ");
+    assert_eq!(
+        found("channel/roster.rs", "use crate::connection::Connection;"),
+        "channel/roster.rs imports connection"
+    );
+    assert_eq!(
+        found(
+            "domain/member.rs",
+            "use crate::{\n    clock,\n    ledger::{Edge, Key},\n};"
+        ),
+        "domain/member.rs imports clock domain/member.rs imports ledger"
+    );
+    assert_eq!(
+        found("http/events.rs", "fn f() -> crate::config::Settings"),
+        "http/events.rs imports config"
+    );
+    assert_eq!(found("channel/roster.rs", "use crate::domain::{Member, SocketId};"), "");
+    assert_eq!(found("ledger/cut.rs", "use crate::ledger::Key; use super::Event;"), "");
+}
+
+#[test]
+fn a_clock_in_a_pure_file_is_found() {
+    let found = |file, text| impurities(file, text).join(" ");
+    assert_eq!(
+        found("ledger/occupancy.rs", "let now = Instant::now();"),
+        "ledger/occupancy.rs mentions Instant::now"
+    );
+    assert_eq!(
+        found("channel/roster.rs", "use actix::Addr;"),
+        "channel/roster.rs mentions actix"
+    );
+    assert_eq!(found("channel/roster.rs", "//! Not an actix actor.\n"), "");
+    assert_eq!(found("channel/relay.rs", "use actix::Addr;"), "");
+}
+
+/// Every source file with its path below `src` and its text.
+fn sources() -> Vec<(String, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut folders = vec![root.clone()];
+    let mut sources = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path: PathBuf = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|end| end == "rs") {
+                let file = path.strip_prefix(&root).unwrap().to_str().unwrap().to_owned();
+                sources.push((file, fs::read_to_string(&path).unwrap()));
+            }
+        }
+    }
+    assert!(50 < sources.len(), "src was found");
+    sources.sort();
+    sources
+}
+
+/// The module of a file: the first part of its path.
+fn module(file: &str) -> &str {
+    file.split('/').next().unwrap().trim_end_matches(".rs")
+}
+
+fn forbidden_imports(file: &str, text: &str) -> Vec<String> {
+    let own = module(file);
+    let allowed = LAYERS
+        .iter()
+        .find(|(name, _)| *name == own)
+        .map_or(&[][..], |(_, imports)| imports);
+    imports(text)
+        .into_iter()
+        .filter(|import| import != own && !allowed.contains(&import.as_str()))
+        .map(|import| format!("{file} imports {import}"))
+        .collect()
+}
+
+/// The modules that a text names after `crate::`.
+fn imports(text: &str) -> BTreeSet<String> {
+    let code = without_comments(text);
+    let mut found = BTreeSet::new();
+    for (at, _) in code.match_indices("crate::") {
+        let after = &code[at + "crate::".len()..];
+        if let Some(group) = after.strip_prefix('{') {
+            found.extend(first_names(group));
+        } else {
+            found.insert(first_name(after));
+        }
+    }
+    found
+}
+
+/// The first name of each path in a group that was opened.
+fn first_names(group: &str) -> Vec<String> {
+    let mut depth = 0_usize;
+    let mut names = vec![String::new()];
+    for c in group.chars() {
+        match c {
+            '{' => depth += 1,
+            '}' if depth == 0 => break,
+            '}' => depth -= 1,
+            ',' if depth == 0 => names.push(String::new()),
+            _ => names.last_mut().unwrap().push(c),
+        }
+    }
+    let names = names.iter().map(|path| first_name(path.trim()));
+    names.filter(|name| !name.is_empty()).collect()
+}
+
+fn first_name(path: &str) -> String {
+    path.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()
+}
+
+fn impurities(file: &str, text: &str) -> Vec<String> {
+    if SHELLS.contains(&file) {
+        return Vec::new();
+    }
+    let code = without_comments(without_tests(text));
+    IMPURE
+        .iter()
+        .filter(|word| code.contains(**word))
+        .map(|word| format!("{file} mentions {word}"))
+        .collect()
+}
+
+/// A file's text up to its tests, which may do what they like.
+fn without_tests(text: &str) -> &str {
+    text.split("#[cfg(test)]").next().unwrap_or(text)
+}
+
+fn without_comments(text: &str) -> String {
+    let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+    code.collect::<Vec<_>>().join("\n")
+}
