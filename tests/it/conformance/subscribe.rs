@@ -1,7 +1,9 @@
 //! Subscriptions: confirmations, their end, names, bounds (PROTOCOL.md sections 1.9, 2.1 and 2.3).
 
 use super::{no_code_error, plain_server, subscription_succeeded, three_apps};
-use crate::harness::{Answer, Client, Frame, Process, Raw, Receiver, client_text, config, webhook};
+use crate::harness::{
+    Answer, Client, Frame, Process, Raw, Receiver, client_text, config, eventually, upgrade_request, webhook,
+};
 
 #[tokio::test]
 async fn a_public_channel_is_confirmed() {
@@ -226,4 +228,66 @@ async fn no_confirmation_and_no_event_waits_for_an_endpoint_that_hangs() {
     }
     client.expect_nothing().await;
     assert_eq!(receiver.requests().len(), 1);
+}
+
+#[tokio::test]
+async fn subscribes_and_unsubscribes_in_one_packet_take_effect_in_their_order() {
+    let server = plain_server();
+    let mut client = Raw::client(server.port).await;
+    let subscribe = client_text(r#"{"event":"pusher:subscribe","data":{"channel":"news"}}"#);
+    let unsubscribe = client_text(r#"{"event":"pusher:unsubscribe","data":{"channel":"news"}}"#);
+    let mut bytes = [subscribe.clone(), unsubscribe].concat().repeat(100);
+    bytes.extend(subscribe);
+    client.send(&bytes).await;
+    for _ in 0..101 {
+        client.expect(&subscription_succeeded("news")).await;
+    }
+    let counts = server
+        .api()
+        .get("/channels/news", &[("info", "subscription_count")])
+        .await;
+    assert_eq!(counts.body, r#"{"occupied":true,"subscription_count":1}"#);
+    server.api().trigger("news", "e", "x").await;
+    client.expect(r#"{"event":"e","data":"x","channel":"news"}"#).await;
+}
+
+#[tokio::test]
+async fn a_client_event_right_behind_its_subscribe_is_sent() {
+    let server = plain_server();
+    let mut other = server.client().await;
+    other.subscribe("private-room").await;
+    let mut client = server.client().await;
+    let subscribe = client.subscription("private-room", None);
+    client.send(&subscribe).await;
+    client
+        .send(r#"{"event":"client-x","channel":"private-room","data":"1"}"#)
+        .await;
+    client.expect(&subscription_succeeded("private-room")).await;
+    other
+        .expect(r#"{"event":"client-x","data":"1","channel":"private-room"}"#)
+        .await;
+    client.expect_nothing().await;
+}
+
+#[tokio::test]
+async fn clients_that_are_lost_before_their_confirmation_leave_no_channel() {
+    let server = plain_server();
+    for at in 0..100 {
+        let mut client = Raw::connect(server.port).await;
+        let mut bytes = upgrade_request("/app/app-key", "").into_bytes();
+        let channel = format!("c{}", at % 10);
+        let text = format!(r#"{{"event":"pusher:subscribe","data":{{"channel":"{channel}"}}}}"#);
+        bytes.extend(client_text(&text));
+        client.send(&bytes).await;
+        if at % 2 == 0 {
+            client.reset();
+        }
+    }
+    let api = server.api();
+    eventually("no channel to be left", || async {
+        api.get("/channels", &[]).await.body == r#"{"channels":{}}"#
+    })
+    .await;
+    let log = server.log();
+    assert!(!log.contains("WARN") && !log.contains("ERROR"), "{log}");
 }
