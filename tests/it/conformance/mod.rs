@@ -7,6 +7,7 @@ mod drain;
 mod frames;
 mod handshake;
 mod http_auth;
+mod http_batch;
 mod http_channels;
 mod http_events;
 mod http_misc;

@@ -100,7 +100,7 @@ impl Client {
     pub async fn next_json(&mut self) -> serde_json::Value {
         match self.next().await {
             Frame::Text(text) => serde_json::from_str(&text).expect("JSON"),
-            other => panic!("not a text: {other:?}"),
+            other @ (Frame::Ping | Frame::Pong(_) | Frame::Close(..) | Frame::End) => panic!("not a text: {other:?}"),
         }
     }
 
