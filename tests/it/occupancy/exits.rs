@@ -221,3 +221,39 @@ async fn a_connection_that_upgrades_during_a_drain_does_not_hold_it_up() {
     expect_left(&receiver).await;
     expect_end(&mut server).await;
 }
+
+#[tokio::test]
+async fn a_drain_ends_at_its_timeout_and_says_what_is_not_answered() {
+    let (mut server, receiver) = start("server: {drain_timeout: 1s}").await;
+    let _client = joined(&server).await;
+    receiver.expect(&JOINED).await;
+    receiver.answer(Answer::Hang);
+    server.signal("TERM");
+    expect_end(&mut server).await;
+    let log = server.log();
+    assert!(
+        log.contains("the drain timeout is over, 3 webhook events are not answered"),
+        "{log}"
+    );
+}
+
+#[tokio::test]
+async fn a_second_signal_ends_a_drain_at_once() {
+    let (mut server, receiver) = start("").await;
+    let mut client = joined(&server).await;
+    receiver.expect(&JOINED).await;
+    receiver.answer(Answer::Hang);
+    server.signal("TERM");
+    while client.next().await != Frame::End {}
+    let before = receiver.events().len();
+    eventually("a request of the drain", || async {
+        before < receiver.requests().len()
+    })
+    .await;
+    server.signal("INT");
+    let deadline = Instant::now() + Duration::from_secs(3);
+    while server.exit_code().is_none() && Instant::now() < deadline {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!(server.exit_code(), Some(1), "{}", server.log());
+}
