@@ -124,11 +124,7 @@ impl Floor {
         }
         let mut trigger = connect(port).await;
         trigger.write_all(frame).await.expect("the floor reads");
-        Self {
-            child,
-            trigger,
-            sinks,
-        }
+        Self { child, trigger, sinks }
     }
 
     /// The CPU seconds that the measurement's frames cost it, each of so many bytes.
@@ -163,7 +159,9 @@ fn be_the_floor(threads: usize) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let port = listener.local_addr().expect("it listens").port();
     let mut out = std::io::stdout();
-    out.write_all(&port.to_be_bytes()).and_then(|()| out.flush()).expect("the bench reads");
+    out.write_all(&port.to_be_bytes())
+        .and_then(|()| out.flush())
+        .expect("the bench reads");
     let accept = || {
         let (socket, _) = listener.accept().expect("the bench connects");
         socket.set_nodelay(true).expect("a TCP socket");

@@ -20,11 +20,18 @@ const WARM_UP: usize = 20;
 fn main() -> ExitCode {
     harness::raise_open_files();
     let (together, apart) = on_one_thread(async {
-        (measure(|_| "idle".into()).await, measure(|at| format!("idle-{at}")).await)
+        (
+            measure(|_| "idle".into()).await,
+            measure(|at| format!("idle-{at}")).await,
+        )
     });
     println!("{together} bytes per idle subscribed connection");
     println!("{apart} bytes when each is in a channel of its own (for information)");
-    if together <= BYTES_MAX { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if together <= BYTES_MAX {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }
 
 /// The bytes per connection, each subscribed to a channel by its number.

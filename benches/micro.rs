@@ -17,9 +17,7 @@ use divan::Bencher;
 use vacancy::{
     channel::{Roster, WorkerId},
     domain::{AppKey, ChannelName, Member, Now, SocketId},
-    ledger::{
-        CutLimits, Edge, Event, EventBody, Key, Numbers, Occupancy, Request, RequestId, cut,
-    },
+    ledger::{CutLimits, Edge, Event, EventBody, Key, Numbers, Occupancy, Request, RequestId, cut},
     protocol::{ClientMessage, ServerMessage, frame},
     signature::{
         SigningKey,
@@ -30,8 +28,7 @@ use vacancy::{
 };
 
 const SUBSCRIBE: &str = r#"{"event":"pusher:subscribe","data":{"channel":"private-orders","auth":"app-key:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"}}"#;
-const CLIENT_EVENT: &str =
-    r#"{"event":"client-typing","channel":"private-orders","data":{"text":"hello, world"}}"#;
+const CLIENT_EVENT: &str = r#"{"event":"client-typing","channel":"private-orders","data":{"text":"hello, world"}}"#;
 const LEN: [usize; 2] = [64, 1_024];
 
 fn main() {
@@ -52,7 +49,11 @@ fn channel(name: &str) -> ChannelName {
 
 fn event(name: &str) -> Event {
     let key = Key::Channel(channel(name));
-    let body = EventBody::State { key, occupied: true, seq: 1 };
+    let body = EventBody::State {
+        key,
+        occupied: true,
+        seq: 1,
+    };
     Event { body, at_ms: 1 }
 }
 
@@ -115,8 +116,7 @@ fn verify_subscription(bencher: Bencher<'_, '_>) {
     let signed = format!("{socket_id}:{channel}");
     let auth = format!("{key}:{}", signing.sign_hex(&[signed.as_bytes()]));
     bencher.bench(|| {
-        subscription::verify(&key, &signing, socket_id, &channel, None, black_box(&auth))
-            .expect("it is signed")
+        subscription::verify(&key, &signing, socket_id, &channel, None, black_box(&auth)).expect("it is signed");
     });
 }
 
@@ -161,8 +161,15 @@ fn roster_join_and_leave(bencher: Bencher<'_, '_>, with_users: bool) {
 fn occupancy_enter_and_leave(bencher: Bencher<'_, '_>) {
     let mut occupancy = Occupancy::new(Duration::ZERO);
     let mut numbers = Numbers::new();
-    let at = Now { instant: Instant::now(), wall_ms: 1_700_000_000_000 };
-    let edge = |entered| Edge { key: Key::Channel(channel("orders")), entered, at };
+    let at = Now {
+        instant: Instant::now(),
+        wall_ms: 1_700_000_000_000,
+    };
+    let edge = |entered| Edge {
+        key: Key::Channel(channel("orders")),
+        entered,
+        at,
+    };
     let [enter, leave] = [true, false].map(edge);
     let mut told = Vec::new();
     bencher.bench_local(move || {
@@ -177,7 +184,10 @@ fn occupancy_enter_and_leave(bencher: Bencher<'_, '_>) {
 #[divan::bench(args = [1, 100])]
 fn cut_queue(bencher: Bencher<'_, '_>, events: usize) {
     let queue: Vec<Event> = (0..events).map(|at| event(&format!("orders-{at}"))).collect();
-    let limits = CutLimits { events_max: 100, body_bytes_max: 1_048_576 };
+    let limits = CutLimits {
+        events_max: 100,
+        body_bytes_max: 1_048_576,
+    };
     bencher.bench(|| cut(black_box(&queue), limits));
 }
 

@@ -42,7 +42,12 @@ fn main() -> ExitCode {
                 let p99_ms = measure(stuck).await;
                 if stuck { &mut with } else { &mut without }.push(p99_ms);
             }
-            println!("pair {}: p99 {:.2} ms with, {:.2} ms without", pair + 1, with[pair], without[pair]);
+            println!(
+                "pair {}: p99 {:.2} ms with, {:.2} ms without",
+                pair + 1,
+                with[pair],
+                without[pair]
+            );
         }
     });
     let least = |all: &[f64]| all.iter().copied().fold(f64::INFINITY, f64::min);
@@ -52,7 +57,11 @@ fn main() -> ExitCode {
     println!("  {with:.2} ms ({with_median:.2}) with a client that stopped reading");
     println!("  {without:.2} ms ({without_median:.2}) without it");
     let allowed = (1.2 * without).max(without + 5.0);
-    if with <= allowed { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if with <= allowed {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }
 
 /// The p99 in milliseconds from a publish to its receipt by a subscriber.
@@ -93,7 +102,11 @@ async fn measure(with_stuck: bool) -> f64 {
             receipt.at.duration_since(sent_at[event])
         })
         .collect();
-    assert_eq!(latencies.len(), EVENTS * SUBSCRIBERS, "every subscriber gets every event");
+    assert_eq!(
+        latencies.len(),
+        EVENTS * SUBSCRIBERS,
+        "every subscriber gets every event"
+    );
     latencies.sort_unstable();
     latencies[latencies.len() * 99 / 100].as_secs_f64() * 1e3
 }

@@ -42,7 +42,8 @@ struct Received {
 struct Count {
     bytes: u64,
     target: u64,
-    frame_len: u64,
+    /// Receipts are kept when it is known.
+    frame_len: Option<u64>,
     receipts: Vec<Receipt>,
 }
 
@@ -64,12 +65,13 @@ impl Load {
 
     /// Counts what a socket receives from here on.
     pub fn count(&mut self, socket: TcpStream) {
-        self.tasks.push(tokio::task::spawn_local(count(socket, Rc::clone(&self.received))));
+        self.tasks
+            .push(tokio::task::spawn_local(count(socket, Rc::clone(&self.received))));
     }
 
     /// From here on a receipt is kept of each frame, all of which are of one length.
     pub fn keep_receipts(&self, frame_len: usize) {
-        self.received.count.borrow_mut().frame_len = frame_len as u64;
+        self.received.count.borrow_mut().frame_len = Some(frame_len as u64);
     }
 
     /// The receipts of all clients.
@@ -116,9 +118,9 @@ async fn count(socket: TcpStream, received: Rc<Received>) {
 impl Received {
     fn add(&self, read: u64, own_bytes: &mut u64) {
         let mut count = self.count.borrow_mut();
-        if 0 < count.frame_len {
+        if let Some(frame_len) = count.frame_len {
             let at = Instant::now();
-            let frames = (*own_bytes / count.frame_len)..((*own_bytes + read) / count.frame_len);
+            let frames = (*own_bytes / frame_len)..((*own_bytes + read) / frame_len);
             count.receipts.extend(frames.map(|frame| Receipt { frame, at }));
             *own_bytes += read;
         }
@@ -166,7 +168,11 @@ pub async fn read_to(socket: &mut TcpStream, end: &[u8]) -> Vec<u8> {
     while !read.ends_with(end) {
         let next = tokio::time::timeout(ANSWER_TIMEOUT, socket.read_buf(&mut read)).await;
         let count = next.ok().and_then(Result::ok).filter(|count| 0 < *count);
-        assert!(count.is_some(), "nothing more came after: {}", String::from_utf8_lossy(&read));
+        assert!(
+            count.is_some(),
+            "nothing more came after: {}",
+            String::from_utf8_lossy(&read)
+        );
     }
     read
 }

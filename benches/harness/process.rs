@@ -46,7 +46,14 @@ pub fn resident_bytes(pid: u32) -> u64 {
     let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup"));
     let status = || fs::read_to_string(format!("/proc/{pid}/status"));
     let text = rollup.or_else(|_| status()).expect("the process lives");
-    let line = text.lines().find_map(|line| line.strip_prefix("Rss:").or_else(|| line.strip_prefix("VmRSS:")));
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix("Rss:").or_else(|| line.strip_prefix("VmRSS:")));
     let kilobytes = line.and_then(|line| line.trim().strip_suffix("kB"));
-    kilobytes.expect("a line in kB").trim().parse::<u64>().expect("a number") * 1_024
+    kilobytes
+        .expect("a line in kB")
+        .trim()
+        .parse::<u64>()
+        .expect("a number")
+        * 1_024
 }

@@ -18,12 +18,16 @@ pub struct Publisher {
 impl Publisher {
     /// Signs an event of `data_len` bytes of data for a channel. The signature holds for ten minutes.
     pub async fn new(port: u16, channel: &str, data_len: usize) -> Self {
-        let socket = TcpStream::connect(("127.0.0.1", port)).await.expect("the server accepts");
+        let socket = TcpStream::connect(("127.0.0.1", port))
+            .await
+            .expect("the server accepts");
         socket.set_nodelay(true).expect("a TCP socket");
         let data = "x".repeat(data_len);
         let body = serde_json::json!({ "name": "bench", "channel": channel, "data": data }).to_string();
         let path = format!("/apps/{APP_ID}/events");
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("after 1970");
+        let now = SystemTime::now()
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .expect("after 1970");
         let query = format!(
             "auth_key={KEY}&auth_timestamp={}&auth_version=1.0&body_md5={}",
             now.as_secs(),
@@ -46,6 +50,10 @@ impl Publisher {
     pub async fn publish(&mut self) {
         self.socket.write_all(&self.request).await.expect("the server reads");
         let answer = read_to(&mut self.socket, b"\r\n\r\n{}").await;
-        assert!(answer.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&answer));
+        assert!(
+            answer.starts_with(b"HTTP/1.1 200"),
+            "{}",
+            String::from_utf8_lossy(&answer)
+        );
     }
 }

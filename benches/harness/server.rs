@@ -72,7 +72,9 @@ pub fn raise_open_files() {
     let Some(hard) = line.and_then(|line| line.split_whitespace().nth(1)) else {
         return;
     };
-    let raised = Command::new("prlimit").args(["--pid", &pid, &format!("--nofile={hard}:{hard}")]).status();
+    let raised = Command::new("prlimit")
+        .args(["--pid", &pid, &format!("--nofile={hard}:{hard}")])
+        .status();
     if !raised.is_ok_and(|status| status.success()) {
         eprintln!("the limit of open files stays as it is: prlimit (util-linux) does not run");
     }
