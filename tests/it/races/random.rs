@@ -179,7 +179,7 @@ fn sixty_four_clients_on_one_channel_with_a_delay_of_3_s() {
     run(async {
         let rig = Rig::start("3s").await;
         // All are away for a little less than the delay, for about the delay, and for longer.
-        let race = Run::new(&rig, 12, &[(2_000, 4_900), (7_000, 10_150), (13_000, 16_500)]);
+        let race = Run::new(&rig, 6, &[(2_000, 4_900), (7_000, 10_150), (13_000, 16_500)]);
         join_all((0..64).map(|seed| race.clone().client(seed))).await;
         let events = rig.expect_nothing_left(Duration::from_secs(15)).await;
         println!(
