@@ -206,7 +206,11 @@ impl Worker {
         }
         match self.engine.step(step, clock::now()) {
             Ok(done) => self.hand_out(done, windows),
-            Err(error) => log::error!("the ledger could not carry out a step: {error}"),
+            Err(error) => {
+                log::error!("the ledger could not carry out a step: {error}");
+                // The windows are not under way any more, whatever became of them.
+                self.hand_out(Done::default(), windows);
+            }
         }
     }
 
