@@ -73,6 +73,7 @@ fn milliseconds(span: Duration) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::Now;
 
     const fn ms(ms: u64) -> Duration {
         Duration::from_millis(ms)
@@ -80,7 +81,7 @@ mod tests {
 
     /// A heartbeat that pings after 60 s and waits 15 s, and the moment at which it starts.
     fn start() -> (Heartbeat, Instant) {
-        let now = Instant::now();
+        let now = Now::of_test().instant;
         (Heartbeat::new(ms(60_000), ms(15_000), now), now)
     }
 
@@ -129,7 +130,7 @@ mod tests {
 
     #[test]
     fn spans_count_in_milliseconds_up_to_49_days() {
-        let t0 = Instant::now();
+        let t0 = Now::of_test().instant;
         let mut heartbeat = Heartbeat::new(ms(1), Duration::MAX, t0);
         assert_eq!(heartbeat.poll(t0), Pulse::SleepUntil(t0 + ms(1)));
         assert_eq!(heartbeat.poll(t0 + ms(1)), Pulse::Ping);

@@ -1,6 +1,6 @@
 //! One client, from the upgrade of its socket to the end.
 //!
-//! [`upgrade`] checks the handshake and takes the socket over; a [`Connection`] actor reads frames
+//! [`Upgrader`] checks the handshake and takes the socket over; a [`Connection`] actor reads frames
 //! and carries out what the pure [`Session`] decides; [`Socket`] bounds what waits to be written.
 
 #[expect(clippy::module_inception, reason = "the actor bears the name of its module")]

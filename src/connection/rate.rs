@@ -66,6 +66,7 @@ impl TokenBucket {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::Now;
 
     const fn ns(ns: u64) -> Duration {
         Duration::from_nanos(ns)
@@ -78,13 +79,13 @@ mod tests {
 
     #[test]
     fn a_full_bucket_gives_its_capacity_at_once() {
-        let t0 = Instant::now();
+        let t0 = Now::of_test().instant;
         assert_eq!(drain(&mut TokenBucket::new(10, 3, t0), t0), 10);
     }
 
     #[test]
     fn an_empty_bucket_gains_its_rate_in_a_second() {
-        let t0 = Instant::now();
+        let t0 = Now::of_test().instant;
         let mut bucket = TokenBucket::new(10, 4, t0);
         drain(&mut bucket, t0);
         assert_eq!(drain(&mut bucket, t0 + ns(249_999_999)), 0);
@@ -95,7 +96,7 @@ mod tests {
 
     #[test]
     fn a_bucket_never_holds_more_than_its_capacity() {
-        let t0 = Instant::now();
+        let t0 = Now::of_test().instant;
         let mut bucket = TokenBucket::new(5, 10, t0);
         assert_eq!(drain(&mut bucket, t0 + ns(60_000_000_000)), 5);
         assert_eq!(drain(&mut bucket, t0 + ns(3_600_000_000_000)), 5);
@@ -103,7 +104,7 @@ mod tests {
 
     #[test]
     fn polling_often_with_an_odd_rate_loses_and_gains_nothing() {
-        let t0 = Instant::now();
+        let t0 = Now::of_test().instant;
         let mut bucket = TokenBucket::new(1, 7, t0);
         let mut taken = 0;
         for step in 0..=100_003 {
@@ -115,7 +116,7 @@ mod tests {
 
     #[test]
     fn a_bucket_tells_when_the_next_token_is_there() {
-        let t0 = Instant::now();
+        let t0 = Now::of_test().instant;
         let mut bucket = TokenBucket::new(2, 3, t0);
         assert_eq!(bucket.ready_at(t0), t0);
         assert!(bucket.take(t0));
@@ -130,7 +131,7 @@ mod tests {
 
     #[test]
     fn a_clock_that_goes_back_gives_nothing() {
-        let t0 = Instant::now();
+        let t0 = Now::of_test().instant;
         let t1 = t0 + ns(1_000_000_000);
         let mut bucket = TokenBucket::new(1, 1, t1);
         assert!(bucket.take(t1));
@@ -141,7 +142,7 @@ mod tests {
 
     #[test]
     fn zeros_count_as_one() {
-        let t0 = Instant::now();
+        let t0 = Now::of_test().instant;
         let mut bucket = TokenBucket::new(0, 0, t0);
         assert_eq!(drain(&mut bucket, t0), 1);
         assert_eq!(bucket.ready_at(t0), t0 + ns(1_000_000_000));
@@ -149,7 +150,7 @@ mod tests {
 
     #[test]
     fn the_largest_numbers_do_not_overflow() {
-        let t0 = Instant::now();
+        let t0 = Now::of_test().instant;
         let mut bucket = TokenBucket::new(u32::MAX, u32::MAX, t0);
         assert!(bucket.take(t0));
         assert_eq!(bucket.ready_at(t0 + ns(u64::MAX / 8)), t0 + ns(u64::MAX / 8));

@@ -2,7 +2,7 @@
 //!
 //! One trait; an engine behind it decides and stores in one atomic step, so that there is no
 //! moment at which a channel's new state exists without the event that tells of it (DESIGN.md
-//! section 5). The rules are pure: [`Occupancy`] decides, [`Outbox`] queues, [`cut`] makes
+//! section 5). The rules are pure: [`Occupancy`] decides, [`Outbox`] queues, [`cut()`] makes
 //! requests. [`Memory`] is the engine that keeps nothing over a restart, [`spawn`] the thread that
 //! an engine runs on.
 

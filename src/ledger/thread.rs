@@ -206,7 +206,11 @@ impl Worker {
         }
         match self.engine.step(step, clock::now()) {
             Ok(done) => self.hand_out(done, windows),
-            Err(error) => log::error!("the ledger could not carry out a step: {error}"),
+            Err(error) => {
+                log::error!("the ledger could not carry out a step: {error}");
+                // The windows are not under way any more, whatever became of them.
+                self.hand_out(Done::default(), windows);
+            }
         }
     }
 
@@ -233,5 +237,133 @@ impl Worker {
                 results.do_send(step_done);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::{
+        domain::{EndpointId, Now},
+        ledger::{AppRules, Outcome, RequestId},
+    };
+
+    /// An engine that writes down its steps: `c` a control, `a` an answer, `w` a window.
+    struct Recorder {
+        steps: mpsc::Sender<String>,
+        retry_in: Option<Duration>,
+    }
+
+    impl Ledger for Recorder {
+        fn step(&mut self, step: Step, now: Now) -> Result<Done, LedgerError> {
+            let counts = [
+                ("c", step.controls.len()),
+                ("a", step.answers.len()),
+                ("w", step.windows.len()),
+            ];
+            let _ = self
+                .steps
+                .send(counts.map(|(letter, count)| letter.repeat(count)).concat());
+            Ok(Done {
+                requests: Vec::new(),
+                due: step.windows.into_iter().map(|window| (window.app, None)).collect(),
+                retry_at: self.retry_in.take().map(|wait| now.instant + wait),
+            })
+        }
+
+        fn read(&self, _: &Query) -> Result<View, LedgerError> {
+            Ok(View::Unanswered(7))
+        }
+    }
+
+    fn start(retry_in: Option<Duration>) -> (LedgerThread, mpsc::Receiver<String>) {
+        let (steps, recorded) = mpsc::channel();
+        let thread = spawn(Box::new(Recorder { steps, retry_in })).expect("a thread");
+        (thread, recorded)
+    }
+
+    fn app() -> AppId {
+        "1".parse().expect("valid")
+    }
+
+    fn answer() -> Command {
+        let endpoint: EndpointId = "e".parse().expect("valid");
+        Command::Answer(Answer {
+            app: app(),
+            endpoint,
+            request: RequestId(1),
+            outcome: Outcome::Delivered,
+        })
+    }
+
+    fn window() -> Command {
+        Command::Window(Window {
+            app: app(),
+            observed: Vec::new(),
+            until: clock::now(),
+        })
+    }
+
+    fn control() -> Command {
+        Command::Control(Control::AddApp(AppRules {
+            id: app(),
+            vacated_delay: Duration::ZERO,
+            endpoints: Vec::new(),
+        }))
+    }
+
+    #[track_caller]
+    fn check(commands: Vec<Command>, want: &[&str]) {
+        let (steps, recorded) = mpsc::channel();
+        let mut worker = Worker::new(Box::new(Recorder { steps, retry_in: None }));
+        assert!(worker.carry_out(commands));
+        assert_eq!(recorded.try_iter().collect::<Vec<_>>(), want);
+    }
+
+    #[test]
+    fn what_came_before_a_control_is_carried_out_before_it() {
+        check(vec![window(), answer(), window()], &["aww"]);
+        check(vec![control(), control(), answer(), window()], &["ccaw"]);
+        check(vec![window(), control(), window()], &["w", "cw"]);
+        check(vec![answer(), control(), control()], &["a", "cc"]);
+        check(Vec::new(), &[""]);
+    }
+
+    #[test]
+    fn what_was_sent_before_a_stop_is_carried_out() {
+        let (thread, recorded) = start(None);
+        let handle = thread.handle();
+        for _ in 0..3_000 {
+            handle.send(window());
+        }
+        thread.stop();
+        handle.send(window());
+        assert_eq!(recorded.iter().collect::<String>().len(), 3_000);
+    }
+
+    #[test]
+    fn a_retry_is_woken_for_though_nothing_is_sent() {
+        let (thread, recorded) = start(Some(Duration::from_millis(30)));
+        let from = clock::now().instant;
+        thread.handle().send(answer());
+        assert_eq!(recorded.recv().as_deref(), Ok("a"));
+        assert_eq!(recorded.recv().as_deref(), Ok(""));
+        assert!(Duration::from_millis(30) <= clock::now().instant - from);
+        thread.stop();
+        assert_eq!(recorded.iter().collect::<String>(), "");
+    }
+
+    #[actix_rt::test]
+    async fn a_question_is_answered_until_the_thread_has_stopped() {
+        let (thread, _recorded) = start(None);
+        let handle = thread.handle();
+        assert_eq!(handle.read(Query::Unanswered).await.ok(), Some(View::Unanswered(7)));
+        thread.stop();
+        assert!(matches!(
+            handle.read(Query::Unanswered).await,
+            Err(LedgerError::Stopped)
+        ));
     }
 }

@@ -98,7 +98,7 @@ fn laravel_echo() {
 
 #[test]
 fn pusher_for_node() {
-    check_node("pusher_server.mjs", 12);
+    check_node("pusher_server.mjs", 16);
 }
 
 #[test]

@@ -4,7 +4,10 @@ use std::time::{Duration, Instant};
 
 use tokio::time::sleep;
 
-use crate::harness::{Answer, Client, Frame, Process, Raw, Receiver, config, upgrade_request, webhook, within};
+use super::told_in_any_order;
+use crate::harness::{
+    Answer, Client, Frame, Process, Raw, Receiver, client_text, config, upgrade_request, webhook, within,
+};
 
 const READY: &[u8] = b"GET /ready HTTP/1.1\r\nHost: x\r\n\r\n";
 
@@ -71,9 +74,7 @@ async fn what_was_told_occupied_is_told_vacated_and_delivered_before_the_end() {
     client.subscribe_as("presence-b", Some("7")).await;
     client.subscribe("pending").await;
     client.unsubscribe("pending").await;
-    receiver
-        .expect(&["+a", "+presence-b", "+presence-b/7", "+pending"])
-        .await;
+    told_in_any_order(&receiver, &["+a", "+presence-b", "+presence-b/7", "+pending"]).await;
     server.signal("TERM");
     assert_eq!(ended(&mut server).await, 0);
     let mut vacated = receiver.events().split_off(4);
@@ -162,4 +163,39 @@ async fn clients_that_neither_read_nor_close_do_not_hold_a_drain_up() {
     server.signal("TERM");
     assert_eq!(ended(&mut server).await, 0);
     assert_eq!(deaf.drain().await, [going_away()]);
+}
+
+#[tokio::test]
+async fn who_connects_on_an_open_connection_while_it_drains_is_sent_away_and_leaves_no_trace() {
+    let receiver = Receiver::start().await;
+    receiver.answer(Answer::Status(500));
+    let mut server = Process::start(&config("", &webhook(&receiver.url())));
+    let mut client = server.client().await;
+    client.subscribe("news").await;
+    receiver.expect_requests(1).await;
+    let mut late = Raw::connect(server.port).await;
+    late.send(READY).await;
+    assert_eq!(late.response().await.status, 200);
+
+    server.signal("TERM");
+    assert_eq!(client.next().await, going_away());
+    // The next attempt comes long after every client was closed.
+    receiver.expect_requests(2).await;
+    let mut bytes = upgrade_request("/app/app-key?protocol=7", "").into_bytes();
+    bytes.extend(client_text(r#"{"event":"pusher:subscribe","data":{"channel":"late"}}"#));
+    late.send(&bytes).await;
+    assert_eq!(late.response().await.status, 101);
+    let frames = late.drain().await;
+    assert_eq!(frames.last(), Some(&going_away()), "{frames:?}");
+
+    receiver.answer(Answer::Status(200));
+    assert_eq!(ended(&mut server).await, 0);
+    let events = receiver.events();
+    let of = |channel: &str| {
+        let mut events = events.clone();
+        events.retain(|event| event.ends_with(channel));
+        events
+    };
+    assert_eq!(of("news"), ["+news", "-news"]);
+    assert!(of("late").is_empty() || of("late") == ["+late", "-late"], "{events:?}");
 }

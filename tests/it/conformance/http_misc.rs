@@ -1,10 +1,9 @@
-//! What is common to all of the HTTP side: connections, CORS, paths, methods, sizes, health; and the
-//! told list, which is ours (DESIGN.md section 5).
+//! What is common to all of the HTTP side: connections, CORS, paths, methods, sizes, health.
 
 use serde_json::json;
 
 use super::plain_server;
-use crate::harness::{Process, Raw, Receiver, Response, config, eventually, now_s, signed_query, webhook};
+use crate::harness::{Process, Raw, Response, now_s, signed_query};
 
 /// A signed request of the test app on a connection that stays open.
 fn signed(method: &str, path: &str, body: &str) -> String {
@@ -238,128 +237,4 @@ async fn what_is_no_http_is_refused_and_the_server_lives_on() {
         assert_eq!(got.status, 400, "{bytes:?}");
     }
     assert_eq!(server.api().raw("GET", "/live", "").await.status, 200);
-}
-
-#[tokio::test]
-async fn the_told_list_has_what_was_told_occupied_and_keeps_it_while_pending() {
-    let receiver = Receiver::start().await;
-    let server = Process::start(&config("webhooks: {vacated_delay: 1h}", &webhook(&receiver.url())));
-    let api = server.api();
-    let empty = api.get("/occupancy", &[]).await;
-    assert_eq!(
-        (empty.status, empty.body.as_str()),
-        (200, r#"{"channels":{},"next":null}"#)
-    );
-    let before_ms = now_s() * 1_000;
-    let mut client = server.client().await;
-    client.subscribe("news").await;
-    client.subscribe_as("presence-room", Some("7")).await;
-    receiver.expect(&["+news", "+presence-room", "+presence-room/7"]).await;
-
-    let list = api.get("/occupancy", &[]).await.json();
-    let told = &list["channels"]["news"];
-    let (seq, since_ms) = (
-        told["seq"].as_u64().expect("a number"),
-        told["since_ms"].as_u64().expect("a number"),
-    );
-    assert!(
-        before_ms <= seq && before_ms <= since_ms && since_ms <= (now_s() + 1) * 1_000,
-        "{list}"
-    );
-    assert_eq!(list["channels"].as_object().expect("an object").len(), 2);
-
-    client.close().await;
-    eventually("no channel to be occupied", || async {
-        api.get("/channels", &[]).await.body == r#"{"channels":{}}"#
-    })
-    .await;
-    let got = api.get("/occupancy/news", &[]).await;
-    let want = format!(r#"{{"occupied":true,"seq":{seq},"since_ms":{since_ms},"users":{{}}}}"#);
-    assert_eq!(
-        (got.status, got.json()),
-        (200, serde_json::from_str(&want).expect("JSON"))
-    );
-    let room = api.get("/occupancy/presence-room", &[]).await.json();
-    assert_eq!(room["occupied"], true);
-    let user = &room["users"]["7"];
-    assert!(before_ms <= user["seq"].as_u64().expect("a number"), "{room}");
-    assert!(before_ms <= user["since_ms"].as_u64().expect("a number"), "{room}");
-    let nobody = api.get("/occupancy/nobody", &[]).await;
-    assert_eq!(nobody.json(), json!({ "occupied": false, "users": {} }));
-}
-
-#[tokio::test]
-async fn the_told_list_forgets_what_was_told_vacated() {
-    let receiver = Receiver::start().await;
-    let server = Process::start(&config("webhooks: {vacated_delay: 0s}", &webhook(&receiver.url())));
-    let mut client = server.client().await;
-    client.subscribe("news").await;
-    client.unsubscribe("news").await;
-    receiver.expect(&["+news", "-news"]).await;
-    let list = server.api().get("/occupancy", &[]).await;
-    assert_eq!(list.body, r#"{"channels":{},"next":null}"#);
-    let first = &receiver.requests()[0];
-    assert!(first.body.contains("channel_occupied"), "{}", first.body);
-}
-
-#[tokio::test]
-async fn the_told_list_comes_in_pages_by_name() {
-    let receiver = Receiver::start().await;
-    let server = Process::start(&config("", &webhook(&receiver.url())));
-    let api = server.api();
-    let mut client = server.client().await;
-    for name in ["b3", "a", "b1", "c", "b2"] {
-        client.subscribe(name).await;
-    }
-    receiver.expect(&["+b3", "+a", "+b1", "+c", "+b2"]).await;
-    let names = async |parameters: &[(&str, &str)]| {
-        let page = api.get("/occupancy", parameters).await.json();
-        let names: Vec<String> = page["channels"]
-            .as_object()
-            .expect("an object")
-            .keys()
-            .cloned()
-            .collect();
-        (names.join(" "), page["next"].clone())
-    };
-    assert_eq!(names(&[]).await, ("a b1 b2 b3 c".into(), json!(null)));
-    assert_eq!(names(&[("limit", "2")]).await, ("a b1".into(), json!("b1")));
-    assert_eq!(
-        names(&[("after", "b1"), ("limit", "2")]).await,
-        ("b2 b3".into(), json!("b3"))
-    );
-    assert_eq!(
-        names(&[("after", "b3"), ("limit", "2")]).await,
-        ("c".into(), json!(null))
-    );
-    assert_eq!(names(&[("limit", "5")]).await, ("a b1 b2 b3 c".into(), json!(null)));
-    assert_eq!(
-        names(&[("filter_by_prefix", "b"), ("limit", "2")]).await,
-        ("b1 b2".into(), json!("b2"))
-    );
-    assert_eq!(
-        names(&[("after", "b2"), ("filter_by_prefix", "b"), ("limit", "2")]).await,
-        ("b3".into(), json!(null))
-    );
-    assert_eq!(names(&[("after", "zzz")]).await, (String::new(), json!(null)));
-    for bad in ["0", "1001", "-1", "x", ""] {
-        let got = api.get("/occupancy", &[("limit", bad)]).await;
-        let want = format!("limit should be a number from 1 to 1000, not {bad:?}\n");
-        assert_eq!((got.status, got.body), (400, want));
-    }
-    let got = api.get("/occupancy/a%20b", &[]).await;
-    assert_eq!(got.status, 400);
-}
-
-#[tokio::test]
-async fn the_told_list_is_signed_like_the_rest() {
-    let server = plain_server();
-    for path in ["/apps/1/occupancy", "/apps/1/occupancy/a"] {
-        let got = server.api().raw("GET", path, "").await;
-        assert_eq!(
-            (got.status, got.body.as_str()),
-            (401, "Missing parameter: auth_key\n"),
-            "{path}"
-        );
-    }
 }

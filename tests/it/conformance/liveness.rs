@@ -121,13 +121,8 @@ async fn a_dead_peer_leaves_its_channels() {
 
 #[tokio::test]
 async fn any_frame_is_a_sign_of_life() {
-    for sign in [
-        client_frame(0x8A, b""),
-        client_frame(0x89, b"tick"),
-        client_text(r#"{"event":"pusher:pong","data":{}}"#),
-        client_text("not even JSON"),
-    ] {
-        let server = impatient_server();
+    let server = impatient_server();
+    let stays = async |sign: Vec<u8>| {
         let mut client = Raw::client(server.port).await;
         let until = Instant::now() + 3 * (PING_AFTER + PONG_TIMEOUT);
         while Instant::now() < until {
@@ -138,7 +133,13 @@ async fn any_frame_is_a_sign_of_life() {
         client.send(&client_frame(0x88, &[0x03, 0xE8])).await;
         let end = client.drain().await.pop();
         assert_eq!(end, Some(Frame::Close(1000, String::new())), "{sign:?}");
-    }
+    };
+    tokio::join!(
+        stays(client_frame(0x8A, b"")),
+        stays(client_frame(0x89, b"tick")),
+        stays(client_text(r#"{"event":"pusher:pong","data":{}}"#)),
+        stays(client_text("not even JSON")),
+    );
 }
 
 #[tokio::test]

@@ -7,16 +7,19 @@ mod drain;
 mod frames;
 mod handshake;
 mod http_auth;
+mod http_batch;
 mod http_channels;
 mod http_events;
 mod http_misc;
+mod http_occupancy;
 mod liveness;
 mod presence;
 mod readme_walk;
 mod slow_reader;
 mod subscribe;
+mod subscribe_auth;
 
-use super::harness::Process;
+use super::harness::{Process, Receiver, eventually};
 
 /// A server of one app without webhooks, all settings at their defaults.
 fn plain_server() -> Process {
@@ -34,4 +37,28 @@ apps:
   - {id: "3", key: off-key, secret: off-secret, enabled: false}
 "#,
     )
+}
+
+/// Waits until exactly these events were received; order is only promised within a channel.
+async fn told_in_any_order(receiver: &Receiver, want: &[&str]) {
+    let what = format!("the webhooks {want:?}");
+    eventually(&what, || async { want.len() <= receiver.events().len() }).await;
+    let mut got = receiver.events();
+    got.sort_unstable();
+    let mut want = want.to_vec();
+    want.sort_unstable();
+    assert_eq!(got, want);
+}
+
+/// A refusal that leaves the connection open, as its literal frame.
+fn no_code_error(message: &str) -> String {
+    format!(
+        r#"{{"event":"pusher:error","data":{{"code":null,"message":{}}}}}"#,
+        serde_json::Value::from(message)
+    )
+}
+
+/// The confirmation of a public or private channel.
+fn subscription_succeeded(channel: &str) -> String {
+    format!(r#"{{"event":"pusher_internal:subscription_succeeded","data":"{{}}","channel":"{channel}"}}"#)
 }

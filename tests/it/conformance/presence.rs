@@ -181,6 +181,11 @@ async fn a_member_is_removed_on_unsubscribe_close_reset_and_a_broken_frame() {
     leaver.send(&[0xFF, 0xFF]).await;
     expect_removed(&mut watcher, "breaks").await;
     watcher.expect_nothing().await;
+    let log = server.log();
+    assert!(
+        !log.contains("WARN") && !log.contains("ERROR"),
+        "a client's end is no trouble:\n{log}"
+    );
 }
 
 #[tokio::test]
@@ -236,4 +241,25 @@ async fn user_ids_of_any_characters_are_escaped_in_json() {
     let added = watcher.next_json().await;
     let data: serde_json::Value = serde_json::from_str(added["data"].as_str().expect("a string")).expect("JSON");
     assert_eq!(data["user_id"], id);
+}
+
+#[tokio::test]
+async fn a_roster_of_more_than_64_kb_arrives_whole() {
+    const MEMBERS: usize = 80;
+    let server = plain_server();
+    let info = "x".repeat(1_000);
+    let mut clients = Vec::new();
+    for at in 0..MEMBERS {
+        let data = format!(r#"{{"user_id":"{at:03}","user_info":{{"about":"{info}"}}}}"#);
+        clients.push(joined(&server, &data).await);
+    }
+    let mut last = server.client().await;
+    let roster = join(&mut last, r#"{"user_id":"last"}"#).await;
+    assert!(64 * 1_024 < roster.len(), "{}", roster.len());
+    let roster: serde_json::Value = serde_json::from_str(&roster).expect("JSON");
+    assert_eq!(roster["presence"]["count"], MEMBERS + 1);
+    assert_eq!(roster["presence"]["ids"].as_array().map(Vec::len), Some(MEMBERS + 1));
+    for at in 0..MEMBERS {
+        assert_eq!(roster["presence"]["hash"][format!("{at:03}")]["about"], info.as_str());
+    }
 }

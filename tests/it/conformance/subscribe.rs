@@ -1,43 +1,9 @@
-//! Subscriptions: confirmations, refusals, names (PROTOCOL.md sections 1.9 and 2.1 to 2.6).
+//! Subscriptions: confirmations, their end, names, bounds (PROTOCOL.md sections 1.9, 2.1 and 2.3).
 
-use super::{plain_server, three_apps};
-use crate::harness::{Client, Frame, Raw, SECRET, client_text, hmac_hex};
-
-fn error(message: &str) -> String {
-    format!(
-        r#"{{"event":"pusher:error","data":{{"code":null,"message":{}}}}}"#,
-        serde_json::Value::from(message)
-    )
-}
-
-fn subscription_error(channel: &str, message: &str) -> String {
-    let data = format!(
-        r#"{{"type":"AuthError","error":{},"status":401}}"#,
-        serde_json::Value::from(message)
-    );
-    format!(
-        r#"{{"event":"pusher:subscription_error","data":{},"channel":"{channel}"}}"#,
-        serde_json::Value::from(data)
-    )
-}
-
-fn succeeded(channel: &str) -> String {
-    format!(r#"{{"event":"pusher_internal:subscription_succeeded","data":"{{}}","channel":"{channel}"}}"#)
-}
-
-/// The text of a subscription with this auth and channel data.
-fn subscribe(channel: &str, auth: &str, channel_data: Option<&str>) -> String {
-    let mut data = serde_json::json!({ "channel": channel, "auth": auth });
-    if let Some(channel_data) = channel_data {
-        data["channel_data"] = channel_data.into();
-    }
-    serde_json::json!({ "event": "pusher:subscribe", "data": data }).to_string()
-}
-
-/// The auth of the test app for what is to be signed after the socket id.
-fn auth(client: &Client, rest: &str) -> String {
-    format!("app-key:{}", hmac_hex(SECRET, &format!("{}:{rest}", client.socket_id)))
-}
+use super::{no_code_error, plain_server, subscription_succeeded, three_apps};
+use crate::harness::{
+    Answer, Client, Frame, Process, Raw, Receiver, client_text, config, eventually, upgrade_request, webhook,
+};
 
 #[tokio::test]
 async fn a_public_channel_is_confirmed() {
@@ -61,165 +27,9 @@ async fn a_public_channel_is_confirmed() {
         ),
     ] {
         client.send(text).await;
-        client.expect(&succeeded(channel)).await;
+        client.expect(&subscription_succeeded(channel)).await;
     }
     client.expect_nothing().await;
-}
-
-#[tokio::test]
-async fn the_prefix_alone_decides_what_needs_auth() {
-    let server = plain_server();
-    let mut client = server.client().await;
-    for public in [
-        "private",
-        "foo-private-x",
-        "Private-x",
-        "presence",
-        "presence_x",
-        "mycache-x",
-        "PRESENCE-x",
-    ] {
-        client.subscribe(public).await;
-    }
-    for private in ["private-", "private-x", "private-encrypted-x"] {
-        client.send(&subscribe(private, "", None)).await;
-        let text = "Invalid format: auth must have the format key:signature";
-        client.expect(&error(text)).await;
-        client.expect(&subscription_error(private, text)).await;
-    }
-}
-
-#[tokio::test]
-async fn a_private_channel_is_confirmed_when_its_auth_is_right() {
-    let server = plain_server();
-    let mut client = server.client().await;
-    for channel in ["private-room", "private-encrypted-room"] {
-        let auth = auth(&client, channel);
-        client.send(&subscribe(channel, &auth, None)).await;
-        client.expect(&succeeded(channel)).await;
-    }
-}
-
-#[tokio::test]
-async fn channel_data_is_part_of_what_is_signed_on_private_channels_too() {
-    let server = plain_server();
-    let mut client = server.client().await;
-    let right = auth(&client, "private-encrypted-bla:\"foo\"");
-    client
-        .send(&subscribe("private-encrypted-bla", &right, Some("\"foo\"")))
-        .await;
-    client.expect(&succeeded("private-encrypted-bla")).await;
-    let without = auth(&client, "private-x");
-    client.send(&subscribe("private-x", &without, Some("x"))).await;
-    assert_eq!(client.next_json().await["event"], "pusher:error");
-    assert_eq!(client.next_json().await["event"], "pusher:subscription_error");
-    client.send(&subscribe("private-x", &without, Some(""))).await;
-    client.expect(&succeeded("private-x")).await;
-}
-
-#[tokio::test]
-async fn a_presence_channel_is_confirmed_with_its_members() {
-    let server = plain_server();
-    let mut client = server.client().await;
-    let data = r#"{"user_id":"7","user_info":{"name":"A"}}"#;
-    let auth = auth(&client, &format!("presence-x:{data}"));
-    client.send(&subscribe("presence-x", &auth, Some(data))).await;
-    client
-        .expect(r#"{"event":"pusher_internal:subscription_succeeded","data":"{\"presence\":{\"count\":1,\"ids\":[\"7\"],\"hash\":{\"7\":{\"name\":\"A\"}}}}","channel":"presence-x"}"#)
-        .await;
-}
-
-#[tokio::test]
-async fn channel_data_is_signed_as_it_came_and_not_as_it_is_written_anew() {
-    let server = plain_server();
-    let mut client = server.client().await;
-    let data = "{ \"user_info\" : {\"n\":\"\\u00e4\"} ,\"user_id\": \"7\" }";
-    let auth = auth(&client, &format!("presence-x:{data}"));
-    client.send(&subscribe("presence-x", &auth, Some(data))).await;
-    let confirmation = client.next_json().await;
-    assert_eq!(confirmation["event"], "pusher_internal:subscription_succeeded");
-    let data: serde_json::Value = serde_json::from_str(confirmation["data"].as_str().expect("a string")).expect("JSON");
-    assert_eq!(data["presence"]["hash"]["7"]["n"], "ä");
-}
-
-#[tokio::test]
-async fn a_wrong_signature_is_told_as_error_and_as_subscription_error() {
-    let server = plain_server();
-    let mut client = server.client().await;
-    let check = async |client: &mut Client, text: String, channel: &str, message: &str| {
-        client.send(&text).await;
-        client.expect(&error(message)).await;
-        client.expect(&subscription_error(channel, message)).await;
-        client.expect_nothing().await;
-    };
-    let id = client.socket_id.clone();
-    check(
-        &mut client,
-        subscribe("private-x", "app-key:00ff", None),
-        "private-x",
-        &format!("Invalid signature: Expected HMAC SHA256 hex digest of {id}:private-x, but got 00ff"),
-    )
-    .await;
-    check(
-        &mut client,
-        subscribe("presence-x", "app-key:00ff", Some(r#"{"user_id":"7"}"#)),
-        "presence-x",
-        &format!(
-            r#"Invalid signature: Expected HMAC SHA256 hex digest of {id}:presence-x:{{"user_id":"7"}}, but got 00ff"#
-        ),
-    )
-    .await;
-    check(
-        &mut client,
-        subscribe("private-x", "other:00ff", None),
-        "private-x",
-        "Invalid key in subscription auth data: 'other'",
-    )
-    .await;
-    check(
-        &mut client,
-        subscribe("private-x", r#"{"auth":"app-key:00"}"#, None),
-        "private-x",
-        r#"Invalid key in subscription auth data: '{"auth"'"#,
-    )
-    .await;
-    check(
-        &mut client,
-        subscribe("private-x", "nothing", None),
-        "private-x",
-        "Invalid format: auth must have the format key:signature",
-    )
-    .await;
-}
-
-#[tokio::test]
-async fn an_auth_holds_for_its_socket_channel_and_app_only() {
-    let server = three_apps();
-    let mut other = server.client().await;
-    let mut client = server.client().await;
-    let of_other = auth(&other, "private-x");
-    let of_channel = auth(&client, "private-y");
-    let upper_case = auth(&client, "private-x").replace("app-key:", "");
-    let upper_case = format!("app-key:{}", upper_case.to_uppercase());
-    let signed = hmac_hex("other-secret", &format!("{}:private-x", client.socket_id));
-    let of_app = format!("other-key:{signed}");
-    let with_secret_of_app = format!("app-key:{signed}");
-    for auth in [of_other.clone(), of_channel, upper_case, of_app, with_secret_of_app] {
-        client.send(&subscribe("private-x", &auth, None)).await;
-        assert_eq!(client.next_json().await["event"], "pusher:error", "{auth}");
-        assert_eq!(client.next_json().await["event"], "pusher:subscription_error", "{auth}");
-    }
-    other.send(&subscribe("private-x", &of_other, None)).await;
-    other.expect(&succeeded("private-x")).await;
-}
-
-#[tokio::test]
-async fn a_refused_subscription_may_be_tried_again() {
-    let server = plain_server();
-    let mut client = server.client().await;
-    client.send(&subscribe("private-x", "app-key:00", None)).await;
-    let (_, _) = (client.next().await, client.next().await);
-    client.subscribe("private-x").await;
 }
 
 #[tokio::test]
@@ -228,7 +38,9 @@ async fn a_second_subscription_is_refused_and_the_first_stays() {
     let mut client = server.client().await;
     client.subscribe("news").await;
     client.send_subscribe("news").await;
-    client.expect(&error("Existing subscription to channel news")).await;
+    client
+        .expect(&no_code_error("Existing subscription to channel news"))
+        .await;
     let counts = server
         .api()
         .get("/channels/news", &[("info", "subscription_count")])
@@ -248,13 +60,13 @@ async fn an_unsubscribe_is_silent_and_a_second_is_refused() {
     client.expect_nothing().await;
     client.unsubscribe("news").await;
     client
-        .expect(&error(
+        .expect(&no_code_error(
             "No current subscription to channel news, or subscription in progress",
         ))
         .await;
     client.subscribe("news").await;
     client.send(r#"{"event":"pusher:unsubscribe","data":{}}"#).await;
-    client.expect(&error("Message must contain a channel")).await;
+    client.expect(&no_code_error("Message must contain a channel")).await;
 }
 
 #[tokio::test]
@@ -277,7 +89,7 @@ async fn names_are_of_the_alphabet_and_at_most_164_bytes() {
     let mut client = server.client().await;
     for good in ["azAZ09_-=@,.;", "x", &"x".repeat(164)] {
         client.send_subscribe(good).await;
-        client.expect(&succeeded(good)).await;
+        client.expect(&subscription_succeeded(good)).await;
     }
     for bad in [
         "a b",
@@ -305,69 +117,17 @@ async fn names_are_of_the_alphabet_and_at_most_164_bytes() {
     }
     client.send_subscribe("").await;
     client
-        .expect(&error("Invalid channel name: channel name is empty"))
+        .expect(&no_code_error("Invalid channel name: channel name is empty"))
         .await;
     client.send_subscribe(&"x".repeat(165)).await;
     client
-        .expect(&error("Invalid channel name: channel name is 165 bytes, limit is 164"))
-        .await;
-    client.send(r#"{"event":"pusher:subscribe","data":{}}"#).await;
-    client.expect(&error("Message must contain a channel")).await;
-    client.expect_nothing().await;
-}
-
-#[tokio::test]
-async fn channel_data_that_names_no_member_is_refused() {
-    let server = plain_server();
-    let mut client = server.client().await;
-    client.send(&subscribe("presence-x", "app-key:00", None)).await;
-    client
-        .expect(&error(
-            "presence-x is a presence channel and subscription must include channel_data",
+        .expect(&no_code_error(
+            "Invalid channel name: channel name is 165 bytes, limit is 164",
         ))
         .await;
-    let info = |bytes: usize| format!(r#"{{"user_id":"7","user_info":{{"a":"{}"}}}}"#, "x".repeat(bytes - 8));
-    let id = |chars: usize| format!(r#"{{"user_id":"{}"}}"#, "ü".repeat(chars));
-    for (data, want) in [
-        (
-            "7",
-            "channel_data supplied to presence subscription is invalid - it must be a JSON object",
-        ),
-        ("{}", "channel_data must include a user_id that is a string or a number"),
-        (
-            r#"{"user_id":null}"#,
-            "channel_data must include a user_id that is a string or a number",
-        ),
-        (
-            r#"{"user_id":""}"#,
-            "user_id supplied to presence subscription is invalid: user_id is empty",
-        ),
-        (
-            &id(129),
-            "user_id supplied to presence subscription is invalid: user_id is 129 characters, limit is 128",
-        ),
-        (
-            r#"{"user_id":"7","user_info":"x"}"#,
-            "user_info supplied to presence subscription is invalid - if supplied it must be a type of hash",
-        ),
-        (
-            &info(1_025),
-            "user_info supplied to presence subscription is invalid: user_info is 1025 bytes, limit is 1024",
-        ),
-    ] {
-        let auth = auth(&client, &format!("presence-x:{data}"));
-        client.send(&subscribe("presence-x", &auth, Some(data))).await;
-        client.expect(&error(want)).await;
-        client.expect_nothing().await;
-    }
-    for (channel, data) in [("presence-a", info(1_024)), ("presence-b", id(128))] {
-        let auth = auth(&client, &format!("{channel}:{data}"));
-        client.send(&subscribe(channel, &auth, Some(&data))).await;
-        assert_eq!(
-            client.next_json().await["event"],
-            "pusher_internal:subscription_succeeded"
-        );
-    }
+    client.send(r#"{"event":"pusher:subscribe","data":{}}"#).await;
+    client.expect(&no_code_error("Message must contain a channel")).await;
+    client.expect_nothing().await;
 }
 
 #[tokio::test]
@@ -384,7 +144,7 @@ async fn the_confirmation_comes_before_every_event_of_the_channel() {
             let mut client = Raw::client(server.port).await;
             let subscribe = client_text(r#"{"event":"pusher:subscribe","data":{"channel":"busy"}}"#);
             client.send(&subscribe).await;
-            client.expect(&succeeded("busy")).await;
+            client.expect(&subscription_succeeded("busy")).await;
             let next = client.next().await;
             assert_eq!(next, Frame::Text(r#"{"event":"e","data":"x","channel":"busy"}"#.into()));
         }
@@ -411,4 +171,123 @@ async fn apps_do_not_share_channels() {
         .get("/channels/news", &[("info", "subscription_count")])
         .await;
     assert_eq!(counts.body, r#"{"occupied":true,"subscription_count":1}"#);
+}
+
+#[tokio::test]
+async fn a_connection_has_at_most_10000_subscriptions() {
+    let server = plain_server();
+    let mut client = Raw::client(server.port).await;
+    let subscribe = |at: usize| {
+        client_text(&format!(
+            r#"{{"event":"pusher:subscribe","data":{{"channel":"c{at}"}}}}"#
+        ))
+    };
+    for first in (0..10_000).step_by(1_000) {
+        let bytes: Vec<u8> = (first..first + 1_000).flat_map(subscribe).collect();
+        client.send(&bytes).await;
+        let mut confirmed = std::collections::BTreeSet::new();
+        for _ in 0..1_000 {
+            let Frame::Text(text) = client.next().await else {
+                panic!("not a text");
+            };
+            assert!(text.contains("subscription_succeeded"), "{text}");
+            confirmed.insert(text);
+        }
+        assert_eq!(confirmed.len(), 1_000);
+    }
+    let limit = no_code_error("Connection has 10000 subscriptions, which is the limit");
+    client.send(&subscribe(10_000)).await;
+    client.expect(&limit).await;
+    client
+        .send(&client_text(
+            r#"{"event":"pusher:unsubscribe","data":{"channel":"c7"}}"#,
+        ))
+        .await;
+    client.send(&subscribe(10_000)).await;
+    client.expect(&subscription_succeeded("c10000")).await;
+    client.send(&subscribe(7)).await;
+    client.expect(&limit).await;
+}
+
+#[tokio::test]
+async fn no_confirmation_and_no_event_waits_for_an_endpoint_that_hangs() {
+    let receiver = Receiver::start().await;
+    receiver.answer(Answer::Hang);
+    let server = Process::start(&config("webhooks: {timeout: 1h}", &webhook(&receiver.url())));
+    let mut client = server.client().await;
+    client.subscribe("first").await;
+    receiver.expect_requests(1).await;
+    for at in 0..50 {
+        let channel = format!("c{at}");
+        client.subscribe(&channel).await;
+        server.api().trigger(&channel, "e", "x").await;
+        client
+            .expect(&format!(r#"{{"event":"e","data":"x","channel":"{channel}"}}"#))
+            .await;
+        client.unsubscribe(&channel).await;
+    }
+    client.expect_nothing().await;
+    assert_eq!(receiver.requests().len(), 1);
+}
+
+#[tokio::test]
+async fn subscribes_and_unsubscribes_in_one_packet_take_effect_in_their_order() {
+    let server = plain_server();
+    let mut client = Raw::client(server.port).await;
+    let subscribe = client_text(r#"{"event":"pusher:subscribe","data":{"channel":"news"}}"#);
+    let unsubscribe = client_text(r#"{"event":"pusher:unsubscribe","data":{"channel":"news"}}"#);
+    let mut bytes = [subscribe.clone(), unsubscribe].concat().repeat(100);
+    bytes.extend(subscribe);
+    client.send(&bytes).await;
+    for _ in 0..101 {
+        client.expect(&subscription_succeeded("news")).await;
+    }
+    let counts = server
+        .api()
+        .get("/channels/news", &[("info", "subscription_count")])
+        .await;
+    assert_eq!(counts.body, r#"{"occupied":true,"subscription_count":1}"#);
+    server.api().trigger("news", "e", "x").await;
+    client.expect(r#"{"event":"e","data":"x","channel":"news"}"#).await;
+}
+
+#[tokio::test]
+async fn a_client_event_right_behind_its_subscribe_is_sent() {
+    let server = plain_server();
+    let mut other = server.client().await;
+    other.subscribe("private-room").await;
+    let mut client = server.client().await;
+    let subscribe = client.subscription("private-room", None);
+    client.send(&subscribe).await;
+    client
+        .send(r#"{"event":"client-x","channel":"private-room","data":"1"}"#)
+        .await;
+    client.expect(&subscription_succeeded("private-room")).await;
+    other
+        .expect(r#"{"event":"client-x","data":"1","channel":"private-room"}"#)
+        .await;
+    client.expect_nothing().await;
+}
+
+#[tokio::test]
+async fn clients_that_are_lost_before_their_confirmation_leave_no_channel() {
+    let server = plain_server();
+    for at in 0..100 {
+        let mut client = Raw::connect(server.port).await;
+        let mut bytes = upgrade_request("/app/app-key", "").into_bytes();
+        let channel = format!("c{}", at % 10);
+        let text = format!(r#"{{"event":"pusher:subscribe","data":{{"channel":"{channel}"}}}}"#);
+        bytes.extend(client_text(&text));
+        client.send(&bytes).await;
+        if at % 2 == 0 {
+            client.reset();
+        }
+    }
+    let api = server.api();
+    eventually("no channel to be left", || async {
+        api.get("/channels", &[]).await.body == r#"{"channels":{}}"#
+    })
+    .await;
+    let log = server.log();
+    assert!(!log.contains("WARN") && !log.contains("ERROR"), "{log}");
 }

@@ -41,6 +41,7 @@ async fn item_5_events_at_once_come_in_order_in_requests_of_at_most_20() {
     let want: Vec<String> = (0..45).map(|at| format!("+c-{at}")).collect();
     let want: Vec<&str> = want.iter().map(String::as_str).collect();
     receiver.expect(&want).await;
+    assert_eq!(receiver.events(), want);
     let sizes: Vec<usize> = receiver
         .requests()
         .iter()
@@ -90,16 +91,16 @@ async fn events_of_an_encrypted_channel_go_alone_and_overtake_nothing() {
         client.subscribe(channel).await;
     }
     client.unsubscribe("private-encrypted-x").await;
-    receiver
-        .expect(&[
-            "+first",
-            "+a",
-            "+private-encrypted-x",
-            "+b",
-            "+c",
-            "-private-encrypted-x",
-        ])
-        .await;
+    let want = [
+        "+first",
+        "+a",
+        "+private-encrypted-x",
+        "+b",
+        "+c",
+        "-private-encrypted-x",
+    ];
+    receiver.expect(&want).await;
+    assert_eq!(receiver.events(), want);
     for request in receiver.requests() {
         let events = request.events();
         let is_encrypted = |event: &String| event.contains("private-encrypted-");

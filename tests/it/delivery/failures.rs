@@ -104,11 +104,13 @@ async fn item_10_every_2xx_is_a_success_whatever_comes_with_it() {
     let large = format!("HTTP/1.1 200 OK\r\nContent-Length: 65536\r\n\r\n{}", "x".repeat(65_536));
     let large = Answer::Raw(Box::leak(large.into_boxed_str()));
     let chunked = Answer::Raw("HTTP/1.1 201 X\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n");
+    let stalled = Answer::Raw("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf");
     let none = Answer::Raw("HTTP/1.1 204 No Content\r\n\r\n");
     for answers in [
         [none, Answer::Status(299)],
         [large, chunked],
         [Answer::Endless, Answer::AcceptAndClose],
+        [stalled, Answer::Status(202)],
     ] {
         let receiver = Receiver::start().await;
         receiver.answer_next(&answers);
@@ -188,4 +190,19 @@ async fn a_receiver_that_closes_each_connection_after_its_answer_gets_every_even
     receiver.expect(&want).await;
     let failed = server.log().matches(" failed, next in ").count();
     println!("a receiver that closes: {failed} of 40 requests were sent again");
+}
+
+#[tokio::test]
+async fn a_kept_connection_that_the_receiver_closed_meanwhile_is_not_used_again() {
+    let receiver = Receiver::start().await;
+    receiver.answer(Answer::AcceptAndClose);
+    let server = Process::start(&config("webhooks: {vacated_delay: 0s}", &webhook(&receiver.url())));
+    let mut client = server.client().await;
+    for round in 1..=5 {
+        client.subscribe(&format!("news-{round}")).await;
+        eventually("the event", || async { receiver.events().len() == round }).await;
+        // The end of the connection is there by then.
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    assert!(!server.log().contains(" failed, next in "), "{}", server.log());
 }

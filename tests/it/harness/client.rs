@@ -98,10 +98,11 @@ impl Client {
 
     /// Receives the next frame, which must be a text, as JSON.
     pub async fn next_json(&mut self) -> serde_json::Value {
-        match self.next().await {
-            Frame::Text(text) => serde_json::from_str(&text).expect("JSON"),
-            other => panic!("not a text: {other:?}"),
-        }
+        let frame = self.next().await;
+        let Frame::Text(text) = &frame else {
+            panic!("not a text: {frame:?}");
+        };
+        serde_json::from_str(text).expect("JSON")
     }
 
     /// Sends a ping of the protocol and expects the pong to be the next frame: everything sent

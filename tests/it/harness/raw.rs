@@ -110,10 +110,11 @@ impl Raw {
     pub async fn drain(&mut self) -> Vec<Frame> {
         let mut frames = Vec::new();
         loop {
-            match self.next().await {
-                Frame::End => return frames,
-                frame => frames.push(frame),
+            let frame = self.next().await;
+            if frame == Frame::End {
+                return frames;
             }
+            frames.push(frame);
         }
     }
 

@@ -3,10 +3,9 @@
 use std::{future::Future, time::Duration};
 
 /// How long a test waits for what should happen at once.
-pub const DEADLINE: Duration = Duration::from_secs(10);
+const DEADLINE: Duration = Duration::from_secs(10);
 
 /// Awaits something that should happen at once.
-#[track_caller]
 pub async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
     match tokio::time::timeout(DEADLINE, future).await {
         Ok(value) => value,

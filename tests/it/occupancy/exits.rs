@@ -28,7 +28,9 @@ async fn joined(server: &Process) -> Client {
 async fn expect_left(receiver: &Receiver) {
     eventually("all events", || async { 6 <= receiver.events().len() }).await;
     let events = receiver.events();
-    assert_eq!(events[..3], JOINED);
+    let mut joined = events[..3].to_vec();
+    joined.sort();
+    assert_eq!(joined, JOINED);
     let mut left = events[3..].to_vec();
     left.sort();
     assert_eq!(left, LEFT);
@@ -220,4 +222,37 @@ async fn a_connection_that_upgrades_during_a_drain_does_not_hold_it_up() {
     late.write_all(b"\r\n").await.expect("sends");
     expect_left(&receiver).await;
     expect_end(&mut server).await;
+}
+
+#[tokio::test]
+async fn a_drain_ends_at_its_timeout_and_says_what_is_not_answered() {
+    let (mut server, receiver) = start("server: {drain_timeout: 1s}").await;
+    let _client = joined(&server).await;
+    receiver.expect(&JOINED).await;
+    receiver.answer(Answer::Hang);
+    server.signal("TERM");
+    expect_end(&mut server).await;
+    let line = "the drain timeout is over, 3 webhook events are not answered";
+    eventually("the log line", || async { server.log().contains(line) }).await;
+}
+
+#[tokio::test]
+async fn a_second_signal_ends_a_drain_at_once() {
+    let (mut server, receiver) = start("").await;
+    let mut client = joined(&server).await;
+    receiver.expect(&JOINED).await;
+    receiver.answer(Answer::Hang);
+    let before = receiver.requests().len();
+    server.signal("TERM");
+    while client.next().await != Frame::End {}
+    eventually("a request of the drain", || async {
+        before < receiver.requests().len()
+    })
+    .await;
+    server.signal("INT");
+    let deadline = Instant::now() + Duration::from_secs(3);
+    while server.exit_code().is_none() && Instant::now() < deadline {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!(server.exit_code(), Some(1), "{}", server.log());
 }

@@ -22,30 +22,36 @@ struct Run {
     stay_ms: u64,
     joins: Rc<Cell<usize>>,
     closes: Rc<Cell<usize>>,
-    /// So long after each multiple of `2 * quiet` from here all stay away for about `quiet`.
-    quiet: Option<(Instant, Duration)>,
+    from: Instant,
+    /// When all stay away, from and to milliseconds after the start.
+    quiets: &'static [(u64, u64)],
 }
 
 impl Run {
-    fn new(rig: &Rig, stay_ms: u64) -> Self {
+    fn new(rig: &Rig, stay_ms: u64, quiets: &'static [(u64, u64)]) -> Self {
+        let from = Instant::now();
         Self {
             port: rig.port(),
-            until: Instant::now() + FOR,
+            until: from + FOR,
             stay_ms,
             joins: Rc::default(),
             closes: Rc::default(),
-            quiet: None,
+            from,
+            quiets,
         }
     }
 
     /// How long a client is to stay away now, besides its own pause.
     fn quiet_left(&self) -> Duration {
-        let Some((from, quiet)) = self.quiet else {
-            return Duration::ZERO;
-        };
-        let at = from.elapsed().as_nanos() % (2 * quiet.as_nanos());
-        let at = Duration::from_nanos(u64::try_from(at).unwrap_or_default());
-        if at < quiet { Duration::ZERO } else { 2 * quiet - at }
+        let passed = self.from.elapsed();
+        let at = passed.as_millis();
+        let quiet = self
+            .quiets
+            .iter()
+            .find(|(from, to)| (u128::from(*from)..u128::from(*to)).contains(&at));
+        quiet.map_or(Duration::ZERO, |(_, to)| {
+            Duration::from_millis(*to).saturating_sub(passed)
+        })
     }
 
     /// One client, which joins and leaves until the time is over.
@@ -97,7 +103,7 @@ impl Run {
 fn four_clients_on_one_channel_without_a_delay() {
     run(async {
         let rig = Rig::start("0s").await;
-        let race = Run::new(&rig, 40);
+        let race = Run::new(&rig, 25, &[]);
         join_all((0..4).map(|seed| race.clone().client(seed))).await;
         let events = rig.expect_nothing_left(Duration::from_secs(10)).await;
         println!(
@@ -172,9 +178,8 @@ fn check_channel_encloses_members(events: &[String]) {
 fn sixty_four_clients_on_one_channel_with_a_delay_of_3_s() {
     run(async {
         let rig = Rig::start("3s").await;
-        let mut race = Run::new(&rig, 20);
-        // All are away for about the delay again and again, some a little less and some a little more.
-        race.quiet = Some((Instant::now(), Duration::from_millis(3_100)));
+        // All are away for a little less than the delay, for about the delay, and for longer.
+        let race = Run::new(&rig, 6, &[(2_000, 4_900), (7_000, 10_150), (13_000, 16_500)]);
         join_all((0..64).map(|seed| race.clone().client(seed))).await;
         let events = rig.expect_nothing_left(Duration::from_secs(15)).await;
         println!(

@@ -1,0 +1,81 @@
+//! The real binary as a process of its own.
+
+use std::{
+    io::{BufRead, BufReader},
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+};
+
+use super::{APP_ID, KEY, SECRET};
+
+/// A server on a free port, with one app without webhooks. It is killed when this is dropped.
+pub struct Server {
+    child: Child,
+    port: u16,
+    file: PathBuf,
+}
+
+impl Server {
+    /// Starts the binary and waits until it listens.
+    pub fn start() -> Self {
+        let config = format!(
+            "server:\n  ping_after: 1h\napps:\n  - id: \"{APP_ID}\"\n    key: {KEY}\n    secret: {SECRET}\n    webhooks: []\n"
+        );
+        let file = std::env::temp_dir().join(format!("vacancy-bench-{}.yaml", std::process::id()));
+        std::fs::write(&file, config).expect("a temporary file");
+        let mut child = Command::new(env!("CARGO_BIN_EXE_vacancy"))
+            .arg("--config")
+            .arg(&file)
+            .env("VACANCY__SERVER__LISTEN", "127.0.0.1:0")
+            .env("RUST_LOG", "warn,vacancy=info")
+            .env("NO_COLOR", "1")
+            .stderr(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("the binary starts");
+        let mut log = BufReader::new(child.stderr.take().expect("piped")).lines();
+        let port = log.by_ref().map_while(Result::ok).find_map(|line| {
+            let (_, port) = line.split_once("listening on http://127.0.0.1:")?;
+            port.trim().parse().ok()
+        });
+        // What else it logs is read, so that it never waits for us.
+        std::thread::spawn(move || log.map_while(Result::ok).for_each(|line| eprintln!("{line}")));
+        let port = port.expect("the server listens");
+        Self { child, port, file }
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// The port that it listens on.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        let _ = std::fs::remove_file(&self.file);
+    }
+}
+
+/// Lets this process and those that it starts have as many open files as the system allows. By a
+/// command, because the call is unsafe code in Rust.
+pub fn raise_open_files() {
+    let pid = std::process::id().to_string();
+    let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"));
+    let Some(hard) = line.and_then(|line| line.split_whitespace().nth(1)) else {
+        return;
+    };
+    let raised = Command::new("prlimit")
+        .args(["--pid", &pid, &format!("--nofile={hard}:{hard}")])
+        .status();
+    if !raised.is_ok_and(|status| status.success()) {
+        eprintln!("the limit of open files stays as it is: prlimit (util-linux) does not run");
+    }
+}
