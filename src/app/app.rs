@@ -15,8 +15,8 @@ use super::{
 };
 use crate::{
     channel::{Backlog, ChannelRegistry, Publish, Published, ToRelay, WorkerId, Workers},
-    domain::{AppId, AppLimits, ChannelName, EventName, Now, SocketId, UserId},
-    ledger::{ClientEvent, Edge, Key, Observe, Observed, Stateless},
+    domain::{AppId, AppLimits, ChannelName, Now, SocketId, UserId},
+    ledger::{ClientEvent, Edge, Key, Observe, Observed},
     protocol::{CloseCode, ServerMessage},
 };
 
@@ -69,13 +69,17 @@ pub struct Switches {
 #[error("the server is over capacity, try again")]
 pub struct Busy;
 
-/// Who sends a client event.
+/// A frame for the subscribers of a channel.
 #[derive(Debug)]
-pub struct Sender {
-    /// The connection.
-    pub socket_id: SocketId,
-    /// The user it stands for; on presence channels.
-    pub user_id: Option<UserId>,
+pub struct Outgoing {
+    /// The channel.
+    pub channel: ChannelName,
+    /// The frame.
+    pub frame: Bytes,
+    /// The connection that does not get it.
+    pub except: Option<SocketId>,
+    /// The data of the event, for those who subscribe later, should the channel cache.
+    pub data: Option<Arc<str>>,
 }
 
 /// Who of a watchlist is online, and who is not.
@@ -128,42 +132,44 @@ impl App {
         &self.parts.channels
     }
 
-    /// Sends a frame to the subscribers of a channel, except one connection. With `cached`, the
-    /// data of the event, a cache channel keeps it for those who subscribe later.
+    /// Sends frames, each to the subscribers of a channel, except one connection: all of them or
+    /// none. A cache channel keeps its frame, with the data of the event, for those who subscribe
+    /// later.
+    ///
+    /// # Errors
+    /// When too much waits to be written out; then nothing was sent, unless a single channel was
+    /// too busy, of which those before it got theirs.
+    pub fn publish(&self, events: Vec<Outgoing>) -> Result<(), Busy> {
+        let bytes = events.iter().map(|event| event.frame.len()).sum();
+        let charge = self.parts.backlog.charge(bytes).ok_or(Busy)?;
+        for event in events {
+            let publish = Publish {
+                cached: event.data.filter(|_| event.channel.is_cache()),
+                frame: event.frame,
+                except: event.except,
+                charge: Arc::clone(&charge),
+                report: None,
+            };
+            self.send(&event.channel, publish)?;
+        }
+        Ok(())
+    }
+
+    /// Sends a client event to the other subscribers of its channel, which reports it.
     ///
     /// # Errors
     /// When too much waits to be written out; then nothing was sent.
-    pub fn publish(
-        &self,
-        channel: &ChannelName,
-        frame: Bytes,
-        except: Option<SocketId>,
-        cached: Option<Arc<str>>,
-    ) -> Result<(), Busy> {
+    pub fn send_client_event(&self, event: ClientEvent, frame: Bytes, at: Now) -> Result<(), Busy> {
         let charge = self.parts.backlog.charge(frame.len()).ok_or(Busy)?;
+        let channel = event.channel.clone();
         let publish = Publish {
             frame,
-            except,
+            except: Some(event.socket_id),
             charge,
-            cached: cached.filter(|_| channel.is_cache()),
+            cached: None,
+            report: Some((event, at)),
         };
-        match self.parts.channels.publish(channel, publish) {
-            Published::Sent | Published::NobodyThere => Ok(()),
-            Published::ChannelFull => Err(Busy),
-        }
-    }
-
-    /// Reports a client event that was sent on to the others in a channel. What else there is to
-    /// report of channels, they report themselves.
-    pub fn report_client_event(&self, channel: ChannelName, name: &EventName, data: String, sender: Sender, at: Now) {
-        let event = ClientEvent {
-            channel,
-            event: name.to_string(),
-            data,
-            socket_id: sender.socket_id,
-            user_id: sender.user_id,
-        };
-        self.report(Observed::Stateless(Stateless::Client(event), at));
+        self.send(&channel, publish)
     }
 
     /// Signs a connection in, tells those who watch the user when it is the first, and gives the
@@ -176,7 +182,11 @@ impl App {
         watchlist: Vec<UserId>,
         at: Now,
     ) -> Online {
-        let watchlist = if self.parts.switches.watchlist { watchlist } else { Vec::new() };
+        let watchlist = if self.parts.switches.watchlist {
+            watchlist
+        } else {
+            Vec::new()
+        };
         // Told under the lock, so that everyone learns of changes in the order in which they were.
         let mut users = self.users();
         let signed_in = users.sign_in(socket_id, worker, user_id.clone(), watchlist);
@@ -224,6 +234,13 @@ impl App {
     #[must_use]
     pub fn connection_count(&self) -> usize {
         self.connections.count()
+    }
+
+    fn send(&self, channel: &ChannelName, publish: Publish) -> Result<(), Busy> {
+        match self.parts.channels.publish(channel, publish) {
+            Published::Sent | Published::NobodyThere => Ok(()),
+            Published::ChannelFull => Err(Busy),
+        }
     }
 
     fn tell_watchers(&self, watchers: &[(SocketId, WorkerId)], user_id: &UserId, is_online: bool) {

@@ -15,10 +15,10 @@ pub struct Apps {
 
 impl Apps {
     /// Adds an app.
-    pub fn add(&mut self, app: Arc<App>) {
-        self.by_id.insert(app.id().as_str().into(), Arc::clone(&app));
+    pub fn add(&mut self, app: &Arc<App>) {
+        self.by_id.insert(app.id().as_str().into(), Arc::clone(app));
         for key in app.keys().iter() {
-            self.by_key.insert(key.key.as_str().into(), Arc::clone(&app));
+            self.by_key.insert(key.key.as_str().into(), Arc::clone(app));
         }
     }
 

@@ -9,8 +9,11 @@ mod keys;
 mod quota;
 mod users;
 
-pub use app::{App, AppParts, Busy, Online, Sender, Switches};
+pub use app::{App, AppParts, Busy, Online, Outgoing, Switches};
 pub use apps::Apps;
 pub use keys::{Key, Keys};
 pub use quota::{Quota, QuotaGuard};
 pub use users::{SignIn, SignOut, Users};
+
+/// What [`App::send_client_event`] takes.
+pub use crate::ledger::ClientEvent;

@@ -176,7 +176,12 @@ mod tests {
             );
             let first = if first { "first" } else { "" };
             let users = |ids: &[UserId]| ids.iter().map(|id| format!(" {id}")).collect::<String>();
-            let got = format!("{first} tell{} on{} off{}", connections(&watchers), users(&online), users(&offline));
+            let got = format!(
+                "{first} tell{} on{} off{}",
+                connections(&watchers),
+                users(&online),
+                users(&offline)
+            );
             assert_eq!(got.trim_start(), want);
             self
         }

@@ -285,8 +285,15 @@ impl Handler<Publish> for Channel {
     fn handle(&mut self, publish: Publish, _: &mut Context<Self>) {
         self.registry.keep(&self.name, &publish);
         let Publish {
-            frame, except, charge, ..
+            frame,
+            except,
+            charge,
+            cached: _,
+            report,
         } = publish;
+        if let Some((event, at)) = report {
+            self.report_stateless(Stateless::Client(event), at);
+        }
         let workers: Vec<WorkerId> = self.roster.workers().collect();
         for worker in workers {
             let message = ToRelay::Publish {

@@ -5,7 +5,10 @@ use std::sync::Arc;
 use actix::Message;
 use bytes::Bytes;
 
-use crate::domain::{Member, SocketId, UserId};
+use crate::{
+    domain::{Member, Now, SocketId, UserId},
+    ledger::ClientEvent,
+};
 
 use super::backlog::Charge;
 
@@ -49,6 +52,8 @@ pub struct Publish {
     pub charge: Arc<Charge>,
     /// Its data, when it is to be kept for those who subscribe later.
     pub cached: Option<Arc<str>>,
+    /// What is reported to the webhooks, after what the channel reported before.
+    pub report: Option<(ClientEvent, Now)>,
 }
 
 /// Asks for the distinct users of a presence channel, in the order of their ids.

@@ -409,7 +409,11 @@ mod tests {
         let gone = SocketId::from_random(9);
         for id in [id, gone] {
             relay.do_send(ToRelay::Send(id, Bytes::from_static(b"a")));
-            relay.do_send(ToRelay::Refuse(id, "presence-x".parse().expect("valid"), Bytes::from_static(b"no")));
+            relay.do_send(ToRelay::Refuse(
+                id,
+                "presence-x".parse().expect("valid"),
+                Bytes::from_static(b"no"),
+            ));
             relay.do_send(ToRelay::Close(id, CloseCode::Terminated));
         }
         relay.send(CountHolding).await.expect("runs");

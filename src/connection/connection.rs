@@ -1,22 +1,22 @@
 //! One client: reads its messages and carries out what its session decides.
 
-use std::{rc::Rc, sync::Arc, time::Duration};
+use std::{pin::Pin, rc::Rc, sync::Arc, time::Duration};
 
 use actix::{Actor, ActorContext, AsyncContext, Context, StreamHandler};
-use bytes::BytesMut;
+use futures_core::Stream;
 
 use super::{
-    frames::Frames,
     heartbeat::{Heartbeat, Pulse},
+    line::{Input, Line},
     reassembly::Assembled,
     session::{Command, Session, SessionRules},
-    socket::{Socket, SocketLimits},
+    socket::SocketLimits,
 };
 use crate::{
-    app::{App, ConnectionGuard, Sender},
+    app::{App, ClientEvent, Online, QuotaGuard},
     channel::{Outlet, Outlets, Subscribe, Unsubscribe, WorkerId},
     clock,
-    domain::{ChannelName, EventName, SocketId, UserId},
+    domain::{ChannelName, EventName, Now, SocketId, UserId},
     protocol::{ClientMessage, CloseCode, ProtocolError, ServerMessage, frame},
 };
 
@@ -39,13 +39,17 @@ pub struct Connection {
     app: Arc<App>,
     session: Session,
     heartbeat: Heartbeat,
-    socket: Rc<Socket>,
+    line: Rc<dyn Line>,
     outlets: Rc<Outlets>,
     worker: WorkerId,
     activity_timeout: Duration,
-    first_bytes: BytesMut,
-    _counted: ConnectionGuard,
+    /// What comes in; taken when the actor starts.
+    inputs: Option<Inputs>,
+    _counted: [QuotaGuard; 2],
 }
+
+/// What comes in from a client.
+pub(super) type Inputs = Pin<Box<dyn Stream<Item = Result<Input, CloseCode>>>>;
 
 /// What a connection is made of.
 pub(super) struct Opened {
@@ -53,14 +57,16 @@ pub(super) struct Opened {
     pub(super) app: Arc<App>,
     /// The rules of that app.
     pub(super) rules: Arc<SessionRules>,
-    /// Its socket.
-    pub(super) socket: Rc<Socket>,
-    /// What came right after the upgrade request.
-    pub(super) first_bytes: BytesMut,
+    /// Its outgoing half.
+    pub(super) line: Rc<dyn Line>,
+    /// Its incoming half.
+    pub(super) inputs: Inputs,
     /// The sockets of this thread.
     pub(super) outlets: Rc<Outlets>,
     /// This thread.
     pub(super) worker: WorkerId,
+    /// What counts it, in its app and in the server.
+    pub(super) counted: [QuotaGuard; 2],
 }
 
 impl Connection {
@@ -69,22 +75,22 @@ impl Connection {
         let now = clock::now().instant;
         Self {
             socket_id,
-            session: Session::new(socket_id, opened.rules),
+            session: Session::new(socket_id, opened.rules, now),
             heartbeat: Heartbeat::new(settings.ping_after, settings.pong_timeout, now),
-            socket: opened.socket,
+            line: opened.line,
             outlets: opened.outlets,
             worker: opened.worker,
             activity_timeout: settings.activity_timeout,
-            first_bytes: opened.first_bytes,
-            _counted: opened.app.connect(),
+            inputs: Some(opened.inputs),
+            _counted: opened.counted,
             app: opened.app,
         }
     }
 
-    fn carry_out(&mut self, commands: Vec<Command>) {
+    fn carry_out(&mut self, commands: Vec<Command>, now: Now, ctx: &mut Context<Self>) {
         for command in commands {
             match command {
-                Command::Send(text) => self.socket.write(&frame::encode_text(text.as_bytes())),
+                Command::Send(text) => self.line.write(&frame::encode_text(text.as_bytes())),
                 Command::Enter(channel, member) => {
                     let subscribe = Subscribe {
                         socket_id: self.socket_id,
@@ -94,12 +100,19 @@ impl Connection {
                     self.app.channels().enter(&channel, subscribe);
                 }
                 Command::Leave(channel) => self.leave(&channel),
+                Command::SignIn(user_id, watchlist) => self.sign_in(user_id, watchlist, now),
+                Command::PauseUntil(at) => {
+                    self.line.gate().pause();
+                    ctx.run_later(at.saturating_duration_since(now.instant), |connection, _| {
+                        connection.line.gate().resume();
+                    });
+                }
                 Command::Broadcast {
                     channel,
                     name,
                     data,
                     user_id,
-                } => self.broadcast(channel, &name, data, user_id),
+                } => self.broadcast(channel, &name, data, user_id, now),
             }
         }
     }
@@ -111,25 +124,46 @@ impl Connection {
         self.app.channels().leave(channel, unsubscribe);
     }
 
-    fn broadcast(&self, channel: ChannelName, name: &EventName, data: String, user_id: Option<UserId>) {
+    fn sign_in(&self, user_id: UserId, watchlist: Vec<UserId>, now: Now) {
+        let Online { online, offline } = self.app.sign_in(self.socket_id, self.worker, user_id, watchlist, now);
+        if !online.is_empty() || !offline.is_empty() {
+            let events = ServerMessage::WatchlistEvents {
+                online: &online,
+                offline: &offline,
+            };
+            self.line.write(&events.to_frame());
+        }
+    }
+
+    fn broadcast(&self, channel: ChannelName, name: &EventName, data: String, user_id: Option<UserId>, now: Now) {
         let message = ServerMessage::Event {
             name: name.as_str(),
             channel: &channel,
             data: &data,
             user_id: user_id.as_ref(),
         };
-        let sent = self.app.publish(&channel, message.to_frame(), Some(self.socket_id));
-        if sent.is_err() {
-            let error = ProtocolError::OverCapacity;
-            let text = error.to_string();
-            let refusal = ServerMessage::refusal(&error, &text);
-            return self.socket.write(&refusal.to_frame());
-        }
-        let sender = Sender {
+        let frame = message.to_frame();
+        let event = ClientEvent {
+            channel,
+            event: name.to_string(),
+            data,
             socket_id: self.socket_id,
             user_id,
         };
-        self.app.report_client_event(channel, name, data, sender, clock::now());
+        if self.app.send_client_event(event, frame, now).is_err() {
+            let error = ProtocolError::OverCapacity;
+            let text = error.to_string();
+            let refusal = ServerMessage::refusal(&error, &text);
+            self.line.write(&refusal.to_frame());
+        }
+    }
+
+    /// Closes the connection if it is not authorized by now.
+    fn check_authorized(&mut self, ctx: &mut Context<Self>) {
+        if !self.session.is_authorized() {
+            self.line.close(CloseCode::NotAuthorized);
+            ctx.stop();
+        }
     }
 
     /// Pings or closes a silent client, and sees to being woken again.
@@ -140,11 +174,11 @@ impl Connection {
                 ctx.run_later(at.saturating_duration_since(now), Self::watch);
             }
             Pulse::Ping => {
-                self.socket.write(&frame::encode_ping());
+                self.line.write(&frame::encode_ping());
                 self.watch(ctx);
             }
             Pulse::Expired => {
-                self.socket.close(CloseCode::PongTimeout);
+                self.line.close(CloseCode::PongTimeout);
                 ctx.stop();
             }
         }
@@ -155,15 +189,19 @@ impl Actor for Connection {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Context<Self>) {
-        let outlet: Rc<dyn Outlet> = Rc::clone(&self.socket) as Rc<dyn Outlet>;
+        let outlet: Rc<dyn Outlet> = Rc::clone(&self.line) as Rc<dyn Outlet>;
         self.outlets.add(self.socket_id, outlet);
+        if let Some(timeout) = self.app.switches().authorized_within {
+            ctx.run_later(timeout, Self::check_authorized);
+        }
         let established = ServerMessage::ConnectionEstablished {
             socket_id: self.socket_id,
             activity_timeout_s: self.activity_timeout.as_secs().max(1),
         };
-        self.socket.write(&established.to_frame());
-        let first_bytes = std::mem::take(&mut self.first_bytes);
-        ctx.add_stream(Frames::new(Rc::clone(&self.socket), first_bytes));
+        self.line.write(&established.to_frame());
+        if let Some(inputs) = self.inputs.take() {
+            ctx.add_stream(inputs);
+        }
         self.watch(ctx);
     }
 
@@ -174,34 +212,40 @@ impl Actor for Connection {
         for channel in channels {
             self.leave(&channel);
         }
-        if self.socket.is_open() {
-            self.socket.abandon();
+        if self.session.is_signed_in() {
+            self.app.sign_out(self.socket_id, clock::now());
+        }
+        if !self.line.gate().is_shut() {
+            self.line.abandon();
         }
     }
 }
 
-impl StreamHandler<Result<Assembled, CloseCode>> for Connection {
-    fn handle(&mut self, message: Result<Assembled, CloseCode>, ctx: &mut Context<Self>) {
-        let now = clock::now().instant;
-        self.heartbeat.on_activity(now);
+impl StreamHandler<Result<Input, CloseCode>> for Connection {
+    fn handle(&mut self, input: Result<Input, CloseCode>, ctx: &mut Context<Self>) {
+        let message = match input {
+            Ok(Input::Message(message)) => message,
+            Ok(Input::Refused(channel)) => return self.session.on_refused(&channel),
+            Err(code) => {
+                self.line.close(code);
+                return ctx.stop();
+            }
+        };
+        let now = clock::now();
+        self.heartbeat.on_activity(now.instant);
         let close = match message {
-            Ok(Assembled::Text(text)) => {
+            Assembled::Text(text) => {
                 let mut commands = Vec::new();
                 let message = ClientMessage::decode(&text);
                 self.session.on_message(message, now, &mut commands);
-                self.carry_out(commands);
-                return;
+                return self.carry_out(commands, now, ctx);
             }
-            Ok(Assembled::Ping(payload)) => {
-                self.socket.write(&frame::encode_pong(&payload));
-                return;
-            }
-            Ok(Assembled::Pong | Assembled::Nothing) => return,
-            Ok(Assembled::Binary) => CloseCode::BinaryUnsupported,
-            Ok(Assembled::Close(code)) => code.map_or(CloseCode::Normal, CloseCode::Echo),
-            Err(code) => code,
+            Assembled::Ping(payload) => return self.line.write(&frame::encode_pong(&payload)),
+            Assembled::Pong | Assembled::Nothing => return,
+            Assembled::Binary => CloseCode::BinaryUnsupported,
+            Assembled::Close(code) => code.map_or(CloseCode::Normal, CloseCode::Echo),
         };
-        self.socket.close(close);
+        self.line.close(close);
         ctx.stop();
     }
 

@@ -12,6 +12,8 @@ use bytes::BytesMut;
 use futures_core::Stream;
 
 use super::{
+    gate::Pass,
+    line::{Input, Line},
     reassembly::{Assembled, Reassembly, ReassemblyError},
     socket::Socket,
 };
@@ -83,16 +85,22 @@ impl Frames {
 }
 
 impl Stream for Frames {
-    type Item = Result<Assembled, CloseCode>;
+    type Item = Result<Input, CloseCode>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = &mut *self;
         loop {
-            if this.is_over || !this.socket.is_open() {
+            if this.is_over {
                 return Poll::Ready(None);
             }
+            match this.socket.gate().pass(cx.waker()) {
+                Pass::Read => {}
+                Pass::Wait => return Poll::Pending,
+                Pass::Refused(channel) => return Poll::Ready(Some(Ok(Input::Refused(channel)))),
+                Pass::End => return Poll::Ready(None),
+            }
             match this.next_buffered() {
-                Ok(Some(message)) => return Poll::Ready(Some(Ok(message))),
+                Ok(Some(message)) => return Poll::Ready(Some(Ok(Input::Message(message)))),
                 Ok(None) => {}
                 Err(error) => {
                     log::debug!("a client is closed: {error}");
@@ -100,7 +108,6 @@ impl Stream for Frames {
                     return Poll::Ready(Some(Err(close_code(&error))));
                 }
             }
-            this.socket.wake_when_closed(cx.waker());
             if !ready!(this.poll_read(cx)) {
                 return Poll::Ready(None);
             }

@@ -92,7 +92,10 @@ mod tests {
 
     #[test]
     fn a_user_id_is_at_most_as_long_as_the_app_allows() {
-        check(&format!(r#"{{"user_id":"{}"}}"#, "x".repeat(128)), Ok((&"x".repeat(128), None)));
+        check(
+            &format!(r#"{{"user_id":"{}"}}"#, "x".repeat(128)),
+            Ok((&"x".repeat(128), None)),
+        );
         let (len, limit) = (129, 128);
         check(
             &format!(r#"{{"user_id":"{}"}}"#, "x".repeat(129)),
@@ -115,7 +118,10 @@ mod tests {
         }
         check(
             &format!(r#"{{"user_id":"7","user_info":{{"a":"{}"}}}}"#, "x".repeat(1_017)),
-            Err(MemberDataError::UserInfoTooLong { len: 1_025, limit: 1_024 }),
+            Err(MemberDataError::UserInfoTooLong {
+                len: 1_025,
+                limit: 1_024,
+            }),
         );
     }
 

@@ -5,20 +5,26 @@
 
 #[expect(clippy::module_inception, reason = "the actor bears the name of its module")]
 mod connection;
+mod fallback;
 mod frames;
+mod gate;
 mod heartbeat;
+mod line;
 mod member_data;
 mod rate;
 mod reassembly;
 mod session;
 mod socket;
 mod upgrade;
+mod user_data;
 
 pub use connection::{Connection, ConnectionSettings};
+pub use fallback::{FallbackHub, ReceiveStream, SendRefused};
 pub use heartbeat::{Heartbeat, Pulse};
 pub use member_data::MemberDataError;
 pub use rate::TokenBucket;
 pub use reassembly::{Assembled, Reassembly, ReassemblyError};
 pub use session::{Command, Session, SessionRules};
 pub use socket::{Socket, SocketLimits};
-pub use upgrade::Upgrader;
+pub use upgrade::{Upgrader, UpgraderParts, is_secure};
+pub use user_data::{SignInIdError, SignedInUser, UserDataError};

@@ -88,12 +88,7 @@ impl Session {
     }
 
     /// Takes a message, or what was wrong with it, and appends what must be done.
-    pub fn on_message(
-        &mut self,
-        message: Result<ClientMessage, DecodeError>,
-        now: Now,
-        commands: &mut Vec<Command>,
-    ) {
+    pub fn on_message(&mut self, message: Result<ClientMessage, DecodeError>, now: Now, commands: &mut Vec<Command>) {
         match message {
             Ok(ClientMessage::Ping) => commands.push(Command::Send(ServerMessage::Pong.encode())),
             Ok(ClientMessage::Pong) => {}

@@ -6,16 +6,17 @@ use std::{
     io,
     net::Shutdown,
     rc::{Rc, Weak},
-    task::Waker,
     time::Duration,
 };
 
 use bytes::{Buf, Bytes};
 use tokio::{net::TcpStream, time::timeout_at};
 
+use super::{gate::Gate, line::Line};
 use crate::{
     channel::Outlet,
     clock,
+    domain::ChannelName,
     protocol::{CloseCode, ServerMessage, frame},
 };
 
@@ -42,7 +43,7 @@ pub struct Socket {
     tells_error_first: bool,
     waiting: RefCell<Waiting>,
     state: Cell<State>,
-    reader: RefCell<Option<Waker>>,
+    gate: Gate,
     this: Weak<Self>,
 }
 
@@ -77,7 +78,7 @@ impl Socket {
             tells_error_first: protocol < 6,
             waiting: RefCell::default(),
             state: Cell::new(State::Open),
-            reader: RefCell::new(None),
+            gate: Gate::default(),
             this: this.clone(),
         })
     }
@@ -88,29 +89,10 @@ impl Socket {
         &self.io
     }
 
-    /// Tells whether frames may still be written.
-    #[must_use]
-    pub fn is_open(&self) -> bool {
-        self.state.get() == State::Open
-    }
-
     /// Bytes that wait to be written.
     #[must_use]
     pub fn waiting_bytes(&self) -> usize {
         self.waiting.borrow().bytes
-    }
-
-    /// Has the reader woken when the socket stops being open.
-    pub fn wake_when_closed(&self, waker: &Waker) {
-        let mut reader = self.reader.borrow_mut();
-        if !reader.as_ref().is_some_and(|known| known.will_wake(waker)) {
-            *reader = Some(waker.clone());
-        }
-    }
-
-    /// Ends the connection with a code and a reason of at most 123 bytes, after what waits.
-    pub fn close_with(&self, code: u16, reason: &str) {
-        self.end(code, reason, self.tells_error_first && 4_000 <= code);
     }
 
     fn end(&self, code: u16, reason: &str, with_error: bool) {
@@ -129,17 +111,7 @@ impl Socket {
             self.state.set(State::Closing);
         }
         self.start_task();
-        self.wake_reader();
-    }
-
-    /// Gives the socket up: nothing more is written or read.
-    pub fn abandon(&self) {
-        self.state.set(State::Gone);
-        let mut waiting = self.waiting.borrow_mut();
-        waiting.frames = VecDeque::new();
-        waiting.bytes = 0;
-        drop(waiting);
-        self.wake_reader();
+        self.gate.shut();
     }
 
     fn send(&self, frame: &Bytes) {
@@ -253,11 +225,24 @@ impl Socket {
             }
         }
     }
+}
 
-    fn wake_reader(&self) {
-        if let Some(reader) = self.reader.borrow_mut().take() {
-            reader.wake();
-        }
+impl Line for Socket {
+    fn gate(&self) -> &Gate {
+        &self.gate
+    }
+
+    fn close_with(&self, code: u16, reason: &str) {
+        self.end(code, reason, self.tells_error_first && 4_000 <= code);
+    }
+
+    fn abandon(&self) {
+        self.state.set(State::Gone);
+        let mut waiting = self.waiting.borrow_mut();
+        waiting.frames = VecDeque::new();
+        waiting.bytes = 0;
+        drop(waiting);
+        self.gate.shut();
     }
 }
 
@@ -278,5 +263,9 @@ impl Outlet for Socket {
             return self.end(code, "", false);
         }
         self.close_with(code.code(), code.reason());
+    }
+    fn refuse(&self, channel: &ChannelName, frames: &Bytes) {
+        self.write(frames);
+        self.gate.refuse(channel.clone());
     }
 }

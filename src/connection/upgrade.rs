@@ -6,21 +6,24 @@ use std::{collections::HashMap, rc::Rc, sync::Arc};
 
 use actix::Actor;
 use actix_codec::Framed;
-use actix_http::{HttpMessage, Request, h1};
+use actix_http::{HttpMessage, Request, h1, header::HeaderMap};
 use actix_rt::net::TcpStream;
 use actix_web_actors::ws::HandshakeError;
-use bytes::BytesMut;
 
 use super::{
-    connection::{Connection, ConnectionSettings, Opened},
+    connection::{Connection, ConnectionSettings, Inputs, Opened},
+    fallback::FallbackHub,
+    frames::Frames,
+    line::Line,
     session::SessionRules,
     socket::Socket,
 };
 use crate::{
-    app::{App, Apps},
-    channel::{Outlets, WorkerId},
-    domain::AppKey,
-    protocol::CloseCode,
+    app::{App, Apps, Quota, QuotaGuard},
+    channel::{Outlet, Outlets, WorkerId},
+    clock,
+    domain::{AppId, AppKey},
+    protocol::{CloseCode, FallbackSession},
     signature::http_request::Query,
 };
 
@@ -29,31 +32,67 @@ const OLDEST: u8 = 4;
 /// The newest, which is assumed when a client names none.
 const NEWEST: u8 = 7;
 
-/// Takes sockets over on one worker thread.
+/// Takes sockets over on one worker thread, and begins the sessions of the HTTP fallbacks there.
 pub struct Upgrader {
     apps: Arc<Apps>,
-    rules: HashMap<AppKey, Arc<SessionRules>>,
+    rules: HashMap<AppId, Arc<SessionRules>>,
     settings: ConnectionSettings,
+    path_prefix: String,
+    server: Arc<Quota>,
+    hub: Arc<FallbackHub>,
     outlets: Rc<Outlets>,
     worker: WorkerId,
+}
+
+/// What the upgraders of all workers share.
+#[derive(Clone)]
+pub struct UpgraderParts {
+    /// The apps.
+    pub apps: Arc<Apps>,
+    /// How connections are kept.
+    pub settings: ConnectionSettings,
+    /// What stands in front of `/app`.
+    pub path_prefix: String,
+    /// The connections of the server.
+    pub server: Arc<Quota>,
+    /// The sessions of the fallbacks.
+    pub hub: Arc<FallbackHub>,
+}
+
+/// What a client asked for when it connected.
+struct Asked<'a> {
+    key: &'a str,
+    query: &'a str,
+    /// Whether it came over TLS, as far as is known.
+    is_secure: bool,
+}
+
+/// An app that a client may connect to, with what counts the connection.
+struct Admitted {
+    app: Arc<App>,
+    rules: Arc<SessionRules>,
+    counted: [QuotaGuard; 2],
 }
 
 impl Upgrader {
     /// Serves the apps on this thread, which is `worker` and has these sockets.
     #[must_use]
-    pub fn new(apps: Arc<Apps>, settings: ConnectionSettings, outlets: Rc<Outlets>, worker: WorkerId) -> Self {
-        let rules = apps.iter().map(|app| {
+    pub fn new(parts: UpgraderParts, outlets: Rc<Outlets>, worker: WorkerId) -> Self {
+        let rules = parts.apps.iter().map(|app| {
             let rules = SessionRules {
-                key: app.key().clone(),
-                signing: app.signing().clone(),
-                client_events: app.client_events(),
+                keys: app.keys().clone(),
+                limits: app.limits().clone(),
+                client_events: app.switches().client_events,
             };
-            (app.key().clone(), Arc::new(rules))
+            (app.id().clone(), Arc::new(rules))
         });
         Self {
             rules: rules.collect(),
-            apps,
-            settings,
+            apps: parts.apps,
+            settings: parts.settings,
+            path_prefix: parts.path_prefix,
+            server: parts.server,
+            hub: parts.hub,
             outlets,
             worker,
         }
@@ -63,9 +102,10 @@ impl Upgrader {
     pub async fn upgrade(&self, request: Request, framed: Framed<TcpStream, h1::Codec>) {
         let parts = framed.into_parts();
         let (io, first_bytes) = (parts.io, parts.read_buf);
-        let Some(key) = app_key(request.path()) else {
+        let path = request.path().strip_prefix(&self.path_prefix).unwrap_or_default();
+        if path != "/app" && !path.starts_with("/app/") {
             return answer(&io, "404 Not Found", "no such path, clients connect to /app/{key}").await;
-        };
+        }
         if let Err(error) = actix_http::ws::verify_handshake(request.head()) {
             let status = match error {
                 HandshakeError::GetMethodRequired => "405 Method Not Allowed",
@@ -80,41 +120,97 @@ impl Upgrader {
         if !write_all(&io, &switching_protocols(&request)).await {
             return;
         }
-        self.open(key, request.uri().query().unwrap_or_default(), io, first_bytes);
-    }
-
-    /// Starts a connection, or closes it with a code when it may not be.
-    fn open(&self, key: &str, query: &str, io: TcpStream, first_bytes: BytesMut) {
-        let asked = asked_version(query);
-        let socket = Socket::new(io, self.settings.socket, asked.unwrap_or(NEWEST));
-        let (app, rules) = match asked.and_then(check_version).and_then(|()| self.find(key)) {
-            Ok(found) => found,
+        let query = request.uri().query().unwrap_or_default();
+        let protocol = asked_version(query).unwrap_or(NEWEST);
+        let socket = Socket::new(io, self.settings.socket, protocol);
+        let Some(key) = app_key(path) else {
+            return socket.close(CloseCode::PathNotFound);
+        };
+        let asked = Asked {
+            key,
+            query,
+            is_secure: is_secure(request.headers()),
+        };
+        match self.admit(&asked) {
+            Ok(admitted) => {
+                let inputs = Box::pin(Frames::new(Rc::clone(&socket), first_bytes));
+                self.start(admitted, socket, inputs);
+            }
             Err(CloseCode::UnknownApp) => {
                 let key: String = key.chars().take(40).collect();
                 let reason = format!("App key {key} not in this cluster. Did you forget to specify the cluster?");
-                return socket.close_with(CloseCode::UnknownApp.code(), &reason);
+                socket.close_with(CloseCode::UnknownApp.code(), &reason);
             }
-            Err(code) => return socket.close_with(code.code(), code.reason()),
+            Err(code) => socket.close(code),
+        }
+    }
+
+    /// Begins the session of a fallback on this worker, when there is none of this id.
+    ///
+    /// # Errors
+    /// The code to close with when the client may not connect.
+    pub fn begin_fallback(
+        &self,
+        key: &AppKey,
+        id: FallbackSession,
+        query: &str,
+        is_secure: bool,
+    ) -> Result<(), CloseCode> {
+        let asked = Asked {
+            key: key.as_str(),
+            query,
+            is_secure,
         };
+        let admitted = self.admit(&asked)?;
+        let limit = self.settings.socket.waiting_bytes_max;
+        if let Some((line, inputs)) = self.hub.begin(key.clone(), id, limit) {
+            self.start(admitted, Rc::new(line), Box::pin(inputs));
+        }
+        Ok(())
+    }
+
+    fn start(&self, admitted: Admitted, line: Rc<dyn Line>, inputs: Inputs) {
         let opened = Opened {
-            app,
-            rules,
-            socket,
-            first_bytes,
+            app: admitted.app,
+            rules: admitted.rules,
+            line,
+            inputs,
             outlets: Rc::clone(&self.outlets),
             worker: self.worker,
+            counted: admitted.counted,
         };
         Connection::new(opened, &self.settings).start();
     }
 
-    fn find(&self, key: &str) -> Result<(Arc<App>, Arc<SessionRules>), CloseCode> {
-        let app = self.apps.by_key(key).ok_or(CloseCode::UnknownApp)?;
-        if !app.is_enabled() {
+    /// Tells whether a client may connect, in the order in which the documentation lists the codes.
+    fn admit(&self, asked: &Asked<'_>) -> Result<Admitted, CloseCode> {
+        asked_version(asked.query).and_then(check_version)?;
+        let app = self.apps.by_key(asked.key).ok_or(CloseCode::UnknownApp)?;
+        let now = clock::now();
+        app.keys().live(asked.key, now.wall_ms).ok_or(CloseCode::UnknownApp)?;
+        let switches = app.switches();
+        if !switches.enabled {
             return Err(CloseCode::AppDisabled);
         }
-        let rules = self.rules.get(app.key()).ok_or(CloseCode::UnknownApp)?;
-        Ok((Arc::clone(app), Arc::clone(rules)))
+        if switches.tls_only && !asked.is_secure {
+            return Err(CloseCode::TlsOnly);
+        }
+        let rules = self.rules.get(app.id()).ok_or(CloseCode::UnknownApp)?;
+        let in_server = self.server.take().ok_or(CloseCode::ServerFull)?;
+        let in_app = app.connect().ok_or(CloseCode::OverQuota)?;
+        Ok(Admitted {
+            app: Arc::clone(app),
+            rules: Arc::clone(rules),
+            counted: [in_server, in_app],
+        })
     }
+}
+
+/// Whether a request came over TLS, as the proxy in front says.
+pub fn is_secure(headers: &HeaderMap) -> bool {
+    headers
+        .get("x-forwarded-proto")
+        .is_some_and(|proto| proto.as_bytes().eq_ignore_ascii_case(b"https"))
 }
 
 /// The protocol version that a query asks for, supported or not, cut to 0 to 255; 7 when it names

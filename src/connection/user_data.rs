@@ -199,10 +199,7 @@ mod tests {
         );
         check(r#" {"id":"12345"}"#, ("12345", None, ""));
         check(r#"{"id":"55555","user_name":"test"}"#, ("55555", None, ""));
-        check(
-            r#"{"id":"1","user_info":null,"watchlist":null}"#,
-            ("1", None, ""),
-        );
+        check(r#"{"id":"1","user_info":null,"watchlist":null}"#, ("1", None, ""));
     }
 
     #[test]
@@ -300,7 +297,10 @@ mod tests {
     #[test]
     fn what_is_no_object_is_refused() {
         for bad in ["", "7", "[]", "{", "null", r#"["7",null,null]"#, "{\"id\":\"7\"} x"] {
-            check_refused(bad, "user_data supplied to signin is invalid - it must be a JSON object");
+            check_refused(
+                bad,
+                "user_data supplied to signin is invalid - it must be a JSON object",
+            );
         }
     }
 }

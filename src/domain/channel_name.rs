@@ -30,7 +30,7 @@ pub enum ChannelKind {
 const SERVER_TO_USER: &str = "#server-to-user-";
 
 /// Why a text is no channel name.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ChannelNameError {
     /// The text is empty.
     #[error("channel name is empty")]
@@ -74,7 +74,12 @@ impl ChannelName {
     /// Whether the channel keeps its last event for those who subscribe later.
     #[must_use]
     pub fn is_cache(&self) -> bool {
-        let prefixes = ["cache-", "private-cache-", "private-encrypted-cache-", "presence-cache-"];
+        let prefixes = [
+            "cache-",
+            "private-cache-",
+            "private-encrypted-cache-",
+            "presence-cache-",
+        ];
         prefixes.into_iter().any(|prefix| self.0.starts_with(prefix))
     }
 
@@ -194,10 +199,22 @@ mod tests {
     #[test]
     fn a_cache_channel_has_cache_after_its_kind() {
         let is_cache = |raw: &str| raw.parse::<ChannelName>().is_ok_and(|name| name.is_cache());
-        for name in ["cache-a", "private-cache-a", "private-encrypted-cache-a", "presence-cache-a"] {
+        for name in [
+            "cache-a",
+            "private-cache-a",
+            "private-encrypted-cache-a",
+            "presence-cache-a",
+        ] {
             assert!(is_cache(name), "{name}");
         }
-        for name in ["cachefoo", "cache", "mycache-x", "private-cache", "private-x-cache-", "Cache-a"] {
+        for name in [
+            "cachefoo",
+            "cache",
+            "mycache-x",
+            "private-cache",
+            "private-x-cache-",
+            "Cache-a",
+        ] {
             assert!(!is_cache(name), "{name}");
         }
     }

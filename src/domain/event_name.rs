@@ -10,7 +10,7 @@ use super::limits::EVENT_NAME_CHARS_CEILING;
 pub struct EventName(Box<str>);
 
 /// Why a text is no event name.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EventNameError {
     /// The text is empty.
     #[error("event name is empty")]

@@ -3,8 +3,8 @@
 use actix_web::{HttpResponse, web};
 use serde_json::{Map, Value, json};
 
-use super::{error::ApiError, info::Info, signed_request::SignedRequest};
-use crate::domain::{ChannelKind, ChannelName};
+use super::{error::ApiError, info::Info, publish::channel_name, signed_request::SignedRequest};
+use crate::{clock, domain::ChannelKind};
 
 /// The channels with subscribers.
 pub(super) async fn list(request: SignedRequest) -> Result<HttpResponse, ApiError> {
@@ -15,7 +15,10 @@ pub(super) async fn list(request: SignedRequest) -> Result<HttpResponse, ApiErro
         return Err(ApiError::UserCountOfList);
     }
     if info.subscription_count {
-        return Err(ApiError::UnknownInfo("subscription_count".into()));
+        return Err(ApiError::SubscriptionCountOfList);
+    }
+    if info.cache {
+        return Err(ApiError::UnknownInfo("cache".into()));
     }
     let channels = request.app.channels().occupied(prefix);
     let channels = channels.into_iter().map(|(channel, counts)| {
@@ -29,21 +32,43 @@ pub(super) async fn list(request: SignedRequest) -> Result<HttpResponse, ApiErro
 
 /// One channel, whether it has subscribers or not.
 pub(super) async fn show(request: SignedRequest, path: web::Path<(String, String)>) -> Result<HttpResponse, ApiError> {
-    let channel = channel_name(&path.1)?;
-    let info = Info::parse(request.query()?.get("info"))?;
+    let app = &request.app;
+    let channel = channel_name(&path.1, app.limits())?;
+    let info = Info::parse(request.query()?.get("info"))?.within(app.switches());
     if info.user_count && channel.kind() != ChannelKind::Presence {
         return Err(ApiError::UserCountOfChannel);
     }
-    let counts = request.app.channels().counts(&channel);
+    if info.cache && !channel.is_cache() {
+        return Err(ApiError::CacheOfChannel);
+    }
+    let counts = app.channels().counts(&channel);
     let mut about = Map::new();
     about.insert("occupied".into(), (0 < counts.subscriptions).into());
     info.describe(&channel, counts, &mut about);
+    if info.cache {
+        let cached = app.channels().cached(&channel, clock::now().instant);
+        let cached = cached.map(|(cached, left)| json!({ "data": &*cached.data, "ttl": left.as_secs() }));
+        about.insert("cache".into(), cached.into());
+    }
+    Ok(HttpResponse::Ok().json(about))
+}
+
+/// One channel, as clients of old asked for it.
+pub(super) async fn stats(request: SignedRequest, path: web::Path<(String, String)>) -> Result<HttpResponse, ApiError> {
+    let channel = channel_name(&path.1, request.app.limits())?;
+    let counts = request.app.channels().counts(&channel);
+    let mut about = Map::new();
+    about.insert("occupied".into(), (0 < counts.subscriptions).into());
+    about.insert("connection_count".into(), counts.subscriptions.into());
+    if channel.kind() == ChannelKind::Presence {
+        about.insert("user_count".into(), counts.users.into());
+    }
     Ok(HttpResponse::Ok().json(about))
 }
 
 /// The distinct users of a presence channel.
 pub(super) async fn users(request: SignedRequest, path: web::Path<(String, String)>) -> Result<HttpResponse, ApiError> {
-    let channel = channel_name(&path.1)?;
+    let channel = channel_name(&path.1, request.app.limits())?;
     if channel.kind() != ChannelKind::Presence {
         return Err(ApiError::UsersOfChannel);
     }
@@ -54,14 +79,6 @@ pub(super) async fn users(request: SignedRequest, path: web::Path<(String, Strin
         .map(|user_id| json!({ "id": user_id.as_str() }))
         .collect();
     Ok(HttpResponse::Ok().json(json!({ "users": users })))
-}
-
-/// Reads a channel name that stood in a path.
-pub(super) fn channel_name(raw: &str) -> Result<ChannelName, ApiError> {
-    raw.parse().map_err(|error| ApiError::ChannelName {
-        name: raw.chars().take(200).collect(),
-        error,
-    })
 }
 
 fn refuse_extraneous(request: &SignedRequest) -> Result<(), ApiError> {

@@ -8,13 +8,11 @@ use actix_web::{
     },
 };
 
+use super::idempotency::IdempotencyKeyError;
 use crate::{
     app::Busy,
     channel::UsersError,
-    domain::{
-        ChannelNameError, EventNameError, SocketIdError,
-        limits::{BATCH_EVENTS_MAX, EVENT_DATA_BYTES_MAX, REQUEST_BODY_BYTES_MAX, TRIGGER_CHANNELS_MAX},
-    },
+    domain::{ChannelNameError, EventNameError, SocketIdError, UserIdError},
     ledger::LedgerError,
     signature::http_request::{HttpAuthError, QueryError},
 };
@@ -40,9 +38,15 @@ pub enum ApiError {
     /// The query string cannot be read.
     #[error("{0}")]
     Query(#[from] QueryError),
-    /// The body is too long.
-    #[error("The request body exceeds the allowed maximum ({REQUEST_BODY_BYTES_MAX} bytes)")]
-    BodyTooLarge,
+    /// The body is longer than this.
+    #[error("The request body exceeds the allowed maximum ({0} bytes)")]
+    BodyTooLarge(usize),
+    /// The body did not arrive in time.
+    #[error("The request body did not arrive in time")]
+    BodyTooSlow,
+    /// The body is compressed.
+    #[error("Compressed request bodies are not supported: send it without Content-Encoding, not {0}")]
+    Compressed(String),
     /// The body did not arrive.
     #[error("The request body could not be read")]
     BodyUnreadable,
@@ -70,16 +74,26 @@ pub enum ApiError {
     #[error("Invalid socket_id: {0}")]
     SocketId(#[from] SocketIdError),
     /// One trigger names too many channels.
-    #[error("Too many channels ({0} > {TRIGGER_CHANNELS_MAX})")]
-    TooManyChannels(usize),
+    #[error("Too many channels ({count} > {limit})")]
+    TooManyChannels {
+        /// How many.
+        count: usize,
+        /// The most that are allowed.
+        limit: usize,
+    },
     /// A batch has too many events.
-    #[error("Batch too large ({0} > {BATCH_EVENTS_MAX})")]
-    BatchTooLarge(usize),
+    #[error("Batch too large ({count} > {limit})")]
+    BatchTooLarge {
+        /// How many.
+        count: usize,
+        /// The most that are allowed.
+        limit: usize,
+    },
     /// The data of an event is too long.
     #[error(
-        "The data content of this event exceeds the allowed maximum ({EVENT_DATA_BYTES_MAX} bytes). See https://pusher.com/docs/channels/server_api/http-api#publishing-events for more info"
+        "The data content of this event exceeds the allowed maximum ({0} bytes). See https://pusher.com/docs/channels/server_api/http-api#publishing-events for more info"
     )]
-    DataTooLarge,
+    DataTooLarge(usize),
     /// `info` asks for something unknown.
     #[error("info should be a comma separated list of attributes, unknown: {0}")]
     UnknownInfo(String),
@@ -91,6 +105,24 @@ pub enum ApiError {
     /// `info=user_count` on a channel without users.
     #[error("Cannot retrieve the user count unless the channel is a presence channel")]
     UserCountOfChannel,
+    /// `info=cache` on a channel that caches nothing.
+    #[error("Cannot retrieve the cache unless the channel is a cache channel")]
+    CacheOfChannel,
+    /// `info=subscription_count` on a list.
+    #[error("subscription_count may only be requested for one channel, not for a list")]
+    SubscriptionCountOfList,
+    /// The idempotency key is not one.
+    #[error("Invalid idempotency_key: {0}")]
+    IdempotencyKey(#[from] IdempotencyKeyError),
+    /// A request with this idempotency key is being carried out at this moment.
+    #[error("A request with this idempotency_key is being carried out, try again")]
+    UnderWay,
+    /// The data of an event is not UTF-8.
+    #[error("The data of this event is not UTF-8")]
+    DataNotUtf8,
+    /// The id of a user is not allowed.
+    #[error("Invalid user id: {0}")]
+    UserId(#[from] UserIdError),
     /// The users of a channel without users.
     #[error("Users can only be retrieved for presence channels")]
     UsersOfChannel,
@@ -129,7 +161,10 @@ impl ResponseError for ApiError {
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::Auth(_) => StatusCode::UNAUTHORIZED,
             Self::AppDisabled => StatusCode::FORBIDDEN,
-            Self::BodyTooLarge | Self::DataTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::BodyTooLarge(_) | Self::DataTooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::BodyTooSlow => StatusCode::REQUEST_TIMEOUT,
+            Self::Compressed(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::UnderWay => StatusCode::CONFLICT,
             Self::Query(_)
             | Self::BodyUnreadable
             | Self::InvalidJson(_)
@@ -138,12 +173,17 @@ impl ResponseError for ApiError {
             | Self::ChannelName { .. }
             | Self::EventName(_)
             | Self::SocketId(_)
-            | Self::TooManyChannels(_)
-            | Self::BatchTooLarge(_)
+            | Self::TooManyChannels { .. }
+            | Self::BatchTooLarge { .. }
             | Self::UnknownInfo(_)
             | Self::UserCountOfList
             | Self::UserCountOfChannel
             | Self::UsersOfChannel
+            | Self::CacheOfChannel
+            | Self::SubscriptionCountOfList
+            | Self::IdempotencyKey(_)
+            | Self::DataNotUtf8
+            | Self::UserId(_)
             | Self::Extraneous(_)
             | Self::Limit { .. } => StatusCode::BAD_REQUEST,
             Self::Busy | Self::Users(_) | Self::Ledger(_) => StatusCode::SERVICE_UNAVAILABLE,

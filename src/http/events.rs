@@ -1,57 +1,96 @@
-//! `POST /events` and `POST /batch_events`.
+//! `POST /events`, `POST /batch_events` and the deprecated `POST /channels/{name}/events`.
 
-use actix_web::HttpResponse;
+use std::sync::Arc;
+
+use actix_web::{HttpResponse, web};
 use serde_json::{Map, Value, json};
 
 use super::{
     error::ApiError,
-    publish::{Publication, parse_batch, parse_trigger},
+    idempotency::{Begin, IdempotencyKey},
+    publish::{Publication, channel_name, parse_batch, parse_trigger, publication_from_query, trigger_from_query},
+    routes::HttpState,
     signed_request::SignedRequest,
 };
-use crate::{app::App, protocol::ServerMessage};
+use crate::{
+    app::{App, Outgoing},
+    clock,
+    protocol::ServerMessage,
+};
 
 /// Publishes one event to one or more channels.
-pub(super) async fn trigger(request: SignedRequest) -> Result<HttpResponse, ApiError> {
-    let publication = parse_trigger(&request.body)?;
-    publish(&request.app, &publication)?;
-    let answer = if publication.info.is_asked {
-        let channels = publication.channels.iter().map(|channel| {
-            let mut about = Map::new();
-            let counts = request.app.channels().counts(channel);
-            publication.info.describe(channel, counts, &mut about);
-            (channel.to_string(), Value::from(about))
-        });
-        json!({ "channels": channels.collect::<Map<_, _>>() })
+pub(super) async fn trigger(request: SignedRequest, state: web::Data<HttpState>) -> Result<HttpResponse, ApiError> {
+    let app = &request.app;
+    let publication = if request.body.is_empty() {
+        trigger_from_query(&request.query()?, app.limits())?
     } else {
-        json!({})
+        parse_trigger(&request.body, app.limits())?
     };
-    Ok(HttpResponse::Ok().json(answer))
+    let answers = publish(app, &state, &[publication], trigger_answer)?;
+    Ok(HttpResponse::Ok().json(answers.first()))
 }
 
 /// Publishes several events, each to one channel: all of them, or none when one is wrong.
-pub(super) async fn batch(request: SignedRequest) -> Result<HttpResponse, ApiError> {
-    let batch = parse_batch(&request.body)?;
-    for publication in &batch {
-        publish(&request.app, publication)?;
-    }
+pub(super) async fn batch(request: SignedRequest, state: web::Data<HttpState>) -> Result<HttpResponse, ApiError> {
+    let app = &request.app;
+    let batch = parse_batch(&request.body, app.limits())?;
+    let answers = publish(app, &state, &batch, batch_answer)?;
     let is_asked = batch.iter().any(|publication| publication.info.is_asked);
     let answer = if is_asked {
-        let about = batch.iter().map(|publication| {
-            let mut about = Map::new();
-            for channel in &publication.channels {
-                let counts = request.app.channels().counts(channel);
-                publication.info.describe(channel, counts, &mut about);
-            }
-            Value::from(about)
-        });
-        json!({ "batch": about.collect::<Vec<_>>() })
+        json!({ "batch": answers })
     } else {
         json!({})
     };
     Ok(HttpResponse::Ok().json(answer))
 }
 
-fn publish(app: &App, publication: &Publication) -> Result<(), ApiError> {
+/// Publishes an event whose data is the body, as clients of old did.
+pub(super) async fn deprecated(
+    request: SignedRequest,
+    state: web::Data<HttpState>,
+    path: web::Path<(String, String)>,
+) -> Result<HttpResponse, ApiError> {
+    let app = &request.app;
+    let channel = channel_name(&path.1, app.limits())?;
+    let data = String::from_utf8(request.body.to_vec()).map_err(|_| ApiError::DataNotUtf8)?;
+    let publication = publication_from_query(&request.query()?, data, vec![channel], app.limits())?;
+    publish(app, &state, &[publication], trigger_answer)?;
+    Ok(HttpResponse::Ok().json(json!({})))
+}
+
+/// Publishes all events, or none when too much waits, and gives an answer for each. One whose
+/// idempotency key is known is not published again and gets the answer that it had.
+fn publish(
+    app: &App,
+    state: &HttpState,
+    publications: &[Publication],
+    answer: fn(&App, &Publication) -> Value,
+) -> Result<Vec<Value>, ApiError> {
+    let mut begun = Begun::new(app, state);
+    let mut outgoing = Vec::new();
+    let mut known = Vec::new();
+    for publication in publications {
+        let answer = match &publication.idempotency_key {
+            Some(key) => begun.begin(key)?,
+            None => None,
+        };
+        if answer.is_none() {
+            push_frames(publication, &mut outgoing);
+        }
+        known.push(answer);
+    }
+    app.publish(outgoing)?;
+    let answers: Vec<Value> = publications
+        .iter()
+        .zip(known)
+        .map(|(publication, known)| known.unwrap_or_else(|| answer(app, publication)))
+        .collect();
+    begun.finish(publications, &answers);
+    Ok(answers)
+}
+
+fn push_frames(publication: &Publication, outgoing: &mut Vec<Outgoing>) {
+    let data: Arc<str> = publication.data.as_str().into();
     for channel in &publication.channels {
         let message = ServerMessage::Event {
             name: publication.name.as_str(),
@@ -59,7 +98,92 @@ fn publish(app: &App, publication: &Publication) -> Result<(), ApiError> {
             data: &publication.data,
             user_id: None,
         };
-        app.publish(channel, message.to_frame(), publication.except)?;
+        outgoing.push(Outgoing {
+            channel: channel.clone(),
+            frame: message.to_frame(),
+            except: publication.except,
+            data: Some(Arc::clone(&data)),
+        });
     }
-    Ok(())
+}
+
+fn trigger_answer(app: &App, publication: &Publication) -> Value {
+    if !publication.info.is_asked {
+        return json!({});
+    }
+    let info = publication.info.within(app.switches());
+    let channels = publication.channels.iter().map(|channel| {
+        let mut about = Map::new();
+        info.describe(channel, app.channels().counts(channel), &mut about);
+        (channel.to_string(), Value::from(about))
+    });
+    json!({ "channels": channels.collect::<Map<_, _>>() })
+}
+
+fn batch_answer(app: &App, publication: &Publication) -> Value {
+    let info = publication.info.within(app.switches());
+    let mut about = Map::new();
+    for channel in &publication.channels {
+        info.describe(channel, app.channels().counts(channel), &mut about);
+    }
+    about.into()
+}
+
+/// The idempotency keys that this request began. Unless finished they are free again.
+struct Begun<'a> {
+    app: &'a App,
+    state: &'a HttpState,
+    keys: Vec<IdempotencyKey>,
+}
+
+impl<'a> Begun<'a> {
+    const fn new(app: &'a App, state: &'a HttpState) -> Self {
+        Self {
+            app,
+            state,
+            keys: Vec::new(),
+        }
+    }
+
+    /// Begins a key, unless its answer is known.
+    fn begin(&mut self, key: &IdempotencyKey) -> Result<Option<Value>, ApiError> {
+        if self.keys.contains(key) {
+            // The same event twice in one batch: it is published with the first.
+            return Ok(Some(json!({})));
+        }
+        let begun = self.state.idempotency(self.app.id()).begin(key, clock::now().instant);
+        match begun {
+            Begin::First => {
+                self.keys.push(key.clone());
+                Ok(None)
+            }
+            Begin::Same(answer) => Ok(Some(answer)),
+            Begin::UnderWay => Err(ApiError::UnderWay),
+        }
+    }
+
+    /// Keeps the answers of the keys that this request began.
+    fn finish(&mut self, publications: &[Publication], answers: &[Value]) {
+        if self.keys.is_empty() {
+            return;
+        }
+        let now = clock::now().instant;
+        let mut idempotency = self.state.idempotency(self.app.id());
+        for (publication, answer) in publications.iter().zip(answers) {
+            if let Some(key) = &publication.idempotency_key
+                && let Some(at) = self.keys.iter().position(|begun| begun == key)
+            {
+                self.keys.swap_remove(at);
+                idempotency.finish(key, answer.clone(), now);
+            }
+        }
+    }
+}
+
+impl Drop for Begun<'_> {
+    fn drop(&mut self) {
+        for key in &self.keys {
+            self.state.idempotency(self.app.id()).abandon(key);
+        }
+    }
 }

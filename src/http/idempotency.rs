@@ -10,7 +10,7 @@ use std::{
 use crate::domain::Expiring;
 
 /// Longest idempotency key, in bytes; a longer one is refused.
-pub const IDEMPOTENCY_KEY_BYTES_MAX: usize = 128;
+pub(super) const IDEMPOTENCY_KEY_BYTES_MAX: usize = 128;
 /// Most entries that one call takes out because they have ended.
 const SWEPT_PER_CALL: usize = 4;
 

@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 
 use super::error::ApiError;
 use crate::{
+    app::Switches,
     channel::Counts,
     domain::{ChannelKind, ChannelName},
 };
@@ -17,6 +18,8 @@ pub(super) struct Info {
     pub(super) user_count: bool,
     /// Subscribed connections.
     pub(super) subscription_count: bool,
+    /// What is cached; of one channel.
+    pub(super) cache: bool,
 }
 
 impl Info {
@@ -31,6 +34,7 @@ impl Info {
             match attribute {
                 "user_count" => info.user_count = true,
                 "subscription_count" => info.subscription_count = true,
+                "cache" => info.cache = true,
                 unknown => {
                     return Err(ApiError::UnknownInfo(unknown.chars().take(64).collect()));
                 }
@@ -40,7 +44,14 @@ impl Info {
         Ok(info)
     }
 
-    /// Adds what is asked for and applies to the channel.
+    /// Leaves out what the app has switched off.
+    #[must_use]
+    pub(super) const fn within(mut self, switches: &Switches) -> Self {
+        self.subscription_count = self.subscription_count && switches.subscription_count;
+        self
+    }
+
+    /// Adds the counts that are asked for and apply to the channel.
     pub(super) fn describe(self, channel: &ChannelName, counts: Counts, into: &mut Map<String, Value>) {
         if self.user_count && channel.kind() == ChannelKind::Presence {
             into.insert("user_count".into(), counts.users.into());

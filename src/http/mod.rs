@@ -3,15 +3,19 @@
 mod channels;
 mod error;
 mod events;
+mod fallbacks;
 mod health;
+mod idempotency;
 mod info;
 mod occupancy;
 mod publish;
 mod routes;
 mod signed_request;
+mod users;
 
 pub use error::ApiError;
 pub use health::Readiness;
-pub use publish::{Publication, parse_batch, parse_trigger};
-pub use routes::{HttpState, routes};
+pub use idempotency::{Begin, Idempotency, IdempotencyKey, IdempotencyKeyError};
+pub use publish::{Publication, parse_batch, parse_trigger, publication_from_query, trigger_from_query};
+pub use routes::{HttpState, fallback_routes, routes};
 pub use signed_request::SignedRequest;

@@ -6,7 +6,7 @@
 use actix_web::{HttpResponse, web};
 use serde_json::{Map, Value, json};
 
-use super::{channels::channel_name, error::ApiError, routes::HttpState, signed_request::SignedRequest};
+use super::{error::ApiError, publish::channel_name, routes::HttpState, signed_request::SignedRequest};
 use crate::ledger::{Query, Told, View};
 
 /// Channels in a page unless `limit` says otherwise, and at most.
@@ -53,7 +53,7 @@ pub(super) async fn show(
 ) -> Result<HttpResponse, ApiError> {
     let question = Query::ToldChannel {
         app: request.app.id().clone(),
-        channel: channel_name(&path.1)?,
+        channel: channel_name(&path.1, request.app.limits())?,
     };
     let channel = match state.ledger.read(question).await? {
         View::ToldChannel(channel) => channel,

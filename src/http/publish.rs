@@ -1,12 +1,14 @@
 //! Reads what is to be published (PROTOCOL.md sections 5.3 and 5.4). Nothing is published here.
 
+use std::collections::HashSet;
+
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{error::ApiError, info::Info};
-use crate::domain::{
-    ChannelName, EventName, SocketId,
-    limits::{BATCH_EVENTS_MAX, EVENT_DATA_BYTES_MAX, TRIGGER_CHANNELS_MAX},
+use super::{error::ApiError, idempotency::IdempotencyKey, info::Info};
+use crate::{
+    domain::{AppLimits, ChannelName, EventName, SocketId},
+    signature::http_request::Query,
 };
 
 /// An event to be published to one or more channels.
@@ -22,6 +24,8 @@ pub struct Publication {
     pub except: Option<SocketId>,
     /// What is to be told of the channels.
     pub(super) info: Info,
+    /// The name under which it is published once.
+    pub(super) idempotency_key: Option<IdempotencyKey>,
 }
 
 #[derive(Deserialize)]
@@ -38,6 +42,8 @@ struct EventWire<'a> {
     socket_id: Option<&'a RawValue>,
     #[serde(borrow)]
     info: Option<&'a RawValue>,
+    #[serde(borrow)]
+    idempotency_key: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -50,72 +56,126 @@ struct BatchWire<'a> {
 ///
 /// # Errors
 /// What is wrong with it.
-pub fn parse_trigger(body: &[u8]) -> Result<Publication, ApiError> {
+pub fn parse_trigger(body: &[u8], limits: &AppLimits) -> Result<Publication, ApiError> {
     let wire: EventWire<'_> = parse_json(body)?;
     let channels = match (&wire.channels, wire.channel) {
-        (Some(channels), _) if channels.is_empty() => return Err(ApiError::Missing("channels")),
-        (Some(channels), _) if TRIGGER_CHANNELS_MAX < channels.len() => {
-            return Err(ApiError::TooManyChannels(channels.len()));
-        }
         (Some(channels), _) => {
-            let mut distinct: Vec<ChannelName> = Vec::with_capacity(channels.len());
-            for channel in channels {
-                let channel = channel_name(channel, "channels")?;
-                if !distinct.contains(&channel) {
-                    distinct.push(channel);
-                }
-            }
-            distinct
+            let names: Result<Vec<String>, ApiError> =
+                channels.iter().map(|channel| text(Some(channel), "channels")).collect();
+            distinct_channels(names?, limits)?
         }
-        (None, Some(channel)) => vec![channel_name(channel, "channel")?],
+        (None, Some(channel)) => vec![channel_name(&text(Some(channel), "channel")?, limits)?],
         (None, None) => return Err(ApiError::Missing("channels")),
     };
-    wire.publication(channels)
+    wire.publication(channels, limits)
+}
+
+/// Reads the parameters of `POST /events` from its query string, for a request without a body.
+///
+/// # Errors
+/// What is wrong with them.
+pub fn trigger_from_query(query: &Query<'_>, limits: &AppLimits) -> Result<Publication, ApiError> {
+    let listed = query.pairs().filter(|(name, _)| *name == "channels[]");
+    let mut names: Vec<String> = listed.map(|(_, value)| value.to_owned()).collect();
+    if names.is_empty() {
+        names.extend(query.get("channel").map(ToOwned::to_owned));
+    }
+    let channels = distinct_channels(names, limits)?;
+    let data = query.get("data").ok_or(ApiError::NotAString("data"))?;
+    publication_from_query(query, data.to_owned(), channels, limits)
+}
+
+/// Reads an event of which the body is the data and the query says the rest.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn publication_from_query(
+    query: &Query<'_>,
+    data: String,
+    channels: Vec<ChannelName>,
+    limits: &AppLimits,
+) -> Result<Publication, ApiError> {
+    let name = query.get("name").ok_or(ApiError::NotAString("name"))?;
+    Ok(Publication {
+        name: event_name(name, limits)?,
+        data: checked_data(data, limits)?,
+        channels,
+        except: query.get("socket_id").map(str::parse).transpose()?,
+        info: Info::parse(query.get("info"))?,
+        idempotency_key: query.get("idempotency_key").map(str::parse).transpose()?,
+    })
 }
 
 /// Reads the body of `POST /batch_events`: all of it, before anything is published.
 ///
 /// # Errors
 /// What is wrong with the first event that is wrong.
-pub fn parse_batch(body: &[u8]) -> Result<Vec<Publication>, ApiError> {
+pub fn parse_batch(body: &[u8], limits: &AppLimits) -> Result<Vec<Publication>, ApiError> {
     let wire: BatchWire<'_> = parse_json(body)?;
     let batch = wire.batch.ok_or(ApiError::Missing("batch"))?;
-    if BATCH_EVENTS_MAX < batch.len() {
-        return Err(ApiError::BatchTooLarge(batch.len()));
+    let (count, limit) = (batch.len(), limits.batch_events);
+    if limit < count {
+        return Err(ApiError::BatchTooLarge { count, limit });
     }
     batch
         .into_iter()
         .map(|event| {
             let channel = event.channel.ok_or(ApiError::Missing("channel"))?;
-            let channels = vec![channel_name(channel, "channel")?];
-            event.publication(channels)
+            let channels = vec![channel_name(&text(Some(channel), "channel")?, limits)?];
+            event.publication(channels, limits)
         })
         .collect()
 }
 
 impl EventWire<'_> {
-    fn publication(&self, channels: Vec<ChannelName>) -> Result<Publication, ApiError> {
-        let name: EventName = text(self.name, "name")?.parse()?;
-        let data = text(self.data, "data")?;
-        if EVENT_DATA_BYTES_MAX < data.len() {
-            return Err(ApiError::DataTooLarge);
-        }
-        let except = match self.socket_id {
-            None => None,
-            Some(raw) => Some(text(Some(raw), "socket_id")?.parse()?),
-        };
-        let info = match self.info {
-            None => Info::default(),
-            Some(raw) => Info::parse(Some(&text(Some(raw), "info")?))?,
-        };
+    fn publication(&self, channels: Vec<ChannelName>, limits: &AppLimits) -> Result<Publication, ApiError> {
+        let optional = |raw: Option<&RawValue>, name| raw.map(|raw| text(Some(raw), name)).transpose();
+        let name = event_name(&text(self.name, "name")?, limits)?;
+        let data = checked_data(text(self.data, "data")?, limits)?;
+        let except = optional(self.socket_id, "socket_id")?;
+        let info = optional(self.info, "info")?;
+        let idempotency_key = optional(self.idempotency_key, "idempotency_key")?;
         Ok(Publication {
             name,
             data,
             channels,
-            except,
-            info,
+            except: except.as_deref().map(str::parse).transpose()?,
+            info: Info::parse(info.as_deref())?,
+            idempotency_key: idempotency_key.as_deref().map(str::parse).transpose()?,
         })
     }
+}
+
+fn distinct_channels(names: Vec<String>, limits: &AppLimits) -> Result<Vec<ChannelName>, ApiError> {
+    if names.is_empty() {
+        return Err(ApiError::Missing("channels"));
+    }
+    let (count, limit) = (names.len(), limits.trigger_channels);
+    if limit < count {
+        return Err(ApiError::TooManyChannels { count, limit });
+    }
+    let mut seen = HashSet::with_capacity(count);
+    let mut distinct = Vec::with_capacity(count);
+    for name in names {
+        let channel = channel_name(&name, limits)?;
+        if seen.insert(channel.clone()) {
+            distinct.push(channel);
+        }
+    }
+    Ok(distinct)
+}
+
+fn checked_data(data: String, limits: &AppLimits) -> Result<String, ApiError> {
+    if limits.event_data_bytes < data.len() {
+        return Err(ApiError::DataTooLarge(limits.event_data_bytes));
+    }
+    Ok(data)
+}
+
+fn event_name(raw: &str, limits: &AppLimits) -> Result<EventName, ApiError> {
+    let name = raw.parse()?;
+    limits.check_event_name(&name)?;
+    Ok(name)
 }
 
 fn parse_json<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, ApiError> {
@@ -128,10 +188,13 @@ fn text(raw: Option<&RawValue>, name: &'static str) -> Result<String, ApiError> 
     serde_json::from_str(raw.get()).map_err(|_| ApiError::NotAString(name))
 }
 
-fn channel_name(raw: &RawValue, parameter: &'static str) -> Result<ChannelName, ApiError> {
-    let name = text(Some(raw), parameter)?;
-    name.parse().map_err(|error| ApiError::ChannelName {
-        name: name.chars().take(200).collect(),
+/// Reads the name of a channel, wherever it stands in a request.
+pub(super) fn channel_name(raw: &str, limits: &AppLimits) -> Result<ChannelName, ApiError> {
+    let checked = raw
+        .parse()
+        .and_then(|name| limits.check_channel_name(&name).map(|()| name));
+    checked.map_err(|error| ApiError::ChannelName {
+        name: raw.chars().take(200).collect(),
         error,
     })
 }
@@ -153,14 +216,14 @@ mod tests {
 
     #[track_caller]
     fn check(body: &str, want: Result<&str, &str>) {
-        let got = parse_trigger(body.as_bytes());
+        let got = parse_trigger(body.as_bytes(), &AppLimits::default());
         let got = got.as_ref().map(print).map_err(ToString::to_string);
         assert_eq!(got, want.map(Into::into).map_err(Into::into), "{body}");
     }
 
     #[track_caller]
     fn check_batch(body: &str, want: Result<&[&str], &str>) {
-        let got = parse_batch(body.as_bytes());
+        let got = parse_batch(body.as_bytes(), &AppLimits::default());
         let got = got.map(|all| all.iter().map(print).collect::<Vec<_>>());
         let got = got.map_err(|error| error.to_string());
         let want = want.map(|all| all.iter().map(|&text| text.to_owned()).collect());
@@ -229,24 +292,29 @@ mod tests {
             r#"{"name":"e","data":"x","channel":"a","info":"cake"}"#,
             Err("info should be a comma separated list of attributes, unknown: cake"),
         );
-        assert!(parse_trigger(b"{").is_err_and(|error| matches!(error, ApiError::InvalidJson(_))));
+        assert!(
+            parse_trigger(b"{", &AppLimits::default()).is_err_and(|error| matches!(error, ApiError::InvalidJson(_)))
+        );
     }
 
     #[test]
     fn data_of_over_10_kb_and_more_than_100_channels_are_refused() {
         let data = |len: usize| {
             let body = format!(r#"{{"name":"e","channel":"a","data":"{}"}}"#, "x".repeat(len));
-            parse_trigger(body.as_bytes()).map(|publication| publication.data.len())
+            parse_trigger(body.as_bytes(), &AppLimits::default()).map(|publication| publication.data.len())
         };
         assert_eq!(data(10_240).ok(), Some(10_240));
-        assert!(matches!(data(10_241), Err(ApiError::DataTooLarge)));
+        assert!(matches!(data(10_241), Err(ApiError::DataTooLarge(10_240))));
         let channels = |count: usize| {
             let names: Vec<String> = (0..count).map(|at| format!("\"c{at}\"")).collect();
             let body = format!(r#"{{"name":"e","data":"x","channels":[{}]}}"#, names.join(","));
-            parse_trigger(body.as_bytes()).map(|publication| publication.channels.len())
+            parse_trigger(body.as_bytes(), &AppLimits::default()).map(|publication| publication.channels.len())
         };
         assert_eq!(channels(100).ok(), Some(100));
-        assert!(matches!(channels(101), Err(ApiError::TooManyChannels(101))));
+        assert!(matches!(
+            channels(101),
+            Err(ApiError::TooManyChannels { count: 101, limit: 100 })
+        ));
     }
 
     #[test]
@@ -265,5 +333,69 @@ mod tests {
         let batch = |count: usize| format!(r#"{{"batch":[{}]}}"#, vec![event; count].join(","));
         check_batch(&batch(10), Ok(&["a x a"; 10]));
         check_batch(&batch(11), Err("Batch too large (11 > 10)"));
+    }
+
+    #[test]
+    fn the_limits_are_the_apps_own() {
+        let limits = AppLimits {
+            event_data_bytes: 2,
+            event_name_chars: 3,
+            channel_name_bytes: 4,
+            trigger_channels: 1,
+            batch_events: 1,
+            ..AppLimits::default()
+        };
+        let refused = |body: &str| match parse_trigger(body.as_bytes(), &limits) {
+            Ok(publication) => print(&publication),
+            Err(error) => error.to_string(),
+        };
+        assert_eq!(refused(r#"{"name":"abc","channel":"abcd","data":"xy"}"#), "abc xy abcd");
+        assert_eq!(
+            refused(r#"{"name":"abcd","channel":"a","data":"x"}"#),
+            "Invalid event name: event name is 4 characters, limit is 3"
+        );
+        assert_eq!(
+            refused(r#"{"name":"a","channel":"abcde","data":"x"}"#),
+            "Invalid channel name \"abcde\": channel name is 5 bytes, limit is 4"
+        );
+        assert_eq!(
+            refused(r#"{"name":"a","channels":["a","b"],"data":"x"}"#),
+            "Too many channels (2 > 1)"
+        );
+        assert!(refused(r#"{"name":"a","channel":"a","data":"xyz"}"#).contains("(2 bytes)"));
+        let batch = r#"{"batch":[{"channel":"a","name":"a","data":"x"},{"channel":"a","name":"a","data":"x"}]}"#;
+        let error = parse_batch(batch.as_bytes(), &limits).expect_err("too large");
+        assert_eq!(error.to_string(), "Batch too large (2 > 1)");
+    }
+
+    #[test]
+    fn a_trigger_may_stand_in_the_query() {
+        let limits = AppLimits::default();
+        let read = |raw: &str| {
+            let query = Query::parse(raw).expect("UTF-8");
+            match trigger_from_query(&query, &limits) {
+                Ok(publication) => print(&publication),
+                Err(error) => error.to_string(),
+            }
+        };
+        assert_eq!(
+            read("name=foo&data=%7B%7D&channels[]=a&channels[]=b&socket_id=1.2"),
+            "foo {} a,b !1.2"
+        );
+        assert_eq!(read("name=foo&data=x&channel=a"), "foo x a");
+        assert_eq!(read("name=foo&channel=a"), "Expected data parameter to be a string");
+        assert_eq!(read("data=x&channel=a"), "Expected name parameter to be a string");
+        assert_eq!(read("name=foo&data=x"), "Missing required parameter: channels");
+    }
+
+    #[test]
+    fn an_idempotency_key_is_kept_with_its_event() {
+        let body = r#"{"name":"a","channel":"a","data":"x","idempotency_key":"order-7"}"#;
+        let publication = parse_trigger(body.as_bytes(), &AppLimits::default()).expect("valid");
+        assert_eq!(publication.idempotency_key, "order-7".parse().ok());
+        check(
+            r#"{"name":"a","channel":"a","data":"x","idempotency_key":7}"#,
+            Err("Expected idempotency_key parameter to be a string"),
+        );
     }
 }

@@ -1,11 +1,18 @@
 //! Which path leads where.
 
-use std::sync::Arc;
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use actix_web::web;
+use serde_json::Value;
 
-use super::{channels, error::ApiError, events, health, health::Readiness, occupancy};
-use crate::{app::Apps, ledger::LedgerHandle};
+use super::{
+    channels, error::ApiError, events, fallbacks, health, health::Readiness, idempotency::Idempotency, occupancy, users,
+};
+use crate::{app::Apps, connection::FallbackHub, domain::AppId, ledger::LedgerHandle};
 
 /// What the handlers need, shared by all workers.
 pub struct HttpState {
@@ -15,9 +22,47 @@ pub struct HttpState {
     pub ledger: LedgerHandle,
     /// Whether the server wants traffic.
     pub readiness: Arc<Readiness>,
+    /// The sessions of clients without WebSocket.
+    pub fallbacks: Arc<FallbackHub>,
+    /// The answers to publishes with an idempotency key, of each app.
+    pub idempotency: HashMap<AppId, Mutex<Idempotency<Value>>>,
 }
 
-/// Adds every route, for an application that has [`HttpState`] as data.
+impl HttpState {
+    /// The state for these apps.
+    #[must_use]
+    pub fn new(apps: Arc<Apps>, ledger: LedgerHandle, readiness: Arc<Readiness>, fallbacks: Arc<FallbackHub>) -> Self {
+        let remembered = || Mutex::new(Idempotency::new(IDEMPOTENT_FOR, IDEMPOTENCY_KEYS_MAX));
+        let idempotency = apps.iter().map(|app| (app.id().clone(), remembered()));
+        Self {
+            idempotency: idempotency.collect(),
+            apps,
+            ledger,
+            readiness,
+            fallbacks,
+        }
+    }
+
+    /// The answers to publishes of an app, locked.
+    pub(super) fn idempotency(&self, app: &AppId) -> MutexGuard<'_, Idempotency<Value>> {
+        let of_app = self.idempotency.get(app).expect("the state was made of all apps");
+        of_app.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How long a publish with an idempotency key is remembered.
+const IDEMPOTENT_FOR: Duration = Duration::from_secs(120);
+/// Most publishes that an app is remembered; the one that ends first is forgotten.
+const IDEMPOTENCY_KEYS_MAX: usize = 100_000;
+
+/// Adds the routes of clients without WebSocket, for an application that has [`HttpState`] and the
+/// worker's [`Upgrader`](crate::connection::Upgrader) as data.
+pub fn fallback_routes(config: &mut web::ServiceConfig) {
+    let path = "/pusher/app/{key}/{server}/{session}/{transport}";
+    config.service(web::resource(path).route(web::post().to(fallbacks::request)));
+}
+
+/// Adds every other route, for an application that has [`HttpState`] as data.
 pub fn routes(config: &mut web::ServiceConfig) {
     let not_allowed = || web::to(async || Err::<String, _>(ApiError::MethodNotAllowed));
     let app = web::scope("/apps/{app_id}")
@@ -44,6 +89,26 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .service(
             web::resource("/channels/{channel}/users")
                 .route(web::get().to(channels::users))
+                .default_service(not_allowed()),
+        )
+        .service(
+            web::resource("/channels/{channel}/events")
+                .route(web::post().to(events::deprecated))
+                .default_service(not_allowed()),
+        )
+        .service(
+            web::resource("/channels/{channel}/stats")
+                .route(web::get().to(channels::stats))
+                .default_service(not_allowed()),
+        )
+        .service(
+            web::resource("/users/{user_id}/terminate_connections")
+                .route(web::post().to(users::terminate))
+                .default_service(not_allowed()),
+        )
+        .service(
+            web::resource("/connections")
+                .route(web::get().to(users::connections))
                 .default_service(not_allowed()),
         )
         .service(

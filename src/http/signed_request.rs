@@ -1,11 +1,11 @@
 //! The extractor that every signed route has: size, then app, then signature.
 
-use std::{future::Future, pin::Pin, sync::Arc};
+use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use actix_web::{
     FromRequest, HttpRequest,
     dev::Payload,
-    http::header::CONTENT_LENGTH,
+    http::header::{CONTENT_ENCODING, CONTENT_LENGTH},
     web::{self, Bytes},
 };
 
@@ -13,9 +13,11 @@ use super::{error::ApiError, routes::HttpState};
 use crate::{
     app::App,
     clock,
-    domain::limits::REQUEST_BODY_BYTES_MAX,
     signature::http_request::{self, HttpRequestParts, Query},
 };
+
+/// How long a body may take to arrive.
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A request whose signature holds.
 pub struct SignedRequest {
@@ -44,13 +46,36 @@ impl FromRequest for SignedRequest {
         let request = request.clone();
         let payload = web::Payload::from_request(&request, payload);
         Box::pin(async move {
-            if announced_length(&request).is_some_and(|length| REQUEST_BODY_BYTES_MAX < length) {
-                return Err(ApiError::BodyTooLarge);
+            let app = find_app(&request)?;
+            refuse_compression(&request)?;
+            let bytes_max = app.limits().request_body_bytes();
+            if announced_length(&request).is_some_and(|length| bytes_max < length) {
+                return Err(ApiError::BodyTooLarge(bytes_max));
             }
             let payload = payload.await.map_err(|_| ApiError::BodyUnreadable)?;
-            let body = read_body(payload).await?;
-            verify(&request, body)
+            let body = read_body(payload, bytes_max).await?;
+            verify(&request, app, body)
         })
+    }
+}
+
+fn find_app(request: &HttpRequest) -> Result<Arc<App>, ApiError> {
+    let state = request
+        .app_data::<web::Data<HttpState>>()
+        .expect("routes() is configured with its state");
+    let app_id = request.match_info().get("app_id").unwrap_or_default();
+    let unknown = || ApiError::UnknownApp(app_id.chars().take(64).collect());
+    state.apps.by_id(app_id).map(Arc::clone).ok_or_else(unknown)
+}
+
+/// Signatures are over the bytes that were sent, and nothing here unpacks them.
+fn refuse_compression(request: &HttpRequest) -> Result<(), ApiError> {
+    let encoding = request.headers().get(CONTENT_ENCODING).map(|value| value.as_bytes());
+    match encoding {
+        None | Some(b"" | b"identity") => Ok(()),
+        Some(other) => Err(ApiError::Compressed(
+            String::from_utf8_lossy(other).chars().take(64).collect(),
+        )),
     }
 }
 
@@ -60,26 +85,20 @@ fn announced_length(request: &HttpRequest) -> Option<usize> {
     Some(value.trim().parse().unwrap_or(usize::MAX))
 }
 
-async fn read_body(payload: web::Payload) -> Result<Bytes, ApiError> {
-    match payload.to_bytes_limited(REQUEST_BODY_BYTES_MAX).await {
-        Ok(Ok(body)) => Ok(body),
-        Ok(Err(error)) => {
+async fn read_body(payload: web::Payload, bytes_max: usize) -> Result<Bytes, ApiError> {
+    let body = payload.to_bytes_limited(bytes_max);
+    match tokio::time::timeout(BODY_TIMEOUT, body).await {
+        Ok(Ok(Ok(body))) => Ok(body),
+        Ok(Ok(Err(error))) => {
             log::debug!("a request body could not be read: {error}");
             Err(ApiError::BodyUnreadable)
         }
-        Err(_) => Err(ApiError::BodyTooLarge),
+        Ok(Err(_)) => Err(ApiError::BodyTooLarge(bytes_max)),
+        Err(_) => Err(ApiError::BodyTooSlow),
     }
 }
 
-fn verify(request: &HttpRequest, body: Bytes) -> Result<SignedRequest, ApiError> {
-    let state = request
-        .app_data::<web::Data<HttpState>>()
-        .expect("routes() is configured with its state");
-    let app_id = request.match_info().get("app_id").unwrap_or_default();
-    let app = state
-        .apps
-        .by_id(app_id)
-        .ok_or_else(|| ApiError::UnknownApp(app_id.chars().take(64).collect()))?;
+fn verify(request: &HttpRequest, app: Arc<App>, body: Bytes) -> Result<SignedRequest, ApiError> {
     let raw_query = request.query_string();
     let query = Query::parse(raw_query)?;
     let parts = HttpRequestParts {
@@ -88,14 +107,19 @@ fn verify(request: &HttpRequest, body: Bytes) -> Result<SignedRequest, ApiError>
         query: &query,
         body: &body,
     };
-    let now_s = clock::now().wall_ms / 1_000;
-    http_request::verify(&parts, app.key(), app.signing(), now_s)?;
-    if !app.is_enabled() {
+    let now = clock::now();
+    let named = query.get("auth_key").unwrap_or_default();
+    let key = app
+        .keys()
+        .live(named, now.wall_ms)
+        .unwrap_or_else(|| app.keys().oldest());
+    http_request::verify(&parts, &key.key, &key.signing, now.wall_ms / 1_000)?;
+    if !app.switches().enabled {
         return Err(ApiError::AppDisabled);
     }
     Ok(SignedRequest {
-        app: Arc::clone(app),
         query: raw_query.to_owned(),
         body,
+        app,
     })
 }

@@ -386,7 +386,10 @@ mod tests {
             r#"{"event":"pusher:signin","data":{"auth":"KEY:SIG"}}"#,
             Err(DecodeError::IncompleteSignIn),
         );
-        check(r#"{"event":"pusher:signin","data":["a","b"]}"#, Err(DecodeError::InvalidJson));
+        check(
+            r#"{"event":"pusher:signin","data":["a","b"]}"#,
+            Err(DecodeError::InvalidJson),
+        );
     }
 
     #[test]

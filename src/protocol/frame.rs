@@ -376,6 +376,35 @@ fn may_be_sent(code: u16) -> bool {
     matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999)
 }
 
+/// The texts in frames that this server encoded, for a transport that has no frames: a text frame
+/// gives its text, a ping the `pusher:ping` that stands for it there.
+pub fn texts(frames: &[u8]) -> impl Iterator<Item = String> {
+    let mut rest = frames;
+    std::iter::from_fn(move || {
+        loop {
+            let (&[first, second], behind) = rest.split_first_chunk()?;
+            let (len, behind) = match second {
+                126 => {
+                    let (len, behind) = behind.split_first_chunk()?;
+                    (usize::from(u16::from_be_bytes(*len)), behind)
+                }
+                127 => {
+                    let (len, behind) = behind.split_first_chunk()?;
+                    (usize::try_from(u64::from_be_bytes(*len)).ok()?, behind)
+                }
+                len => (usize::from(len), behind),
+            };
+            let (payload, behind) = behind.split_at_checked(len)?;
+            rest = behind;
+            match first & 0x0f {
+                0x1 => return Some(String::from_utf8_lossy(payload).into_owned()),
+                0x9 => return Some(r#"{"event":"pusher:ping","data":"{}"}"#.to_owned()),
+                _ => {}
+            }
+        }
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -706,5 +735,25 @@ mod tests {
                 let _ = parse_close(&frame.payload);
             }
         }
+    }
+
+    #[test]
+    fn the_texts_of_frames_are_given_in_order_without_what_only_frames_have() {
+        let long = "x".repeat(70_000);
+        let medium = "y".repeat(200);
+        let mut frames = BytesMut::new();
+        for frame in [
+            encode_text(b"a"),
+            encode_pong(b"p"),
+            encode_text(medium.as_bytes()),
+            encode_ping(),
+            encode_text(long.as_bytes()),
+        ] {
+            frames.extend_from_slice(&frame);
+        }
+        let ping = r#"{"event":"pusher:ping","data":"{}"}"#;
+        assert_eq!(texts(&frames).collect::<Vec<_>>(), ["a", &medium, ping, &long]);
+        assert_eq!(texts(&[]).count(), 0);
+        assert_eq!(texts(&frames[..4]).collect::<Vec<_>>(), ["a"]);
     }
 }

@@ -6,10 +6,12 @@ use actix::{Actor, Addr};
 use actix_rt::Arbiter;
 
 use crate::{
-    app::{App, AppParts, Apps},
-    channel::{Backlog, ChannelRegistry, Workers},
+    app::{App, AppParts, Apps, Key, Keys, Switches},
+    channel::{Backlog, ChannelRegistry, ChannelRules, Workers},
     clock,
-    config::{AppSettings, EndpointSettings, LedgerSettings, Settings, WebhookSettings},
+    config::{AppSettings, EndpointSettings, KeySettings, LedgerSettings, LimitSettings, Settings, WebhookSettings},
+    connection::FallbackHub,
+    domain::AppLimits,
     http::Readiness,
     ledger::{self, AppRules, Control, CutLimits, EndpointRules, Filter, LedgerHandle, LedgerThread, Memory},
     signature::SigningKey,
@@ -24,6 +26,8 @@ pub(super) struct Assembly {
     pub(super) workers: Arc<Workers>,
     /// Whether the server wants traffic.
     pub(super) readiness: Arc<Readiness>,
+    /// The sessions of clients without WebSocket.
+    pub(super) fallbacks: Arc<FallbackHub>,
     /// The webhooks of each app.
     pub(super) webhooks: Vec<Addr<Webhooks>>,
     ledger: LedgerThread,
@@ -43,20 +47,20 @@ impl Assembly {
         let mut apps = Apps::default();
         let mut all_webhooks = Vec::new();
         for app in &settings.apps {
-            let signing = SigningKey::new(&app.secret);
+            let keys = keys(app);
             let rules = app_rules(app, &settings.webhooks);
             ledger.handle().control(Control::AddApp(rules));
-            let webhooks = start_webhooks(app, settings, &signing, ledger.handle(), &outbound);
+            let webhooks = start_webhooks(app, settings, &keys, ledger.handle(), &outbound);
             let observer = webhooks.clone().recipient();
             all_webhooks.push(webhooks);
-            let channels = ChannelRegistry::new(Arc::clone(&workers), observer.clone());
-            apps.add(Arc::new(App::new(AppParts {
+            let channels = ChannelRegistry::new(Arc::clone(&workers), observer.clone(), channel_rules(app));
+            apps.add(&Arc::new(App::new(AppParts {
                 id: app.id.clone(),
-                key: app.key.clone(),
-                signing,
-                enabled: app.enabled,
-                client_events: app.client_events,
+                keys,
+                switches: switches(app),
+                limits: limits(&app.limits),
                 channels: Arc::new(channels),
+                workers: Arc::clone(&workers),
                 webhooks: observer,
                 backlog: Arc::clone(&backlog),
             })));
@@ -65,6 +69,7 @@ impl Assembly {
             apps: Arc::new(apps),
             workers,
             readiness: Arc::default(),
+            fallbacks: Arc::default(),
             webhooks: all_webhooks,
             ledger,
             outbound,
@@ -86,7 +91,7 @@ impl Assembly {
 fn start_webhooks(
     app: &AppSettings,
     settings: &Settings,
-    signing: &SigningKey,
+    keys: &Keys,
     ledger: LedgerHandle,
     outbound: &Arbiter,
 ) -> Addr<Webhooks> {
@@ -97,7 +102,7 @@ fn start_webhooks(
     let endpoints = app
         .webhooks
         .iter()
-        .map(|endpoint| endpoint_settings(app, endpoint, &settings.webhooks, signing))
+        .map(|endpoint| endpoint_settings(app, endpoint, &settings.webhooks, keys))
         .collect();
     let id = app.id.clone();
     Webhooks::start_in_arbiter(&outbound.handle(), move |_| {
@@ -109,7 +114,7 @@ fn endpoint_settings(
     app: &AppSettings,
     endpoint: &EndpointSettings,
     webhooks: &WebhookSettings,
-    signing: &SigningKey,
+    keys: &Keys,
 ) -> webhook::EndpointSettings {
     webhook::EndpointSettings {
         app: app.id.clone(),
@@ -117,8 +122,8 @@ fn endpoint_settings(
         url: endpoint.url.clone(),
         headers: endpoint.headers.clone(),
         timeout: webhooks.timeout,
-        key: app.key.clone(),
-        signing: signing.clone(),
+        key: keys.oldest().key.clone(),
+        signing: keys.oldest().signing.clone(),
     }
 }
 
@@ -131,7 +136,7 @@ fn app_rules(app: &AppSettings, webhooks: &WebhookSettings) -> AppRules {
             suffix: endpoint.channels.suffix.clone(),
         },
         cut: CutLimits {
-            events_max: webhooks.max_batch_events,
+            events_max: if endpoint.batch { webhooks.max_batch_events } else { 1 },
             body_bytes_max: webhooks.max_batch_bytes,
         },
         retry_for: webhooks.retry_for,
@@ -140,5 +145,54 @@ fn app_rules(app: &AppSettings, webhooks: &WebhookSettings) -> AppRules {
         id: app.id.clone(),
         vacated_delay: app.vacated_delay,
         endpoints: endpoints.collect(),
+    }
+}
+
+fn keys(app: &AppSettings) -> Keys {
+    let key = |settings: &KeySettings| Key {
+        key: settings.key.clone(),
+        signing: SigningKey::new(&settings.secret),
+        since_ms: settings.since,
+    };
+    Keys::new(app.keys.iter().map(key).collect())
+}
+
+const fn switches(app: &AppSettings) -> Switches {
+    Switches {
+        enabled: app.enabled,
+        client_events: app.client_events,
+        watchlist: app.watchlist,
+        tls_only: app.tls_only,
+        subscription_count: app.subscription_count,
+        authorized_within: app.authorized_connections,
+    }
+}
+
+const fn channel_rules(app: &AppSettings) -> ChannelRules {
+    ChannelRules {
+        presence_members: app.limits.presence_members,
+        subscription_count: app.subscription_count,
+        cache_ttl: app.cache_ttl,
+        cached_bytes: app.limits.cached_bytes,
+    }
+}
+
+const fn limits(limits: &LimitSettings) -> AppLimits {
+    AppLimits {
+        event_data_bytes: limits.event_data,
+        event_name_chars: limits.event_name,
+        channel_name_bytes: limits.channel_name,
+        trigger_channels: limits.trigger_channels,
+        batch_events: limits.batch_events,
+        presence_members: limits.presence_members,
+        user_id_chars: limits.user_id,
+        user_info_bytes: limits.user_info,
+        client_events_per_second: limits.client_events_per_second,
+        watchlist_users: limits.watchlist,
+        connections: limits.connections,
+        subscriptions_per_connection: limits.subscriptions_per_connection,
+        commands_per_second: limits.commands_per_second,
+        commands_burst: limits.commands_burst,
+        cached_bytes: limits.cached_bytes,
     }
 }

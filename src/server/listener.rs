@@ -19,10 +19,11 @@ use actix_web::{App, dev::AppConfig, web};
 
 use super::assembly::Assembly;
 use crate::{
+    app::Quota,
     channel::{Outlets, Relay, Workers},
     config::ServerSettings,
-    connection::{ConnectionSettings, SocketLimits, Upgrader},
-    http::{HttpState, routes},
+    connection::{ConnectionSettings, SocketLimits, Upgrader, UpgraderParts},
+    http::{HttpState, fallback_routes, routes},
 };
 
 /// How long a client may take to send the head of a request.
@@ -52,41 +53,46 @@ pub(super) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 /// Serves a listener on the worker threads. Upgrade requests never reach the HTTP application:
 /// their sockets are taken over.
 pub(super) fn serve(listener: TcpListener, settings: &ServerSettings, assembly: &Assembly) -> io::Result<Server> {
-    let connections = ConnectionSettings {
-        activity_timeout: settings.activity_timeout,
-        ping_after: settings.ping_after,
-        pong_timeout: settings.pong_timeout,
-        socket: SocketLimits {
-            waiting_bytes_max: settings.outbound_limit,
-            write_timeout: settings.write_timeout,
-        },
-    };
-    let apps = Arc::clone(&assembly.apps);
-    let workers = Arc::clone(&assembly.workers);
-    let state = web::Data::new(HttpState {
+    let parts = UpgraderParts {
         apps: Arc::clone(&assembly.apps),
-        ledger: assembly.ledger(),
-        readiness: Arc::clone(&assembly.readiness),
-    });
+        settings: connection_settings(settings),
+        path_prefix: settings.path_prefix.clone(),
+        server: Arc::new(Quota::new(settings.connections)),
+        hub: Arc::clone(&assembly.fallbacks),
+    };
+    let workers = Arc::clone(&assembly.workers);
+    let state = web::Data::new(HttpState::new(
+        Arc::clone(&assembly.apps),
+        assembly.ledger(),
+        Arc::clone(&assembly.readiness),
+        Arc::clone(&assembly.fallbacks),
+    ));
+    let has_fallbacks = settings.fallbacks;
     let server = Server::build()
         .workers(settings.workers)
         .disable_signals()
         .shutdown_timeout(1)
         .max_concurrent_connections(usize::MAX >> 1)
         .listen("vacancy", listener, move || {
-            let upgrader = Rc::new(start_worker(&workers, &apps, connections));
-            let state = state.clone();
+            let upgrader = Rc::new(start_worker(&workers, parts.clone()));
+            let upgrading = Rc::clone(&upgrader);
             let upgrade = fn_service(move |(request, framed): (Request, Framed<TcpStream, h1::Codec>)| {
-                let upgrader = Rc::clone(&upgrader);
+                let upgrader = Rc::clone(&upgrading);
                 async move {
                     upgrader.upgrade(request, framed).await;
                     Ok::<(), actix_web::Error>(())
                 }
             });
             let app = App::new()
-                .app_data(state)
+                .app_data(state.clone())
+                .app_data(upgrader)
                 .wrap(Cors::permissive().max_age(3_600))
-                .configure(routes);
+                .configure(|config| {
+                    if has_fallbacks {
+                        fallback_routes(config);
+                    }
+                    routes(config);
+                });
             HttpService::build()
                 .keep_alive(KEEP_ALIVE)
                 .client_request_timeout(REQUEST_HEAD_TIMEOUT)
@@ -102,10 +108,22 @@ pub(super) fn serve(listener: TcpListener, settings: &ServerSettings, assembly: 
     Ok(server.run())
 }
 
+fn connection_settings(settings: &ServerSettings) -> ConnectionSettings {
+    ConnectionSettings {
+        activity_timeout: settings.activity_timeout,
+        ping_after: settings.ping_after,
+        pong_timeout: settings.pong_timeout,
+        socket: SocketLimits {
+            waiting_bytes_max: settings.outbound_limit,
+            write_timeout: settings.write_timeout,
+        },
+    }
+}
+
 /// Starts the relay of this thread and makes it known to the channels.
-fn start_worker(workers: &Workers, apps: &Arc<crate::app::Apps>, connections: ConnectionSettings) -> Upgrader {
+fn start_worker(workers: &Workers, parts: UpgraderParts) -> Upgrader {
     let outlets = Rc::new(Outlets::default());
     let relay = Relay::new(Rc::clone(&outlets)).start();
     let worker = workers.add(Arbiter::current(), relay);
-    Upgrader::new(Arc::clone(apps), connections, outlets, worker)
+    Upgrader::new(parts, outlets, worker)
 }

@@ -59,6 +59,10 @@ pub struct Census {
     pub sockets: usize,
     /// Channels that the relays know, counted once per worker.
     pub relayed_channels: usize,
+    /// Apps with a user signed in.
+    pub apps_with_users: usize,
+    /// Sessions of HTTP fallbacks.
+    pub fallbacks: usize,
 }
 
 impl Server {
@@ -88,10 +92,14 @@ impl Server {
 
     /// Counts what it holds.
     pub async fn census(&self) -> Census {
-        let mut census = Census::default();
+        let mut census = Census {
+            fallbacks: self.assembly.fallbacks.len(),
+            ..Census::default()
+        };
         for app in self.assembly.apps.iter() {
             census.connections += app.connection_count();
             census.channels += app.channels().len();
+            census.apps_with_users += usize::from(!app.is_without_users());
         }
         for relay in self.assembly.workers.relays() {
             let Holding { sockets, channels } = relay.send(CountHolding).await.unwrap_or_default();

@@ -302,9 +302,15 @@ fn past_its_rate_of_commands_a_client_is_not_read_until_it_has_tokens() {
     check
         .says(r#"{"event":"pusher:subscribe","data":{"channel":"a"}}"#, &["+a"])
         .says(r#"{"event":"pusher:unsubscribe","data":{"channel":"a"}}"#, &["-a"])
-        .says(r#"{"event":"pusher:subscribe","data":{"channel":"a"}}"#, &["+a", "pause"])
+        .says(
+            r#"{"event":"pusher:subscribe","data":{"channel":"a"}}"#,
+            &["+a", "pause"],
+        )
         .later_ms(100)
-        .says(r#"{"event":"pusher:unsubscribe","data":{"channel":"a"}}"#, &["-a", "pause"])
+        .says(
+            r#"{"event":"pusher:unsubscribe","data":{"channel":"a"}}"#,
+            &["-a", "pause"],
+        )
         .later_ms(1_000)
         .says(r#"{"event":"pusher:subscribe","data":{"channel":"a"}}"#, &["+a"]);
     let mut commands = Vec::new();
@@ -358,10 +364,7 @@ fn a_signed_in_user_may_enter_its_own_channel_and_presence_channels_without_chan
             ],
         )
         .says(own, &["+#server-to-user-12345"])
-        .says(
-            &own.replace("12345", "other"),
-            &[&refused.replace("12345", "other")],
-        )
+        .says(&own.replace("12345", "other"), &[&refused.replace("12345", "other")])
         .says(
             &format!(
                 r#"{{"event":"pusher:subscribe","data":{{"channel":"presence-x","auth":"278d425bdf160c739803:{}"}}}}"#,
@@ -427,18 +430,22 @@ fn a_wrong_sign_in_is_told_and_changes_nothing() {
 #[test]
 fn every_live_key_signs_from_its_moment_on() {
     let signature = SigningKey::new(&"next-secret".into()).sign_hex(&[b"1234.1234:private-foobar"]);
-    let subscribe = format!(
-        r#"{{"event":"pusher:subscribe","data":{{"channel":"private-foobar","auth":"next:{signature}"}}}}"#
-    );
+    let subscribe =
+        format!(r#"{{"event":"pusher:subscribe","data":{{"channel":"private-foobar","auth":"next:{signature}"}}}}"#);
     let mut check = Check::new();
     let mut commands = Vec::new();
-    check.session.on_message(ClientMessage::decode(&subscribe), check.now, &mut commands);
+    check
+        .session
+        .on_message(ClientMessage::decode(&subscribe), check.now, &mut commands);
     assert_eq!(
         print(&commands[0]),
         r#">{"event":"pusher:error","data":{"code":null,"message":"Invalid key in subscription auth data: 'next'"}}"#
     );
     check.later_ms(1_000).says(&subscribe, &["+private-foobar"]);
-    check.says(r#"{"event":"pusher:unsubscribe","data":{"channel":"private-foobar"}}"#, &["-private-foobar"]);
+    check.says(
+        r#"{"event":"pusher:unsubscribe","data":{"channel":"private-foobar"}}"#,
+        &["-private-foobar"],
+    );
     check.in_private();
 }
 

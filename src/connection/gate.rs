@@ -1,0 +1,113 @@
+//! What a connection's reader must know besides what comes in.
+
+use std::{
+    cell::{Cell, RefCell},
+    task::Waker,
+};
+
+use crate::domain::ChannelName;
+
+/// Whether more is read from a client, and what the channels have to say to its session.
+///
+/// The outgoing half of a connection has one; the stream of what comes in asks it first.
+#[derive(Default)]
+pub(super) struct Gate {
+    is_shut: Cell<bool>,
+    is_paused: Cell<bool>,
+    refused: RefCell<Vec<ChannelName>>,
+    reader: RefCell<Option<Waker>>,
+}
+
+/// What the reader is to do.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Pass {
+    /// Read on.
+    Read,
+    /// Wait to be woken.
+    Wait,
+    /// Tell the session that this channel did not let it in.
+    Refused(ChannelName),
+    /// Read nothing more: the connection has ended.
+    End,
+}
+
+impl Gate {
+    /// Tells what to do next, and has the reader woken when that changes.
+    pub(super) fn pass(&self, waker: &Waker) -> Pass {
+        if let Some(channel) = self.refused.borrow_mut().pop() {
+            return Pass::Refused(channel);
+        }
+        if self.is_shut.get() {
+            return Pass::End;
+        }
+        let mut reader = self.reader.borrow_mut();
+        if !reader.as_ref().is_some_and(|known| known.will_wake(waker)) {
+            *reader = Some(waker.clone());
+        }
+        if self.is_paused.get() { Pass::Wait } else { Pass::Read }
+    }
+
+    /// Ends the reading for good.
+    pub(super) fn shut(&self) {
+        self.is_shut.set(true);
+        self.wake();
+    }
+
+    /// Whether the reading has ended.
+    pub(super) fn is_shut(&self) -> bool {
+        self.is_shut.get()
+    }
+
+    /// Has nothing read until [`resume`](Self::resume).
+    pub(super) fn pause(&self) {
+        self.is_paused.set(true);
+    }
+
+    /// Has the reading go on.
+    pub(super) fn resume(&self) {
+        self.is_paused.set(false);
+        self.wake();
+    }
+
+    /// Has the session told that a channel did not let it in.
+    pub(super) fn refuse(&self, channel: ChannelName) {
+        self.refused.borrow_mut().push(channel);
+        self.wake();
+    }
+
+    fn wake(&self) {
+        if let Some(reader) = self.reader.borrow_mut().take() {
+            reader.wake();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reader_reads_until_the_gate_is_paused_or_shut() {
+        let gate = Gate::default();
+        let waker = Waker::noop();
+        assert_eq!(gate.pass(waker), Pass::Read);
+        gate.pause();
+        assert_eq!(gate.pass(waker), Pass::Wait);
+        gate.resume();
+        assert_eq!(gate.pass(waker), Pass::Read);
+        assert!(!gate.is_shut());
+        gate.shut();
+        assert!(gate.is_shut());
+        assert_eq!(gate.pass(waker), Pass::End);
+    }
+
+    #[test]
+    fn a_refusal_is_told_once_even_when_the_gate_is_shut() {
+        let gate = Gate::default();
+        let channel = || "presence-x".parse().expect("valid");
+        gate.refuse(channel());
+        gate.shut();
+        assert_eq!(gate.pass(Waker::noop()), Pass::Refused(channel()));
+        assert_eq!(gate.pass(Waker::noop()), Pass::End);
+    }
+}
