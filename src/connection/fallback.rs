@@ -26,7 +26,7 @@ use super::{
 use crate::{
     channel::Outlet,
     domain::{AppKey, ChannelName},
-    protocol::{CloseCode, FallbackLine, FallbackSession, frame},
+    protocol::{CloseCode, FallbackLine, FallbackSession, texts},
 };
 
 /// Messages of a client that wait for its connection; more are refused with 503.
@@ -221,7 +221,7 @@ impl Outlet for FallbackOutlet {
             return;
         }
         let mut waiting = 0;
-        for text in frame::texts(frames) {
+        for text in texts(frames) {
             waiting = self.session.push(FallbackLine::Messages(&[&text]).encode());
         }
         if self.waiting_bytes_max < waiting {

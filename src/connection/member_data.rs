@@ -21,7 +21,7 @@ pub enum MemberDataError {
     #[error("user_info supplied to presence subscription is invalid - if supplied it must be a type of hash")]
     UserInfoNotAnObject,
     /// The `user_info` is too long.
-    #[error("user_info supplied to presence subscription is invalid: it is {len} bytes, limit is {limit}")]
+    #[error("user_info supplied to presence subscription is invalid: user_info is {len} bytes, limit is {limit}")]
     UserInfoTooLong {
         /// Its length in bytes.
         len: usize,

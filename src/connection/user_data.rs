@@ -38,7 +38,7 @@ pub enum UserDataError {
     #[error("user_info supplied to signin is invalid - if supplied it must be a JSON object")]
     UserInfoNotAnObject,
     /// The `user_info` is too long.
-    #[error("user_info supplied to signin is invalid: it is {len} bytes, limit is {limit}")]
+    #[error("user_info supplied to signin is invalid: user_info is {len} bytes, limit is {limit}")]
     UserInfoTooLong {
         /// Its length in bytes.
         len: usize,
@@ -262,7 +262,7 @@ mod tests {
         check(&with(&info(1_016)), ("7", Some(&info(1_016)), ""));
         check_refused(
             &with(&info(1_017)),
-            "user_info supplied to signin is invalid: it is 1025 bytes, limit is 1024",
+            "user_info supplied to signin is invalid: user_info is 1025 bytes, limit is 1024",
         );
     }
 

@@ -60,6 +60,35 @@ fn line(kind: u8, content: &impl serde::Serialize) -> Bytes {
     line.into()
 }
 
+/// The texts in frames that this server encoded, for a transport that has no frames: a text frame
+/// gives its text, a ping the `pusher:ping` that stands for it there.
+pub fn texts(frames: &[u8]) -> impl Iterator<Item = String> {
+    let mut rest = frames;
+    std::iter::from_fn(move || {
+        loop {
+            let (&[first, second], behind) = rest.split_first_chunk()?;
+            let (len, behind) = match second {
+                126 => {
+                    let (len, behind) = behind.split_first_chunk()?;
+                    (usize::from(u16::from_be_bytes(*len)), behind)
+                }
+                127 => {
+                    let (len, behind) = behind.split_first_chunk()?;
+                    (usize::try_from(u64::from_be_bytes(*len)).ok()?, behind)
+                }
+                len => (usize::from(len), behind),
+            };
+            let (payload, behind) = behind.split_at_checked(len)?;
+            rest = behind;
+            match first & 0x0f {
+                0x1 => return Some(String::from_utf8_lossy(payload).into_owned()),
+                0x9 => return Some(r#"{"event":"pusher:ping","data":"{}"}"#.to_owned()),
+                _ => {}
+            }
+        }
+    })
+}
+
 /// Why a request to `xhr_send` is refused.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SendError {

@@ -15,6 +15,6 @@ pub use close_code::CloseCode;
 pub use error::ProtocolError;
 pub use fallback::{
     FallbackLine, FallbackPath, FallbackPathError, FallbackSession, SEND_MESSAGES_MAX, SendError, Transport,
-    decode_send,
+    decode_send, texts,
 };
 pub use server_message::{ServerMessage, SubscriptionErrorType};

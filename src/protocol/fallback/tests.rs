@@ -1,4 +1,5 @@
 use super::*;
+use crate::protocol::frame;
 
 #[track_caller]
 fn check_line(line: FallbackLine<'_>, want: &str) {
@@ -176,4 +177,24 @@ fn a_session_is_a_number_below_1000_and_8_digits_of_base_32() {
 fn debug_shows_the_session() {
     let session = FallbackSession::of("7", "0123abcv");
     assert_eq!(format!("{session:?}"), "Some(FallbackSession(7/0123abcv))");
+}
+
+#[test]
+fn the_texts_of_frames_are_given_in_order_without_what_only_frames_have() {
+    let long = "x".repeat(70_000);
+    let medium = "y".repeat(200);
+    let mut frames = bytes::BytesMut::new();
+    for frame in [
+        frame::encode_text(b"a"),
+        frame::encode_pong(b"p"),
+        frame::encode_text(medium.as_bytes()),
+        frame::encode_ping(),
+        frame::encode_text(long.as_bytes()),
+    ] {
+        frames.extend_from_slice(&frame);
+    }
+    let ping = r#"{"event":"pusher:ping","data":"{}"}"#;
+    assert_eq!(texts(&frames).collect::<Vec<_>>(), ["a", &medium, ping, &long]);
+    assert_eq!(texts(&[]).count(), 0);
+    assert_eq!(texts(&frames[..4]).collect::<Vec<_>>(), ["a"]);
 }

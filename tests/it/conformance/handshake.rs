@@ -210,21 +210,23 @@ async fn browsers_forms_of_the_upgrade_headers_are_understood() {
 #[tokio::test]
 async fn an_upgrade_of_another_path_is_404() {
     let server = plain_server();
-    for path in [
-        "/",
-        "/app",
-        "/app/",
-        "/app/a/b",
-        "/live",
-        "/apps/1/channels",
-        "/other/app/app-key",
-    ] {
+    for path in ["/", "/apple", "/live", "/apps/1/channels", "/other/app/app-key"] {
         let (status, body) = answered(&server, &upgrade_request(path, "")).await;
         assert_eq!(
             (status, body.as_str()),
             (404, "no such path, clients connect to /app/{key}\n"),
             "{path}"
         );
+    }
+}
+
+#[tokio::test]
+async fn an_upgrade_below_app_that_names_no_key_is_closed_with_4005() {
+    let server = plain_server();
+    for path in ["/app", "/app/", "/app/a/b"] {
+        let mut client = Client::open(server.port, path).await;
+        let want = Frame::Close(4005, "Path not found, clients connect to /app/{key}".into());
+        assert_eq!(client.next().await, want, "{path}");
     }
 }
 

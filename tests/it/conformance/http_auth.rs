@@ -2,7 +2,7 @@
 
 use md5::{Digest, Md5};
 
-use super::{plain_server, three_apps};
+use super::{counting_server, plain_server, three_apps};
 use crate::harness::{Process, hmac_hex, now_s};
 
 /// A GET whose query is sent so and whose signature is over `signed`, made with `secret`.
@@ -182,7 +182,7 @@ async fn names_of_parameters_count_in_lower_case_and_sorted() {
 
 #[tokio::test]
 async fn values_are_signed_decoded_however_they_are_sent() {
-    let server = plain_server();
+    let server = counting_server();
     let mut client = server.client().await;
     client.subscribe_as("presence-a", Some("1")).await;
     let now = now_query();

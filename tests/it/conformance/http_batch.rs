@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{http_events::check, plain_server};
+use super::{counting_server, http_events::check, plain_server};
 
 #[tokio::test]
 async fn a_batch_delivers_each_event_to_its_channel() {
@@ -23,7 +23,7 @@ async fn a_batch_delivers_each_event_to_its_channel() {
 
 #[tokio::test]
 async fn a_batch_with_info_answers_an_object_for_each_event_in_order() {
-    let server = plain_server();
+    let server = counting_server();
     let mut client = server.client().await;
     client.subscribe_as("presence-a", Some("1")).await;
     let body = r#"{"batch":[

@@ -1,6 +1,6 @@
 //! `GET /channels` and what is below it (PROTOCOL.md sections 5.6 to 5.8, 5.11).
 
-use super::{plain_server, three_apps};
+use super::{counting_server, plain_server, three_apps};
 use crate::harness::{Api, eventually, now_s, signed_query};
 
 /// A GET of this path with these parameters gives this answer.
@@ -76,7 +76,9 @@ async fn user_counts_are_listed_for_presence_channels_only() {
     let refused = "user_count may only be requested for presence channels - please supply filter_by_prefix begining with presence-\n";
     check(api, "/channels", &[info], 400, refused).await;
     check(api, "/channels", &[("filter_by_prefix", "pres"), info], 400, refused).await;
-    for unknown in ["cake", "subscription_count"] {
+    let of_list = "subscription_count may only be requested for one channel, not for a list\n";
+    check(api, "/channels", &[("info", "subscription_count")], 400, of_list).await;
+    for unknown in ["cake", "cache"] {
         let want = format!("info should be a comma separated list of attributes, unknown: {unknown}\n");
         check(api, "/channels", &[("info", unknown)], 400, &want).await;
     }
@@ -84,12 +86,12 @@ async fn user_counts_are_listed_for_presence_channels_only() {
 
 #[tokio::test]
 async fn a_channel_tells_whether_it_is_occupied_and_its_counts() {
-    let server = plain_server();
+    let server = counting_server();
     let api = server.api();
     let mut first = server.client().await;
     let mut second = server.client().await;
-    first.subscribe("news").await;
     first.subscribe_as("presence-a", Some("1")).await;
+    first.subscribe("news").await;
     second.subscribe_as("presence-a", Some("1")).await;
     let both = [("info", "user_count,subscription_count")];
     let subscriptions = [("info", "subscription_count")];
@@ -131,7 +133,7 @@ async fn a_channel_tells_whether_it_is_occupied_and_its_counts() {
 
 #[tokio::test]
 async fn an_attribute_that_a_channel_does_not_have_is_400() {
-    let server = plain_server();
+    let server = counting_server();
     let api = server.api();
     let refused = "Cannot retrieve the user count unless the channel is a presence channel\n";
     check(api, "/channels/news", &[("info", "user_count")], 400, refused).await;

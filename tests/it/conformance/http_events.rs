@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use super::plain_server;
-use crate::harness::{Api, Frame, Process};
+use super::{counting_server, plain_server};
+use crate::harness::{Api, Frame, KEY, Process, Raw, SECRET, now_s, signed_query};
 
 /// This body to this path gives this answer.
 pub(super) async fn check(api: Api, path: &str, body: &str, status: u16, want: &str) {
@@ -112,11 +112,11 @@ async fn events_of_one_publisher_arrive_in_order() {
 
 #[tokio::test]
 async fn info_tells_what_applies_of_each_channel_once() {
-    let server = plain_server();
+    let server = counting_server();
     let mut first = server.client().await;
     let mut second = server.client().await;
-    first.subscribe("a").await;
     first.subscribe_as("presence-a", Some("1")).await;
+    first.subscribe("a").await;
     second.subscribe_as("presence-a", Some("1")).await;
     let body = r#"{"name":"e","channels":["a","presence-a","presence-b","a"],"data":"x","info":"user_count,subscription_count"}"#;
     let want = r#"{"channels":{"a":{"subscription_count":1},"presence-a":{"subscription_count":2,"user_count":1},"presence-b":{"subscription_count":0,"user_count":0}}}"#;
@@ -219,7 +219,8 @@ async fn what_is_wrong_with_an_event_is_said_in_a_line_and_nothing_is_published(
         "x".repeat(165)
     );
     check(api, e, &long, 400, &want).await;
-    for body in ["", "{", "[]", "null", "\u{feff}{}"] {
+    check(api, e, "", 400, "Missing required parameter: channels\n").await;
+    for body in ["{", "[]", "null", "\u{feff}{}"] {
         let got = api.post(e, body).await;
         assert_eq!(got.status, 400, "{body}");
         assert!(
@@ -266,23 +267,39 @@ async fn data_over_10_kb_is_413_counted_in_bytes_of_the_decoded_string() {
 }
 
 #[tokio::test]
-async fn a_publish_past_the_backlog_is_503_with_retry_after_and_the_next_goes() {
-    // With one worker no channel can write before the whole request was handled.
+async fn a_publish_past_the_backlog_is_503_with_retry_after_and_publishes_nothing() {
+    // With one worker no channel can write before what came in one packet was handled.
     let config = crate::harness::config("server: {workers: 1, publish_backlog: 1KB}", "");
     let server = Process::start(&config);
     let mut client = server.client().await;
     client.subscribe("a").await;
     client.subscribe("b").await;
     let body = json!({ "name": "e", "channels": ["b", "a"], "data": "x".repeat(2_000) }).to_string();
-    let got = server.api().post("/events", &body).await;
-    assert_eq!(
-        (got.status, got.body.as_str()),
-        (503, "The server is over capacity, try again\n")
+    let query = signed_query("POST", "/apps/1/events", &[], &body, KEY, SECRET, now_s());
+    let request = format!(
+        "POST /apps/1/events?{query} HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
     );
-    assert!(got.head.to_lowercase().contains("\r\nretry-after: 1"), "{}", got.head);
-    // What went before the bound was reached is not taken back.
-    let before = client.next_json().await;
-    assert_eq!(before["channel"], "b");
+    let mut raw = Raw::connect(server.port).await;
+    raw.send(request.repeat(10).as_bytes()).await;
+    let mut published = 0;
+    for _ in 0..10 {
+        let got = raw.response().await;
+        if got.status == 200 {
+            published += 1;
+            continue;
+        }
+        assert_eq!(
+            (got.status, got.body.as_str()),
+            (503, "The server is over capacity, try again\n")
+        );
+        assert!(got.head.to_lowercase().contains("\r\nretry-after: 1"), "{}", got.head);
+    }
+    assert!((1..10).contains(&published), "{published}");
+    for _ in 0..published {
+        assert_eq!(client.next_json().await["channel"], "b");
+        assert_eq!(client.next_json().await["channel"], "a");
+    }
     server.api().trigger("a", "e", "small").await;
     client.expect(r#"{"event":"e","data":"small","channel":"a"}"#).await;
 }

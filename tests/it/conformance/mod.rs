@@ -26,6 +26,18 @@ fn plain_server() -> Process {
     Process::start(&super::harness::config("", ""))
 }
 
+/// A server whose app tells how many are subscribed.
+fn counting_server() -> Process {
+    let count = ("VACANCY__APPS__0__SUBSCRIPTION_COUNT", "true");
+    Process::start_with(&super::harness::config("", ""), &[count])
+}
+
+/// How many connections are subscribed to a channel.
+async fn subscribed(server: &Process, channel: &str) -> u64 {
+    let stats = server.api().get(&format!("/channels/{channel}/stats"), &[]).await;
+    stats.json()["connection_count"].as_u64().expect("a number")
+}
+
 /// A server of three apps: `1` as always, `2` with a key and secret of its own and without client
 /// events, `3` disabled.
 fn three_apps() -> Process {

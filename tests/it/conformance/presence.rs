@@ -1,6 +1,7 @@
 //! Who is told of whom in a presence channel (PROTOCOL.md sections 2.6 and 2.7).
 
 use super::plain_server;
+use super::subscribed;
 use crate::harness::{Client, KEY, Process, Raw, SECRET, client_text, eventually, hmac_hex};
 
 const ROOM: &str = "presence-room";
@@ -110,10 +111,8 @@ async fn a_user_of_several_connections_is_added_with_the_first_and_removed_with_
     first.expect_nothing().await;
     third.close().await;
     second.expect_nothing().await;
-    let api = server.api();
-    let counts = || api.get("/channels/presence-room", &[("info", "user_count,subscription_count")]);
     eventually("two connections to be left", || async {
-        counts().await.body == r#"{"occupied":true,"subscription_count":2,"user_count":2}"#
+        subscribed(&server, ROOM).await == 2
     })
     .await;
     watcher.expect_nothing().await;

@@ -5,6 +5,8 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use serde_json::json;
 
+use super::subscribed;
+
 use crate::harness::{Api, Client, Frame, Process, Raw, client_text, config, eventually};
 
 const CHANNEL: &str = "feed";
@@ -66,13 +68,8 @@ async fn readers(server: &Process, count: usize) -> Vec<Client> {
 }
 
 async fn until_subscribed(server: &Process, count: usize) {
-    let want = format!(r#"{{"occupied":true,"subscription_count":{count}}}"#);
     let what = format!("{count} subscribers");
-    let path = format!("/channels/{CHANNEL}");
-    eventually(&what, || async {
-        server.api().get(&path, &[("info", "subscription_count")]).await.body == want
-    })
-    .await;
+    eventually(&what, || async { subscribed(server, CHANNEL).await == count as u64 }).await;
 }
 
 /// Resident bytes of the server.

@@ -1,6 +1,6 @@
 //! Subscriptions: confirmations, their end, names, bounds (PROTOCOL.md sections 1.9, 2.1 and 2.3).
 
-use super::{no_code_error, plain_server, subscription_succeeded, three_apps};
+use super::{no_code_error, plain_server, subscribed, subscription_succeeded, three_apps};
 use crate::harness::{
     Answer, Client, Frame, Process, Raw, Receiver, client_text, config, eventually, upgrade_request, webhook,
 };
@@ -41,11 +41,7 @@ async fn a_second_subscription_is_refused_and_the_first_stays() {
     client
         .expect(&no_code_error("Existing subscription to channel news"))
         .await;
-    let counts = server
-        .api()
-        .get("/channels/news", &[("info", "subscription_count")])
-        .await;
-    assert_eq!(counts.body, r#"{"occupied":true,"subscription_count":1}"#);
+    assert_eq!(subscribed(&server, "news").await, 1);
     server.api().trigger("news", "e", "x").await;
     client.expect(r#"{"event":"e","data":"x","channel":"news"}"#).await;
     client.expect_nothing().await;
@@ -100,7 +96,7 @@ async fn names_are_of_the_alphabet_and_at_most_164_bytes() {
         "a\\n",
         "private-a b",
         "😀",
-        "#server-to-user-1",
+        "#server-to-users-1",
         "*",
     ] {
         client.send_subscribe(bad).await;
@@ -166,11 +162,7 @@ async fn apps_do_not_share_channels() {
     server.api().trigger("news", "e", "x").await;
     ours.expect(r#"{"event":"e","data":"x","channel":"news"}"#).await;
     theirs.expect_nothing().await;
-    let counts = server
-        .api()
-        .get("/channels/news", &[("info", "subscription_count")])
-        .await;
-    assert_eq!(counts.body, r#"{"occupied":true,"subscription_count":1}"#);
+    assert_eq!(subscribed(&server, "news").await, 1);
 }
 
 #[tokio::test]
@@ -242,11 +234,7 @@ async fn subscribes_and_unsubscribes_in_one_packet_take_effect_in_their_order() 
     for _ in 0..101 {
         client.expect(&subscription_succeeded("news")).await;
     }
-    let counts = server
-        .api()
-        .get("/channels/news", &[("info", "subscription_count")])
-        .await;
-    assert_eq!(counts.body, r#"{"occupied":true,"subscription_count":1}"#);
+    assert_eq!(subscribed(&server, "news").await, 1);
     server.api().trigger("news", "e", "x").await;
     client.expect(r#"{"event":"e","data":"x","channel":"news"}"#).await;
 }
