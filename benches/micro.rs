@@ -142,16 +142,14 @@ fn verify_request(bencher: Bencher<'_, '_>, len: usize) {
 /// A join and a leave beside a thousand others.
 #[divan::bench(args = [false, true])]
 fn roster_join_and_leave(bencher: Bencher<'_, '_>, with_users: bool) {
-    let member = |at: u128| {
-        with_users.then(|| Member::new(format!("user-{at}").parse().expect("an id"), None).expect("a member"))
-    };
+    let member = |at: u128| with_users.then(|| Member::new(format!("user-{at}").parse().expect("an id"), None));
     let mut roster = Roster::default();
     for at in 0..1_000 {
-        roster.join(SocketId::from_random(at), WorkerId(0), member(at));
+        roster.join(SocketId::from_random(at), WorkerId(0), member(at), usize::MAX);
     }
     let (socket_id, new) = (SocketId::from_random(5_000), member(5_000));
     bencher.bench_local(move || {
-        let joined = roster.join(socket_id, WorkerId(1), new.clone());
+        let joined = roster.join(socket_id, WorkerId(1), new.clone(), usize::MAX);
         (joined, roster.leave(socket_id))
     });
 }

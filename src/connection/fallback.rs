@@ -168,6 +168,12 @@ impl Session {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Tells whether a receiving request was the last, and has ended.
+    fn is_left_by(&self, receiver: u64) -> bool {
+        let queue = self.queue();
+        queue.receiver == receiver && !queue.is_attached
+    }
+
     fn push(&self, line: Bytes) -> usize {
         let mut queue = self.queue();
         queue.bytes += line.len();
@@ -336,10 +342,7 @@ impl Drop for ReceiveStream {
         let (session, receiver) = (Arc::clone(&self.session), self.receiver);
         actix_rt::spawn(async move {
             actix_rt::time::sleep(DETACHED_FOR).await;
-            let queue = session.queue();
-            let is_gone = queue.receiver == receiver && !queue.is_attached;
-            drop(queue);
-            if is_gone {
+            if session.is_left_by(receiver) {
                 let _ = session.inputs.send(Assembled::Close(None)).await;
             }
         });

@@ -207,6 +207,7 @@ impl Upgrader {
 }
 
 /// Whether a request came over TLS, as the proxy in front says.
+#[must_use]
 pub fn is_secure(headers: &HeaderMap) -> bool {
     headers
         .get("x-forwarded-proto")

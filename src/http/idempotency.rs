@@ -25,7 +25,7 @@ pub enum IdempotencyKeyError {
     /// The text is empty.
     #[error("idempotency_key is empty")]
     Empty,
-    /// The text is longer than [`IDEMPOTENCY_KEY_BYTES_MAX`].
+    /// The text is longer than 128 bytes.
     #[error("idempotency_key is {len} bytes, limit is {IDEMPOTENCY_KEY_BYTES_MAX}")]
     TooLong {
         /// Its length in bytes.

@@ -5,7 +5,7 @@ use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 use actix_web::{
     FromRequest, HttpRequest,
     dev::Payload,
-    http::header::{CONTENT_ENCODING, CONTENT_LENGTH},
+    http::header::{CONTENT_ENCODING, CONTENT_LENGTH, HeaderValue},
     web::{self, Bytes},
 };
 
@@ -70,7 +70,7 @@ fn find_app(request: &HttpRequest) -> Result<Arc<App>, ApiError> {
 
 /// Signatures are over the bytes that were sent, and nothing here unpacks them.
 fn refuse_compression(request: &HttpRequest) -> Result<(), ApiError> {
-    let encoding = request.headers().get(CONTENT_ENCODING).map(|value| value.as_bytes());
+    let encoding = request.headers().get(CONTENT_ENCODING).map(HeaderValue::as_bytes);
     match encoding {
         None | Some(b"" | b"identity") => Ok(()),
         Some(other) => Err(ApiError::Compressed(
