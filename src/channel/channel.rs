@@ -7,7 +7,7 @@ use bytes::{Bytes, BytesMut};
 
 use crate::{
     clock,
-    domain::{ChannelKind, ChannelName, Member, Now, SocketId, UserId},
+    domain::{Attempt, ChannelKind, ChannelName, Member, Now, SocketId, UserId},
     ledger::{Edge, Key, Observe, Observed, Stateless},
     protocol::{CloseCode, ServerMessage, SubscriptionErrorType},
 };
@@ -75,14 +75,14 @@ impl Channel {
         if effects.is_empty() {
             return;
         }
-        let has_changed = !matches!(effects.as_slice(), [Effect::Refuse(..)]);
         self.tally();
         let now = clock::now();
         let mut missed = false;
         for effect in effects {
             match effect {
                 Effect::Confirm(socket_id, worker) => missed = self.confirm(socket_id, worker, now),
-                Effect::Refuse(socket_id, worker) => self.refuse(socket_id, worker),
+                // It stands alone, and is told where its number is known.
+                Effect::Refuse(..) => {}
                 Effect::Remove(socket_id, worker) => {
                     self.tell(worker, ToRelay::Leave(self.id, socket_id));
                 }
@@ -109,10 +109,8 @@ impl Channel {
         if missed && self.registry.missed(&self.name, now.instant) {
             self.report_stateless(Stateless::CacheMiss(self.name.clone()), now);
         }
-        if has_changed {
-            self.tell_count(now);
-            self.await_count(now, ctx);
-        }
+        self.tell_count(now);
+        self.await_count(now, ctx);
     }
 
     /// Sees to it that a count that was held back is told when it is due.
@@ -175,7 +173,7 @@ impl Channel {
     }
 
     /// Tells a connection that the channel is full.
-    fn refuse(&mut self, socket_id: SocketId, worker: WorkerId) {
+    fn refuse(&mut self, socket_id: SocketId, worker: WorkerId, number: u32) {
         let limit = self.registry.rules().presence_members;
         let text = format!("Presence channel {} has {limit} members, which is the limit", self.name);
         let error = ServerMessage::Error {
@@ -189,7 +187,11 @@ impl Channel {
         };
         let mut frames = BytesMut::from(error.to_frame());
         frames.extend_from_slice(&on_channel.to_frame());
-        self.tell(worker, ToRelay::Refuse(socket_id, self.name.clone(), frames.freeze()));
+        let attempt = Attempt {
+            channel: self.name.clone(),
+            number,
+        };
+        self.tell(worker, ToRelay::Refuse(socket_id, attempt, frames.freeze()));
     }
 
     fn tell_all(&mut self, frame: Bytes, except: Option<SocketId>) {
@@ -281,10 +283,15 @@ impl Handler<Subscribe> for Channel {
             socket_id,
             worker,
             member,
+            number,
         } = subscribe;
         let users_max = self.registry.rules().presence_members;
         let effects = self.roster.join(socket_id, worker, member, users_max);
-        self.carry_out(effects, ctx);
+        if let [Effect::Refuse(..)] = effects.as_slice() {
+            self.refuse(socket_id, worker, number);
+        } else {
+            self.carry_out(effects, ctx);
+        }
         self.retire_if_empty(ctx);
     }
 }

@@ -30,6 +30,8 @@ pub struct Subscribe {
     pub worker: WorkerId,
     /// Whom it stands for; on presence channels.
     pub member: Option<Member>,
+    /// The number of the [`Attempt`](crate::domain::Attempt).
+    pub number: u32,
 }
 
 /// Ends a connection's subscription. Control: bounded by the commands of clients.

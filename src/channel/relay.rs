@@ -8,7 +8,7 @@ use bytes::Bytes;
 use indexmap::IndexMap;
 
 use crate::{
-    domain::{ChannelName, SocketId},
+    domain::{Attempt, SocketId},
     protocol::CloseCode,
 };
 
@@ -25,7 +25,7 @@ pub trait Outlet {
     /// Ends the connection with a code, after what waits was written.
     fn close(&self, code: CloseCode);
     /// Writes frames that tell of a refused subscription, and has the connection forget it.
-    fn refuse(&self, channel: &ChannelName, frames: &Bytes);
+    fn refuse(&self, attempt: &Attempt, frames: &Bytes);
 }
 
 /// Tells a relay something, in the order of one channel. Control: joins and leaves are bounded by
@@ -55,7 +55,7 @@ pub enum ToRelay {
     /// One socket is closed with a code.
     Close(SocketId, CloseCode),
     /// The socket is not let into the channel and gets these frames.
-    Refuse(SocketId, ChannelName, Bytes),
+    Refuse(SocketId, Attempt, Bytes),
 }
 
 /// Closes some of the thread's sockets with a code, and tells how many are left open.
@@ -270,9 +270,9 @@ impl Delivery {
                     }
                     false
                 }
-                ToRelay::Refuse(socket_id, channel, frames) => {
+                ToRelay::Refuse(socket_id, attempt, frames) => {
                     if let Some(outlet) = table.sockets.get(socket_id) {
-                        outlet.refuse(channel, frames);
+                        outlet.refuse(attempt, frames);
                     }
                     writes_left -= 1;
                     false
@@ -320,8 +320,8 @@ mod tests {
             *self.closed.borrow_mut() = Some(code);
         }
 
-        fn refuse(&self, channel: &ChannelName, frames: &Bytes) {
-            let text = format!("refused {channel}: ");
+        fn refuse(&self, attempt: &Attempt, frames: &Bytes) {
+            let text = format!("refused {} {}: ", attempt.channel, attempt.number);
             self.frames.borrow_mut().push([text.as_bytes(), frames].concat().into());
         }
     }
@@ -411,13 +411,16 @@ mod tests {
             relay.do_send(ToRelay::Send(id, Bytes::from_static(b"a")));
             relay.do_send(ToRelay::Refuse(
                 id,
-                "presence-x".parse().expect("valid"),
+                Attempt {
+                    channel: "presence-x".parse().expect("valid"),
+                    number: 3,
+                },
                 Bytes::from_static(b"no"),
             ));
             relay.do_send(ToRelay::Close(id, CloseCode::Terminated));
         }
         relay.send(CountHolding).await.expect("runs");
-        assert_eq!(*sinks[0].frames.borrow(), ["a", "refused presence-x: no"]);
+        assert_eq!(*sinks[0].frames.borrow(), ["a", "refused presence-x 3: no"]);
         assert_eq!(*sinks[0].closed.borrow(), Some(CloseCode::Terminated));
         assert!(sinks[1].frames.borrow().is_empty() && sinks[1].closed.borrow().is_none());
     }

@@ -16,7 +16,7 @@ use crate::{
     app::{App, ClientEvent, Online, QuotaGuard},
     channel::{Outlet, Outlets, Subscribe, Unsubscribe, WorkerId},
     clock,
-    domain::{ChannelName, EventName, Now, SocketId, UserId},
+    domain::{Attempt, ChannelName, EventName, Now, SocketId, UserId},
     protocol::{ClientMessage, CloseCode, ProtocolError, ServerMessage, frame},
 };
 
@@ -91,11 +91,12 @@ impl Connection {
         for command in commands {
             match command {
                 Command::Send(text) => self.line.write(&frame::encode_text(text.as_bytes())),
-                Command::Enter(channel, member) => {
+                Command::Enter(Attempt { channel, number }, member) => {
                     let subscribe = Subscribe {
                         socket_id: self.socket_id,
                         worker: self.worker,
                         member,
+                        number,
                     };
                     self.app.channels().enter(&channel, subscribe);
                 }
@@ -230,7 +231,7 @@ impl StreamHandler<Result<Input, CloseCode>> for Connection {
     fn handle(&mut self, input: Result<Input, CloseCode>, ctx: &mut Context<Self>) {
         let message = match input {
             Ok(Input::Message(message)) => message,
-            Ok(Input::Refused(channel)) => return self.session.on_refused(&channel),
+            Ok(Input::Refused(attempt)) => return self.session.on_refused(&attempt),
             Err(code) => {
                 self.line.close(code);
                 return ctx.stop();

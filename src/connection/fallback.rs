@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{
     channel::Outlet,
-    domain::{AppKey, ChannelName},
+    domain::{AppKey, Attempt},
     protocol::{CloseCode, FallbackLine, FallbackSession, texts},
 };
 
@@ -247,9 +247,9 @@ impl Outlet for FallbackOutlet {
         }
     }
 
-    fn refuse(&self, channel: &ChannelName, frames: &Bytes) {
+    fn refuse(&self, attempt: &Attempt, frames: &Bytes) {
         self.write(frames);
-        self.gate.refuse(channel.clone());
+        self.gate.refuse(attempt.clone());
     }
 }
 
@@ -289,7 +289,7 @@ impl Stream for FallbackInputs {
         match self.gate.pass(cx.waker()) {
             Pass::Read => {}
             Pass::Wait => return Poll::Pending,
-            Pass::Refused(channel) => return Poll::Ready(Some(Ok(Input::Refused(channel)))),
+            Pass::Refused(attempt) => return Poll::Ready(Some(Ok(Input::Refused(attempt)))),
             Pass::End => return Poll::Ready(None),
         }
         self.receiver

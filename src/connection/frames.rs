@@ -96,7 +96,7 @@ impl Stream for Frames {
             match this.socket.gate().pass(cx.waker()) {
                 Pass::Read => {}
                 Pass::Wait => return Poll::Pending,
-                Pass::Refused(channel) => return Poll::Ready(Some(Ok(Input::Refused(channel)))),
+                Pass::Refused(attempt) => return Poll::Ready(Some(Ok(Input::Refused(attempt)))),
                 Pass::End => return Poll::Ready(None),
             }
             match this.next_buffered() {

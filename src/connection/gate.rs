@@ -5,7 +5,7 @@ use std::{
     task::Waker,
 };
 
-use crate::domain::ChannelName;
+use crate::domain::Attempt;
 
 /// Whether more is read from a client, and what the channels have to say to its session.
 ///
@@ -14,7 +14,7 @@ use crate::domain::ChannelName;
 pub(super) struct Gate {
     is_shut: Cell<bool>,
     is_paused: Cell<bool>,
-    refused: RefCell<Vec<ChannelName>>,
+    refused: RefCell<Vec<Attempt>>,
     reader: RefCell<Option<Waker>>,
 }
 
@@ -25,8 +25,8 @@ pub(super) enum Pass {
     Read,
     /// Wait to be woken.
     Wait,
-    /// Tell the session that this channel did not let it in.
-    Refused(ChannelName),
+    /// Tell the session that the channel refused this subscription.
+    Refused(Attempt),
     /// Read nothing more: the connection has ended.
     End,
 }
@@ -34,8 +34,8 @@ pub(super) enum Pass {
 impl Gate {
     /// Tells what to do next, and has the reader woken when that changes.
     pub(super) fn pass(&self, waker: &Waker) -> Pass {
-        if let Some(channel) = self.refused.borrow_mut().pop() {
-            return Pass::Refused(channel);
+        if let Some(attempt) = self.refused.borrow_mut().pop() {
+            return Pass::Refused(attempt);
         }
         if self.is_shut.get() {
             return Pass::End;
@@ -70,8 +70,8 @@ impl Gate {
     }
 
     /// Has the session told that a channel did not let it in.
-    pub(super) fn refuse(&self, channel: ChannelName) {
-        self.refused.borrow_mut().push(channel);
+    pub(super) fn refuse(&self, attempt: Attempt) {
+        self.refused.borrow_mut().push(attempt);
         self.wake();
     }
 
@@ -104,10 +104,13 @@ mod tests {
     #[test]
     fn a_refusal_is_told_once_even_when_the_gate_is_shut() {
         let gate = Gate::default();
-        let channel = || "presence-x".parse().expect("valid");
-        gate.refuse(channel());
+        let attempt = || Attempt {
+            channel: "presence-x".parse().expect("valid"),
+            number: 3,
+        };
+        gate.refuse(attempt());
         gate.shut();
-        assert_eq!(gate.pass(Waker::noop()), Pass::Refused(channel()));
+        assert_eq!(gate.pass(Waker::noop()), Pass::Refused(attempt()));
         assert_eq!(gate.pass(Waker::noop()), Pass::End);
     }
 }

@@ -3,7 +3,7 @@
 use crate::channel::Outlet;
 
 use super::{gate::Gate, reassembly::Assembled};
-use crate::domain::ChannelName;
+use crate::domain::Attempt;
 
 /// The outgoing half of a connection.
 pub(super) trait Line: Outlet {
@@ -20,6 +20,6 @@ pub(super) trait Line: Outlet {
 pub(super) enum Input {
     /// The client sent this.
     Message(Assembled),
-    /// The channel did not let the connection in.
-    Refused(ChannelName),
+    /// The channel refused this subscription.
+    Refused(Attempt),
 }

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     app::{Key, Keys},
-    domain::{AppLimits, ChannelKind, ChannelName, EventName, Member, Now, SocketId, UserId},
+    domain::{AppLimits, Attempt, ChannelKind, ChannelName, EventName, Member, Now, SocketId, UserId},
     protocol::{ClientMessage, DecodeError, ProtocolError, ServerMessage, SubscribeRequest, SubscriptionErrorType},
     signature::{sign_in, subscription},
 };
@@ -32,8 +32,10 @@ pub struct SessionRules {
 pub struct Session {
     socket_id: SocketId,
     rules: Arc<SessionRules>,
-    /// What is subscribed, and as whom.
-    subscriptions: HashMap<ChannelName, Option<UserId>, RandomState>,
+    /// What is subscribed.
+    subscriptions: HashMap<ChannelName, Subscription, RandomState>,
+    /// The number of the last subscription.
+    last_number: u32,
     /// Who is signed in.
     user: Option<Box<SignedInUser>>,
     /// Whether it signed in, or joined a channel that needs a signature, at any time.
@@ -44,13 +46,22 @@ pub struct Session {
     client_events: Option<Box<TokenBucket>>,
 }
 
+/// A subscription that was asked for, and is there unless the channel refused it.
+#[derive(Debug)]
+struct Subscription {
+    /// As whom; on presence channels.
+    user_id: Option<UserId>,
+    /// Its number.
+    number: u32,
+}
+
 /// What the shell of a session is to do, in order.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Command {
     /// Send the client this text.
     Send(String),
     /// Subscribe to a channel.
-    Enter(ChannelName, Option<Member>),
+    Enter(Attempt, Option<Member>),
     /// End the subscription to a channel.
     Leave(ChannelName),
     /// Take in that the connection is signed in, and only then send it the confirmation, so that
@@ -86,6 +97,7 @@ impl Session {
         Self {
             socket_id,
             subscriptions: HashMap::default(),
+            last_number: 0,
             user: None,
             is_authorized: false,
             commands: TokenBucket::new(limits.commands_burst, limits.commands_per_second, now),
@@ -131,9 +143,17 @@ impl Session {
         self.subscriptions.drain().map(|(channel, _)| channel)
     }
 
-    /// Takes in that a channel did not let the connection in.
-    pub fn on_refused(&mut self, channel: &ChannelName) {
-        self.subscriptions.remove(channel);
+    /// Takes in that a channel refused a subscription, which may have been ended since, and asked
+    /// for again.
+    pub fn on_refused(&mut self, attempt: &Attempt) {
+        let Attempt { channel, number } = attempt;
+        if self
+            .subscriptions
+            .get(channel)
+            .is_some_and(|held| held.number == *number)
+        {
+            self.subscriptions.remove(channel);
+        }
     }
 
     /// Whether the connection signed in, or joined a channel that needs a signature, at any time.
@@ -269,8 +289,11 @@ impl Session {
 
     fn enter(&mut self, channel: ChannelName, member: Option<Member>, commands: &mut Vec<Command>) {
         let user_id = member.as_ref().map(|member| member.user_id().clone());
-        self.subscriptions.insert(channel.clone(), user_id);
-        commands.push(Command::Enter(channel, member));
+        self.last_number = self.last_number.wrapping_add(1);
+        let number = self.last_number;
+        self.subscriptions
+            .insert(channel.clone(), Subscription { user_id, number });
+        commands.push(Command::Enter(Attempt { channel, number }, member));
     }
 
     fn unsubscribe(&mut self, channel: ChannelName, commands: &mut Vec<Command>) {
@@ -297,7 +320,7 @@ impl Session {
             }
             ChannelKind::Private | ChannelKind::PrivateEncrypted | ChannelKind::Presence => {}
         }
-        let Some(user_id) = self.subscriptions.get(channel) else {
+        let Some(Subscription { user_id, .. }) = self.subscriptions.get(channel) else {
             return Err(ProtocolError::ClientEventNotSubscribed(channel.clone()));
         };
         let limits = &self.rules.limits;

@@ -16,7 +16,7 @@ use super::{gate::Gate, line::Line};
 use crate::{
     channel::Outlet,
     clock,
-    domain::ChannelName,
+    domain::Attempt,
     protocol::{CloseCode, ServerMessage, frame},
 };
 
@@ -264,8 +264,8 @@ impl Outlet for Socket {
         }
         self.close_with(code.code(), code.reason());
     }
-    fn refuse(&self, channel: &ChannelName, frames: &Bytes) {
+    fn refuse(&self, attempt: &Attempt, frames: &Bytes) {
         self.write(frames);
-        self.gate.refuse(channel.clone());
+        self.gate.refuse(attempt.clone());
     }
 }

@@ -5,6 +5,7 @@
 
 mod app;
 mod app_limits;
+mod attempt;
 mod channel_name;
 mod endpoint_id;
 mod event_name;
@@ -17,6 +18,7 @@ mod webhook_event;
 
 pub use app::{AppId, AppIdError, AppKey, AppKeyError};
 pub use app_limits::AppLimits;
+pub use attempt::Attempt;
 pub use channel_name::{ChannelKind, ChannelName, ChannelNameError};
 pub use endpoint_id::{EndpointId, EndpointIdError};
 pub use event_name::{EventName, EventNameError};

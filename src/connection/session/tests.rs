@@ -76,8 +76,8 @@ impl Check {
 fn print(command: &Command) -> String {
     match command {
         Command::Send(text) => format!(">{text}"),
-        Command::Enter(channel, None) => format!("+{channel}"),
-        Command::Enter(channel, Some(member)) => {
+        Command::Enter(Attempt { channel, .. }, None) => format!("+{channel}"),
+        Command::Enter(Attempt { channel, .. }, Some(member)) => {
             let info = member.user_info().unwrap_or_default();
             format!("+{channel} {} {info}", member.user_id())
         }

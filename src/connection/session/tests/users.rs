@@ -25,7 +25,16 @@ fn a_signed_in_user_may_enter_its_own_channel_and_presence_channels_without_chan
             &["+presence-x 12345 "],
         );
     assert!(check.session.is_signed_in() && check.session.is_authorized());
-    check.session.on_refused(&"presence-x".parse().expect("valid"));
+    let refused = |number| Attempt {
+        channel: "presence-x".parse().expect("valid"),
+        number,
+    };
+    check.session.on_refused(&refused(1));
+    check.says(
+        r#"{"event":"pusher:subscribe","data":{"channel":"presence-x"}}"#,
+        &[r#">{"event":"pusher:error","data":{"code":null,"message":"Existing subscription to channel presence-x"}}"#],
+    );
+    check.session.on_refused(&refused(2));
     check.says(
         r#"{"event":"pusher:unsubscribe","data":{"channel":"presence-x"}}"#,
         &[r#">{"event":"pusher:error","data":{"code":null,"message":"No current subscription to channel presence-x, or subscription in progress"}}"#],
