@@ -18,7 +18,10 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("ledger", &["domain", "clock"]),
     ("webhook", &["domain", "signature", "clock", "ledger"]),
     ("channel", &["domain", "protocol", "clock", "ledger"]),
-    ("app", &["domain", "protocol", "signature", "ledger", "channel", "webhook"]),
+    (
+        "app",
+        &["domain", "protocol", "signature", "ledger", "channel", "webhook"],
+    ),
     (
         "connection",
         &["domain", "protocol", "signature", "clock", "channel", "app"],
