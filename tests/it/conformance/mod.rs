@@ -1,9 +1,15 @@
 //! The protocol, the HTTP API and the program, each rule against literal bytes.
 
+mod authorized;
+mod cache;
 mod cli;
 mod client_events;
 mod clients;
+mod close_codes;
+mod counts;
 mod drain;
+mod encrypted;
+mod fallbacks;
 mod frames;
 mod handshake;
 mod http_auth;
@@ -11,13 +17,19 @@ mod http_batch;
 mod http_channels;
 mod http_events;
 mod http_misc;
+mod http_more;
 mod http_occupancy;
+mod keys;
+mod limits;
 mod liveness;
 mod presence;
 mod readme_walk;
 mod slow_reader;
 mod subscribe;
 mod subscribe_auth;
+mod user_webhooks;
+mod users;
+mod watchlist;
 
 use super::harness::{Process, Receiver, eventually};
 
@@ -73,4 +85,35 @@ fn no_code_error(message: &str) -> String {
 /// The confirmation of a public or private channel.
 fn subscription_succeeded(channel: &str) -> String {
     format!(r#"{{"event":"pusher_internal:subscription_succeeded","data":"{{}}","channel":"{channel}"}}"#)
+}
+
+/// An event as subscribers get it.
+fn event(name: &str, data: &str, channel: &str) -> String {
+    format!(
+        r#"{{"event":"{name}","data":{},"channel":"{channel}"}}"#,
+        serde_json::Value::from(data)
+    )
+}
+
+/// What a subscriber of an empty cache channel gets.
+fn cache_miss(channel: &str) -> String {
+    format!(r#"{{"event":"pusher:cache_miss","data":"{{}}","channel":"{channel}"}}"#)
+}
+
+/// How many are subscribed, as the subscribers are told.
+fn subscription_count(channel: &str, count: usize) -> String {
+    event(
+        "pusher_internal:subscription_count",
+        &format!(r#"{{"subscription_count":{count}}}"#),
+        channel,
+    )
+}
+
+/// Waits until a channel has subscribers, or none.
+async fn occupied(server: &Process, channel: &str, is_occupied: bool) {
+    let path = format!("/channels/{channel}");
+    eventually("the channel to change", || async {
+        server.api().get(&path, &[]).await.json()["occupied"] == is_occupied
+    })
+    .await;
 }

@@ -47,8 +47,13 @@ impl Api {
 
     /// A signed POST to a path below `/apps/1`.
     pub async fn post(&self, path: &str, body: &str) -> Response {
+        self.post_with(path, &[], body).await
+    }
+
+    /// The same with parameters.
+    pub async fn post_with(&self, path: &str, parameters: &[(&str, &str)], body: &str) -> Response {
         let path = format!("/apps/{APP_ID}{path}");
-        let query = signed_query("POST", &path, &[], body, KEY, SECRET, now_s());
+        let query = signed_query("POST", &path, parameters, body, KEY, SECRET, now_s());
         self.raw("POST", &format!("{path}?{query}"), body).await
     }
 

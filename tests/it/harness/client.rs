@@ -30,7 +30,12 @@ pub enum Frame {
 impl Client {
     /// Connects with protocol 7 and reads the handshake.
     pub async fn connect(port: u16) -> Self {
-        let mut client = Self::open(port, &format!("/app/{KEY}?protocol=7&client=test&version=1")).await;
+        Self::connect_to(port, &format!("/app/{KEY}?protocol=7&client=test&version=1")).await
+    }
+
+    /// Connects on a path and reads the handshake.
+    pub async fn connect_to(port: u16, path: &str) -> Self {
+        let mut client = Self::open(port, path).await;
         let Frame::Text(text) = client.next().await else {
             panic!("no handshake");
         };
@@ -168,6 +173,26 @@ impl Client {
             data["channel_data"] = channel_data.into();
         }
         serde_json::json!({ "event": "pusher:subscribe", "data": data }).to_string()
+    }
+
+    /// The text of a signed sign-in with this `user_data`.
+    pub fn sign_in_text(&self, user_data: &str) -> String {
+        let signature = hmac_hex(SECRET, &format!("{}::user::{user_data}", self.socket_id));
+        let data = serde_json::json!({ "auth": format!("{KEY}:{signature}"), "user_data": user_data });
+        serde_json::json!({ "event": "pusher:signin", "data": data }).to_string()
+    }
+
+    /// Signs in with this `user_data` and expects the confirmation to be the next frame.
+    #[track_caller]
+    pub fn sign_in(&mut self, user_data: &str) -> impl Future<Output = ()> {
+        let caller = std::panic::Location::caller();
+        let text = self.sign_in_text(user_data);
+        let user_data = serde_json::Value::from(user_data);
+        async move {
+            self.send(&text).await;
+            let want = format!(r#"{{"event":"pusher:signin_success","data":{{"user_data":{user_data}}}}}"#);
+            assert_eq!(self.next().await, Frame::Text(want), "at {caller}");
+        }
     }
 
     /// Vanishes: the kernel sends RST, no close frame and no FIN.

@@ -3,6 +3,7 @@
 
 mod api;
 mod client;
+mod fallback;
 mod process;
 mod raw;
 mod receiver;
@@ -10,6 +11,7 @@ mod wait;
 
 pub use api::{Api, Response};
 pub use client::{Client, Frame};
+pub use fallback::{Fallback, Receiving};
 pub use process::Process;
 pub use raw::{Raw, client_frame, client_text, upgrade_request};
 pub use receiver::{Answer, Delivered, Receiver, alternating};
@@ -39,6 +41,23 @@ pub fn hmac_hex(secret: &str, text: &str) -> String {
 pub fn config(sections: &str, webhooks: &str) -> String {
     let webhooks = if webhooks.is_empty() { "[]" } else { webhooks };
     format!("{sections}\napps:\n  - id: \"{APP_ID}\"\n    key: {KEY}\n    secret: {SECRET}\n    webhooks: {webhooks}\n")
+}
+
+/// The same with these lines of YAML among the settings of the app.
+pub fn config_of(sections: &str, settings: &[&str], webhooks: &str) -> String {
+    let mut text = config(sections, webhooks);
+    for line in settings {
+        text.push_str("    ");
+        text.push_str(line);
+        text.push('\n');
+    }
+    text
+}
+
+/// A webhook that asks for these events, with other settings besides (like `, batch: false`), for
+/// [`config`].
+pub fn webhook_of(url: &str, events: &str, settings: &str) -> String {
+    format!("[{{url: \"{url}\", events: [{events}]{settings}}}]")
 }
 
 /// A webhook that asks for everything, for [`config`].

@@ -62,8 +62,8 @@ impl Delivered {
         })
     }
 
-    /// The events of the body, each as `+channel`, `-channel`, `+channel/user`, `-channel/user`, or
-    /// `!channel event data`.
+    /// The events of the body, each as `+channel`, `-channel`, `+channel/user`, `-channel/user`,
+    /// `!channel event data`, `?channel` of a cache miss, `=channel count`, `+@user` or `-@user`.
     pub fn events(&self) -> Vec<String> {
         let body: serde_json::Value = serde_json::from_str(&self.body).expect("JSON");
         let events = body["events"].as_array().expect("an array");
@@ -96,6 +96,10 @@ fn describe(event: &serde_json::Value) -> String {
         "member_added" => format!("+{channel}/{}", text("user_id")),
         "member_removed" => format!("-{channel}/{}", text("user_id")),
         "client_event" => format!("!{channel} {} {}", text("event"), text("data")),
+        "cache_miss" => format!("?{channel}"),
+        "subscription_count" => format!("={channel} {}", event["subscription_count"]),
+        "user_online" => format!("+@{}", text("user_id")),
+        "user_offline" => format!("-@{}", text("user_id")),
         other => panic!("no such event: {other}"),
     }
 }
