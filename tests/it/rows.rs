@@ -116,10 +116,7 @@ fn every_case_is_a_test_and_every_test_of_conformance_is_a_case() {
     let tests = tests();
     let named: BTreeSet<&str> = table.row.iter().flat_map(Row::cases).map(String::as_str).collect();
     let unlisted: BTreeSet<&str> = table.unlisted.cases.iter().map(String::as_str).collect();
-    let gone: Vec<&&str> = named
-        .union(&unlisted)
-        .filter(|case| !tests.contains(**case))
-        .collect();
+    let gone: Vec<&&str> = named.union(&unlisted).filter(|case| !tests.contains(**case)).collect();
     assert!(gone.is_empty(), "no such tests: {gone:#?}");
     let twice: Vec<_> = named.intersection(&unlisted).collect();
     assert!(twice.is_empty(), "named by a row and unlisted: {twice:#?}");
@@ -183,10 +180,16 @@ fn tests_bullets_and_table_rows_are_found() {
     assert_eq!(path_of("tests/it/conformance/mod.rs", "a"), "conformance::a");
     assert_eq!(path_of("tests/it/smoke.rs", "a"), "smoke::a");
     assert_eq!(path_of("src/domain/app.rs", "a"), "lib:domain::app::tests::a");
-    assert_eq!(path_of("src/ledger/memory/tests.rs", "a"), "lib:ledger::memory::tests::a");
+    assert_eq!(
+        path_of("src/ledger/memory/tests.rs", "a"),
+        "lib:ledger::memory::tests::a"
+    );
     let text = "* none\n## 0. Rules\n1. one\n   * inner\n### 1.1 URL\n| head |\n|---|\n| row |\n```\n* code\n```\n## 11. Frames\n```\n{\"a\":1}\n```\n";
     let found = items(text);
-    let found: Vec<_> = found.iter().map(|(section, start)| format!("{section} {start}")).collect();
+    let found: Vec<_> = found
+        .iter()
+        .map(|(section, start)| format!("{section} {start}"))
+        .collect();
     assert_eq!(found, ["0 1. one", "0 * inner", "1.1 | row |", "11 {\"a\":1}"]);
 }
 
@@ -312,7 +315,13 @@ fn document(table: &Table) -> String {
             (None, 1) => (row.vacancy.as_deref().unwrap_or("the same"), "1 test".to_owned()),
             (None, count) => (row.vacancy.as_deref().unwrap_or("the same"), format!("{count} tests")),
         };
-        let _ = writeln!(text, "| {} | {} | {} | {checked} |", row.id, cell(&row.says), cell(does));
+        let _ = writeln!(
+            text,
+            "| {} | {} | {} | {checked} |",
+            row.id,
+            cell(&row.says),
+            cell(does)
+        );
     }
     text.push('\n');
     text.push_str(AFTER.trim_end());
