@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, atomic::Ordering};
 
-use actix::{Actor, ActorContext, Addr, Context, Handler, Recipient};
+use actix::{Actor, ActorContext, Addr, AsyncContext, Context, Handler, Recipient};
 use bytes::{Bytes, BytesMut};
 
 use crate::{
@@ -31,6 +31,8 @@ pub struct Channel {
     id: ChannelId,
     roster: Roster,
     count: CountThrottle,
+    /// Whether a timer runs at whose end an owed count is told.
+    awaits_count: bool,
     tally: Arc<Tally>,
     registry: Arc<ChannelRegistry>,
     workers: Arc<Workers>,
@@ -53,6 +55,7 @@ impl Channel {
             id,
             roster: Roster::default(),
             count: CountThrottle::default(),
+            awaits_count: false,
             tally,
             registry,
             workers,
@@ -68,7 +71,7 @@ impl Channel {
         self.tally.users.store(users, Ordering::Release);
     }
 
-    fn carry_out(&mut self, effects: Vec<Effect>) {
+    fn carry_out(&mut self, effects: Vec<Effect>, ctx: &mut Context<Self>) {
         if effects.is_empty() {
             return;
         }
@@ -108,7 +111,24 @@ impl Channel {
         }
         if has_changed {
             self.tell_count(now);
+            self.await_count(now, ctx);
         }
+    }
+
+    /// Sees to it that a count that was held back is told when it is due.
+    fn await_count(&mut self, now: Now, ctx: &mut Context<Self>) {
+        let Some(due_at) = self.count.due_at().filter(|_| !self.awaits_count) else {
+            return;
+        };
+        self.awaits_count = true;
+        ctx.run_later(due_at.saturating_duration_since(now.instant), |channel, ctx| {
+            channel.awaits_count = false;
+            let now = clock::now();
+            if channel.count.due_at().is_some_and(|due_at| due_at <= now.instant) {
+                channel.tell_count(now);
+            }
+            channel.await_count(now, ctx);
+        });
     }
 
     /// Tells how many are subscribed, where the app wants it and it is time.
@@ -264,7 +284,7 @@ impl Handler<Subscribe> for Channel {
         } = subscribe;
         let users_max = self.registry.rules().presence_members;
         let effects = self.roster.join(socket_id, worker, member, users_max);
-        self.carry_out(effects);
+        self.carry_out(effects, ctx);
         self.retire_if_empty(ctx);
     }
 }
@@ -274,7 +294,7 @@ impl Handler<Unsubscribe> for Channel {
 
     fn handle(&mut self, Unsubscribe { socket_id }: Unsubscribe, ctx: &mut Context<Self>) {
         let effects = self.roster.leave(socket_id);
-        self.carry_out(effects);
+        self.carry_out(effects, ctx);
         self.retire_if_empty(ctx);
     }
 }

@@ -100,7 +100,11 @@ impl Connection {
                     self.app.channels().enter(&channel, subscribe);
                 }
                 Command::Leave(channel) => self.leave(&channel),
-                Command::SignIn(user_id, watchlist) => self.sign_in(user_id, watchlist, now),
+                Command::SignIn {
+                    user_id,
+                    watchlist,
+                    confirmation,
+                } => self.sign_in(user_id, watchlist, &confirmation, now),
                 Command::PauseUntil(at) => {
                     self.line.gate().pause();
                     ctx.run_later(at.saturating_duration_since(now.instant), |connection, _| {
@@ -124,8 +128,9 @@ impl Connection {
         self.app.channels().leave(channel, unsubscribe);
     }
 
-    fn sign_in(&self, user_id: UserId, watchlist: Vec<UserId>, now: Now) {
+    fn sign_in(&self, user_id: UserId, watchlist: Vec<UserId>, confirmation: &str, now: Now) {
         let Online { online, offline } = self.app.sign_in(self.socket_id, self.worker, user_id, watchlist, now);
+        self.line.write(&frame::encode_text(confirmation.as_bytes()));
         if !online.is_empty() || !offline.is_empty() {
             let events = ServerMessage::WatchlistEvents {
                 online: &online,

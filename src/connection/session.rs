@@ -53,9 +53,16 @@ pub enum Command {
     Enter(ChannelName, Option<Member>),
     /// End the subscription to a channel.
     Leave(ChannelName),
-    /// Take in that the connection is signed in as this user, who watches these, and tell it who of
-    /// them is online.
-    SignIn(UserId, Vec<UserId>),
+    /// Take in that the connection is signed in, and only then send it the confirmation, so that
+    /// what its user does next finds it done; after that, who of its watchlist is online.
+    SignIn {
+        /// As whom.
+        user_id: UserId,
+        /// Whom it watches.
+        watchlist: Vec<UserId>,
+        /// The text to send.
+        confirmation: String,
+    },
     /// Read nothing more from the client until then: it has sent more commands than it may.
     PauseUntil(Instant),
     /// Send an event to the other subscribers of a channel.
@@ -244,8 +251,11 @@ impl Session {
             return commands.push(refusal(&ProtocolError::SignedInAsAnother));
         }
         self.is_authorized = true;
-        commands.push(Command::Send(ServerMessage::SignInSucceeded { user_data }.encode()));
-        commands.push(Command::SignIn(user.user_id.clone(), user.watchlist.clone()));
+        commands.push(Command::SignIn {
+            user_id: user.user_id.clone(),
+            watchlist: user.watchlist.clone(),
+            confirmation: ServerMessage::SignInSucceeded { user_data }.encode(),
+        });
         if user.watchlist_cut {
             let accepted: Vec<&str> = user.watchlist.iter().map(UserId::as_str).collect();
             let error = ProtocolError::WatchlistCut {

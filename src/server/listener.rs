@@ -96,6 +96,8 @@ pub(super) fn serve(listener: TcpListener, settings: &ServerSettings, assembly: 
             HttpService::build()
                 .keep_alive(KEEP_ALIVE)
                 .client_request_timeout(REQUEST_HEAD_TIMEOUT)
+                // Else a client that leaves while it receives over a fallback is not noticed.
+                .h1_allow_half_closed(false)
                 .on_connect_ext(|io: &TcpStream, _| {
                     if let Err(error) = io.set_nodelay(true) {
                         log::debug!("a socket is without TCP_NODELAY: {error}");

@@ -82,9 +82,14 @@ fn print(command: &Command) -> String {
             format!("+{channel} {} {info}", member.user_id())
         }
         Command::Leave(channel) => format!("-{channel}"),
-        Command::SignIn(user_id, watchlist) => {
+        Command::SignIn {
+            user_id,
+            watchlist,
+            confirmation,
+        } => {
             let watched: Vec<&str> = watchlist.iter().map(UserId::as_str).collect();
-            format!("@{user_id} {}", watched.join(" ")).trim_end().to_owned()
+            let signed_in = format!("@{user_id} {}", watched.join(" "));
+            format!("{} >{confirmation}", signed_in.trim_end())
         }
         Command::PauseUntil(_) => "pause".into(),
         Command::Broadcast {

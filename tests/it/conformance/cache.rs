@@ -258,6 +258,7 @@ async fn a_miss_is_told_to_webhooks_once_in_10_seconds_however_many_subscribe() 
     receiver.expect(&["?cache-a"]).await;
     let mut other = server.client().await;
     other.subscribe("private-cache-b").await;
+    other.expect(&cache_miss("private-cache-b")).await;
     receiver.expect(&["?cache-a", "?private-cache-b"]).await;
     let first = &receiver.requests()[0];
     assert!(
@@ -280,6 +281,7 @@ async fn a_channel_that_has_an_event_makes_no_cache_miss_webhook() {
     server.api().trigger("cache-a", "e", "1").await;
     let mut client = server.client().await;
     client.subscribe("cache-a").await;
+    client.expect(&event("e", "1", "cache-a")).await;
     client.subscribe("news").await;
     client.subscribe("cache-b").await;
     receiver.expect(&["?cache-b"]).await;

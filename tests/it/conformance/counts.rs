@@ -132,6 +132,7 @@ async fn info_tells_the_count_when_the_setting_is_on() {
     let server = server();
     let mut client = server.client().await;
     client.subscribe("news").await;
+    client.expect(&subscription_count("news", 1)).await;
     client.subscribe_as("presence-a", Some("1")).await;
     let info = [("info", "subscription_count")];
     for (channel, want) in [

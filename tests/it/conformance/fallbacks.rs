@@ -128,10 +128,11 @@ async fn a_later_request_takes_over_without_a_second_open_line() {
     assert_eq!(first.line().await, None);
     server.api().trigger("news", "e", "1").await;
     second.expect_message(&event("e", "1", "news")).await;
-    drop(second);
+    let mut third = session.receive("xhr").await;
+    assert_eq!(second.line().await, None);
     server.api().trigger("news", "e", "2").await;
-    let mut third = session.receive("xhr_streaming").await;
     third.expect_message(&event("e", "2", "news")).await;
+    assert_eq!(third.line().await, None);
 }
 
 #[tokio::test]

@@ -13,10 +13,7 @@ fn a_signed_in_user_may_enter_its_own_channel_and_presence_channels_without_chan
     check
         .says(
             SIGN_IN,
-            &[
-                r#">{"event":"pusher:signin_success","data":{"user_data":"{\"id\":\"12345\"}"}}"#,
-                "@12345",
-            ],
+            &[r#"@12345 >{"event":"pusher:signin_success","data":{"user_data":"{\"id\":\"12345\"}"}}"#],
         )
         .says(own, &["+#server-to-user-12345"])
         .says(&own.replace("12345", "other"), &[&refused.replace("12345", "other")])
@@ -46,19 +43,19 @@ fn a_connection_may_sign_in_again_as_the_same_user_but_not_as_another() {
         })
         .to_string()
     };
-    let success = |user_data: &str| format!(">{}", ServerMessage::SignInSucceeded { user_data }.encode());
+    let success =
+        |user: &str, user_data: &str| format!("{user} >{}", ServerMessage::SignInSucceeded { user_data }.encode());
     let limits = AppLimits {
         watchlist_users: 2,
         ..AppLimits::default()
     };
     let [first, second] = [r#"{"id":"7"}"#, r#"{"id":"7","watchlist":["a","b","c"]}"#];
     Check::with(true, limits)
-        .says(&sign_in(first), &[&success(first), "@7"])
+        .says(&sign_in(first), &[&success("@7", first)])
         .says(
             &sign_in(second),
             &[
-                &success(second),
-                "@7 a b",
+                &success("@7 a b", second),
                 r#">{"event":"pusher:error","data":{"code":4302,"message":"Watchlist limit exceeded, only the first 2 ids are watched: a, b"}}"#,
             ],
         )
