@@ -45,6 +45,20 @@ async fn what_a_path_and_its_query_get_wrong_has_a_code_each() {
 }
 
 #[tokio::test]
+async fn a_path_prefix_stands_before_app() {
+    let server = Process::start(&config("server: {path_prefix: /ws}", ""));
+    let path = "/ws/app/app-key?protocol=7";
+    Client::connect_to(server.port, path).await.expect_nothing().await;
+    let want = close(4005, "Path not found, clients connect to /app/{key}");
+    refused(&server, "/ws/app/", want).await;
+    for path in ["/app/app-key?protocol=7", "/wsx/app/app-key", "/ws/apps/app-key"] {
+        let mut raw = Raw::connect(server.port).await;
+        raw.send(upgrade_request(path, "").as_bytes()).await;
+        assert_eq!(raw.response().await.status, 404, "{path}");
+    }
+}
+
+#[tokio::test]
 async fn no_version_is_taken_for_the_newest_so_4008_is_never_sent() {
     let server = plain_server();
     for path in ["/app/app-key", "/app/app-key?protocol=", "/app/app-key?version=1"] {
@@ -162,12 +176,10 @@ async fn a_client_that_does_not_read_is_closed_with_4100() {
         server.api().get("/connections", &[]).await.body == r#"{"connections":0}"#
     })
     .await;
-    let last = loop {
-        match deaf.next().await {
-            Frame::Text(_) => {}
-            other => break other,
-        }
-    };
+    let mut last = deaf.next().await;
+    while matches!(last, Frame::Text(_)) {
+        last = deaf.next().await;
+    }
     assert_eq!(last, close(4100, "Client does not read fast enough"));
 }
 

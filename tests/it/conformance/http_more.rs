@@ -188,6 +188,23 @@ async fn a_trigger_with_the_key_of_an_earlier_one_answers_the_same_and_publishes
 }
 
 #[tokio::test]
+async fn of_many_triggers_with_one_key_at_once_one_is_published() {
+    let server = plain_server();
+    let mut client = server.client().await;
+    client.subscribe("a").await;
+    let calls = (0..20).map(|_| trigger_keyed(&server, "k", "1"));
+    for (status, body) in futures_util::future::join_all(calls).await {
+        assert!(
+            matches!((status, body.as_str()), (200, "{}") | (409, _)),
+            "{status} {body}"
+        );
+    }
+    client.expect(&event("e", "1", "a")).await;
+    server.api().trigger("a", "marker", "").await;
+    client.expect(&event("marker", "", "a")).await;
+}
+
+#[tokio::test]
 async fn the_answer_to_a_repeated_trigger_is_that_of_the_first_even_if_the_counts_changed() {
     let server = plain_server();
     let mut client = server.client().await;

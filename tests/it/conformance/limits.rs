@@ -157,6 +157,48 @@ async fn presence_members_and_the_refused_may_try_again_later() {
 }
 
 #[tokio::test]
+async fn who_was_refused_and_got_in_meanwhile_is_in_and_leaves_no_trace() {
+    let server = limited("{presence_members: 1, commands_burst: 100000}");
+    for round in 0..10 {
+        let holder = {
+            let mut holder = server.client().await;
+            holder.subscribe_as("presence-a", Some("1")).await;
+            holder
+        };
+        let mut client = server.client().await;
+        let subscription = client.subscription("presence-a", Some("2"));
+        let unsubscription = r#"{"event":"pusher:unsubscribe","data":{"channel":"presence-a"}}"#;
+        let mut leaves = Some(holder);
+        for at in 0..300 {
+            client.feed(&subscription).await;
+            client.feed(unsubscription).await;
+            if at == 150
+                && let Some(holder) = leaves.take()
+            {
+                holder.reset();
+            }
+        }
+        client.send(&subscription).await;
+        occupied_by(&server, "2", round).await;
+        client.close().await;
+        occupied(&server, "presence-a", false).await;
+    }
+}
+
+/// Waits until the channel has this user and no other, if it gets in at all.
+async fn occupied_by(server: &Process, user: &str, round: usize) {
+    let want = format!(r#"{{"users":[{{"id":"{user}"}}]}}"#);
+    for _ in 0..20 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        let got = server.api().get("/channels/presence-a/users", &[]).await;
+        if got.body == want {
+            return;
+        }
+    }
+    eprintln!("round {round}: the last subscription was refused too");
+}
+
+#[tokio::test]
 async fn presence_members_are_100_unless_set() {
     let server = plain_server();
     let mut clients = Vec::new();

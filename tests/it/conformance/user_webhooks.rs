@@ -86,6 +86,17 @@ async fn terminated_users_are_told_offline() {
 }
 
 #[tokio::test]
+async fn a_drain_tells_every_user_offline() {
+    let receiver = Receiver::start().await;
+    let server = server(&receiver, USERS);
+    let _seven = signed_in(&server, "7").await;
+    let _eight = signed_in(&server, "8").await;
+    told_in_any_order(&receiver, &["+@7", "+@8"]).await;
+    server.signal("TERM");
+    told_in_any_order(&receiver, &["+@7", "+@8", "-@7", "-@8"]).await;
+}
+
+#[tokio::test]
 async fn a_refused_sign_in_is_not_told() {
     let receiver = Receiver::start().await;
     let server = server(&receiver, USERS);

@@ -71,6 +71,11 @@ impl Client {
         self.socket.send(Message::text(text)).await.expect("sends");
     }
 
+    /// Puts a text frame where the next [`send`](Self::send) takes it along.
+    pub async fn feed(&mut self, text: &str) {
+        self.socket.feed(Message::text(text)).await.expect("feeds");
+    }
+
     /// Sends any frame.
     pub async fn send_message(&mut self, message: Message) {
         self.socket.send(message).await.expect("sends");
