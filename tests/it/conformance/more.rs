@@ -1,22 +1,9 @@
 //! What PROTOCOL.md says in passing, and is in no other file here.
 
 use super::{no_code_error, plain_server, subscription_succeeded};
-use crate::harness::{Client, Fallback, Process, Raw, Receiver, client_frame, config, upgrade_request, webhook_of};
+use crate::harness::{Fallback, Frame, Process, Raw, Receiver, client_frame, config, webhook_of};
 
 const EVERYTHING: &str = "existence, presence, client, cache, subscription_count";
-
-#[tokio::test]
-async fn a_path_prefix_stands_in_front_of_app() {
-    let server = Process::start(&config("server: {path_prefix: /ws}", ""));
-    let mut client = Client::open(server.port, "/ws/app/app-key?protocol=7").await;
-    assert_eq!(client.next_json().await["event"], "pusher:connection_established");
-    for path in ["/app/app-key", "/ws/ws/app/app-key", "/wsx/app/app-key"] {
-        let mut raw = Raw::connect(server.port).await;
-        raw.send(upgrade_request(path, "").as_bytes()).await;
-        assert_eq!(raw.response().await.status, 404, "{path}");
-    }
-    assert_eq!(server.api().get("/channels", &[]).await.status, 200);
-}
 
 #[tokio::test]
 async fn half_a_surrogate_pair_is_refused_in_every_text() {
@@ -36,10 +23,7 @@ async fn half_a_surrogate_pair_is_refused_in_every_text() {
     let mut raw = Raw::client(server.port).await;
     let bytes = client_frame(0x81, b"{\"event\":\"client-x\",\"data\":\"\xED\xA0\x80\"}");
     let got = raw.send_and_drain(&bytes).await;
-    assert_eq!(
-        got,
-        [crate::harness::Frame::Close(1007, "Text frame is not UTF-8".into())]
-    );
+    assert_eq!(got, [Frame::Close(1007, "Text frame is not UTF-8".into())]);
 }
 
 #[tokio::test]
