@@ -14,5 +14,6 @@ mod docs;
 mod harness;
 mod occupancy;
 mod races;
+mod rows;
 mod smoke;
 mod tidy;

@@ -22,6 +22,7 @@ mod http_occupancy;
 mod keys;
 mod limits;
 mod liveness;
+mod more;
 mod presence;
 mod readme_walk;
 mod slow_reader;
