@@ -84,7 +84,24 @@ impl Gate {
 
 #[cfg(test)]
 mod tests {
+    use std::{
+        sync::{
+            Arc,
+            atomic::{AtomicUsize, Ordering},
+        },
+        task::Wake,
+    };
+
     use super::*;
+
+    #[derive(Default)]
+    struct Woken(AtomicUsize);
+
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
 
     #[test]
     fn the_reader_reads_until_the_gate_is_paused_or_shut() {
@@ -112,5 +129,32 @@ mod tests {
         gate.shut();
         assert_eq!(gate.pass(Waker::noop()), Pass::Refused(attempt()));
         assert_eq!(gate.pass(Waker::noop()), Pass::End);
+    }
+
+    #[test]
+    fn the_reader_that_asked_last_is_woken_once_for_each_time_it_asked() {
+        let gate = Gate::default();
+        let [first, last] = [Arc::new(Woken::default()), Arc::new(Woken::default())];
+        let woken = || [&first, &last].map(|woken| woken.0.load(Ordering::Relaxed));
+        let pass = |reader: &Arc<Woken>| gate.pass(&Arc::clone(reader).into());
+        pass(&first);
+        pass(&last);
+        pass(&last);
+        gate.pause();
+        assert_eq!(woken(), [0, 0]);
+        gate.resume();
+        assert_eq!(woken(), [0, 1]);
+        gate.shut();
+        assert_eq!(woken(), [0, 1]);
+        pass(&first);
+        assert_eq!(woken(), [0, 1]);
+        let gate = Gate::default();
+        gate.pass(&Arc::clone(&first).into());
+        gate.refuse("presence-x".parse().expect("valid"));
+        assert_eq!(woken(), [1, 1]);
+        gate.pass(&Arc::clone(&first).into());
+        gate.pass(&Arc::clone(&first).into());
+        gate.shut();
+        assert_eq!(woken(), [2, 1]);
     }
 }

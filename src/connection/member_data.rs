@@ -116,6 +116,11 @@ mod tests {
                 Err(MemberDataError::UserInfoNotAnObject),
             );
         }
+        let longest = format!(r#"{{"a":"{}"}}"#, "x".repeat(1_016));
+        check(
+            &format!(r#"{{"user_id":"7","user_info":{longest}}}"#),
+            Ok(("7", Some(&longest))),
+        );
         check(
             &format!(r#"{{"user_id":"7","user_info":{{"a":"{}"}}}}"#, "x".repeat(1_017)),
             Err(MemberDataError::UserInfoTooLong {

@@ -102,4 +102,23 @@ mod tests {
         assert!(!Info::parse(None).expect("none").is_asked);
         assert!(Info::parse(Some("user_count")).expect("known").is_asked);
     }
+
+    #[test]
+    fn what_the_app_has_switched_off_is_left_out() {
+        let within = |text, subscription_count| {
+            let switches = Switches {
+                enabled: true,
+                client_events: true,
+                watchlist: true,
+                tls_only: false,
+                subscription_count,
+                authorized_within: None,
+            };
+            Info::parse(Some(text)).expect("known").within(&switches)
+        };
+        assert!(within("subscription_count", true).subscription_count);
+        assert!(!within("subscription_count", false).subscription_count);
+        assert!(!within("user_count", true).subscription_count);
+        assert!(within("user_count,cache", false).user_count);
+    }
 }

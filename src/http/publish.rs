@@ -49,7 +49,7 @@ struct EventWire<'a> {
 #[derive(Deserialize)]
 struct BatchWire<'a> {
     #[serde(borrow)]
-    batch: Option<Vec<EventWire<'a>>>,
+    batch: Option<Vec<&'a RawValue>>,
 }
 
 /// Reads the body of `POST /events`.
@@ -120,6 +120,7 @@ pub fn parse_batch(body: &[u8], limits: &AppLimits) -> Result<Vec<Publication>, 
     batch
         .into_iter()
         .map(|event| {
+            let event: EventWire<'_> = parse_json(event.get().as_bytes())?;
             let channel = event.channel.ok_or(ApiError::Missing("channel"))?;
             let channels = vec![channel_name(&text(Some(channel), "channel")?, limits)?];
             event.publication(channels, limits)
@@ -178,7 +179,11 @@ fn event_name(raw: &str, limits: &AppLimits) -> Result<EventName, ApiError> {
     Ok(name)
 }
 
+/// Reads an object. An array, which would be read for the members in their order, is none.
 fn parse_json<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, ApiError> {
+    if !body.trim_ascii_start().starts_with(b"{") {
+        return Err(ApiError::InvalidJson("expected an object".to_owned()));
+    }
     serde_json::from_slice(body).map_err(|error| ApiError::InvalidJson(error.to_string()))
 }
 
@@ -315,6 +320,14 @@ mod tests {
             channels(101),
             Err(ApiError::TooManyChannels { count: 101, limit: 100 })
         ));
+    }
+
+    #[test]
+    fn an_array_of_what_an_object_would_have_is_none() {
+        let refused = "Invalid JSON in the request body: expected an object";
+        check(r#"["foo","x","a",null,null,null,null]"#, Err(refused));
+        check_batch(r#"{"batch":[["foo","x","a",null,null,null,null]]}"#, Err(refused));
+        check_batch(r#"[[{"name":"foo","data":"x","channel":"a"}]]"#, Err(refused));
     }
 
     #[test]

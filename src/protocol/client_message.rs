@@ -110,7 +110,8 @@ impl ClientMessage {
     /// # Errors
     /// What was wrong, as the client is told.
     pub fn decode(text: &str) -> Result<Self, DecodeError> {
-        if nests_deeper_than(text, JSON_DEPTH_MAX) {
+        // An array would be read for the members of the object, in their order.
+        if nests_deeper_than(text, JSON_DEPTH_MAX) || !text.trim_start().starts_with('{') {
             return Err(DecodeError::InvalidJson);
         }
         let wire: Wire<'_> = serde_json::from_str(text).map_err(|_| DecodeError::InvalidJson)?;

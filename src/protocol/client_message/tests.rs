@@ -213,6 +213,15 @@ fn json_nested_deeper_than_64_levels_is_malformed() {
 }
 
 #[test]
+fn an_array_of_what_an_object_would_have_is_no_message() {
+    check(r#"["pusher:ping",null,null]"#, Err(DecodeError::InvalidJson));
+    check(
+        r#"["pusher:subscribe",null,{"channel":"a"}]"#,
+        Err(DecodeError::InvalidJson),
+    );
+}
+
+#[test]
 fn brackets_in_strings_and_closed_ones_do_not_count_as_depth() {
     assert!(!nests_deeper_than(r#"["[[[\"[[[",[],[],{}]"#, 2));
     assert!(nests_deeper_than(r#"["\\",[[]]]"#, 2));

@@ -1,0 +1,265 @@
+//! Messages of clients.
+
+use std::fmt;
+
+use proptest::{collection::vec, prelude::*, sample::select};
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde_json::value::RawValue;
+use vacancy::protocol::{ClientMessage, DecodeError, SubscribeRequest};
+
+use crate::{
+    channel_name,
+    runner::{CASES, mutated, noise, run, text},
+};
+
+pub const DICTIONARY: &[&str] = &[
+    "\"",
+    "\\",
+    "\\\"",
+    "{",
+    "}",
+    "[",
+    "]",
+    ":",
+    ",",
+    "null",
+    "true",
+    "1e999",
+    "-0",
+    "\\ud800",
+    "\\u0065",
+    "\"event\":",
+    "\"channel\":",
+    "\"data\":",
+    "\"auth\":",
+    "\"channel_data\":",
+    "\"user_data\":",
+    "\"user_id\":",
+    "\"pusher:subscribe\"",
+    "\"pusher:unsubscribe\"",
+    "\"pusher:signin\"",
+    "\"client-x\"",
+    "private-",
+    "presence-",
+    "cache-",
+    "#server-to-user-",
+    " ",
+    "ż",
+];
+
+#[test]
+fn a_message_is_read_for_what_it_says() {
+    let inputs = prop_oneof![
+        3 => message().prop_map(String::into_bytes),
+        4 => mutated("client_message", DICTIONARY),
+        1 => (nested(), message()).prop_map(|(nested, message)| message.replacen("null", &nested, 1).into_bytes()),
+        1 => noise(40),
+    ];
+    run("client_message", CASES, inputs, |input| check(&text(input)));
+}
+
+/// Brackets about as deep as is allowed, closed or not.
+fn nested() -> impl Strategy<Value = String> {
+    (58..70_usize, select(vec!["[", "{\"a\":"]), any::<bool>()).prop_map(|(depth, open, closed)| {
+        let close = if open == "[" { "]" } else { "}" };
+        let close = if closed { close.repeat(depth) } else { String::new() };
+        format!("{}1{close}", open.repeat(depth))
+    })
+}
+
+/// A message with most of its parts, of most types.
+fn message() -> impl Strategy<Value = String> {
+    let event = prop_oneof![
+        select(vec![
+            "pusher:ping",
+            "pusher:pong",
+            "pusher:subscribe",
+            "pusher:unsubscribe",
+            "pusher:signin",
+            "client-x",
+            "client-",
+            "x"
+        ])
+        .prop_map(|name| format!("{name:?}")),
+        value(),
+    ];
+    let field = (
+        select(vec!["channel", "auth", "channel_data", "user_data", "other"]),
+        value(),
+    );
+    let object = vec(field, 0..5).prop_map(|fields| {
+        let fields: Vec<_> = fields.iter().map(|(name, value)| format!("{name:?}:{value}")).collect();
+        format!("{{{}}}", fields.join(","))
+    });
+    let data = prop_oneof![
+        object.clone(),
+        object.prop_map(|object| serde_json::to_string(&object).unwrap()),
+        value(),
+    ];
+    let parts = (event, data, value(), "[ \n]{0,2}", 0..40_u8);
+    parts.prop_map(|(event, data, channel, space, form)| match form {
+        0 => format!("[{event},{channel},{data}]"),
+        1 => format!(r#"{{"event":{event},"event":{event},"data":{data}}}"#),
+        2..10 => format!(r#"{{"event":{event},"data":{data}}}"#),
+        10..20 => format!(r#"{space}{{"data":{data},{space}"event":{event}{space}}}"#),
+        _ => format!(r#"{{"event":{event},"channel":{channel},"data":{data}}}"#),
+    })
+}
+
+fn value() -> impl Strategy<Value = String> + Clone {
+    prop_oneof![
+        4 => "(private-|presence-|cache-|#server-to-user-)?[a-zA-Z0-9@-]{1,6}".prop_map(|text| format!("{text:?}")),
+        2 => "\\PC{0,6}".prop_map(|text| serde_json::to_string(&text).unwrap()),
+        1 => select(vec!["null", "1", "-1.5e3", "true", "{}", "[]", "\"\"", "\"{}\""]).prop_map(str::to_owned),
+    ]
+}
+
+/// The members of an object, in order, doubles too.
+struct Object(Vec<(String, Box<RawValue>)>);
+
+impl<'de> Deserialize<'de> for Object {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Members;
+        impl<'de> Visitor<'de> for Members {
+            type Value = Object;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Object, M::Error> {
+                let mut members = Vec::new();
+                while let Some(member) = map.next_entry()? {
+                    members.push(member);
+                }
+                Ok(Object(members))
+            }
+        }
+        deserializer.deserialize_map(Members)
+    }
+}
+
+impl Object {
+    /// The raw value of a member that stands once at most; null is none.
+    fn raw(&self, name: &str) -> Result<Option<&str>, DecodeError> {
+        let mut found = self
+            .0
+            .iter()
+            .filter(|(other, _)| other == name)
+            .map(|(_, value)| value.get());
+        match (found.next(), found.next()) {
+            (_, Some(_)) => Err(DecodeError::InvalidJson),
+            (value, None) => Ok(value.filter(|value| *value != "null")),
+        }
+    }
+
+    fn string(&self, name: &str) -> Result<Option<String>, DecodeError> {
+        let parse = |raw| serde_json::from_str(raw).map_err(|_| DecodeError::InvalidJson);
+        self.raw(name)?.map(parse).transpose()
+    }
+}
+
+/// How many brackets are open at once at most: counts what is left when strings are taken out.
+fn depth(json: &str) -> usize {
+    let without_escapes = json.replace("\\\\", "").replace("\\\"", "");
+    let outside = without_escapes.split('"').step_by(2);
+    let mut depth = 0_usize;
+    let mut most = 0;
+    for c in outside.flat_map(str::chars) {
+        match c {
+            '[' | '{' => depth += 1,
+            ']' | '}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        most = most.max(depth);
+    }
+    most
+}
+
+/// Reads a message in two steps: its members, then what they must be.
+fn reference(json: &str) -> Result<ClientMessage, DecodeError> {
+    let object = |json: &str| {
+        let is_json = serde_json::from_str::<IgnoredAny>(json).is_ok();
+        let object = serde_json::from_str::<Object>(json).ok();
+        object
+            .filter(|_| is_json && depth(json) <= 64)
+            .ok_or(DecodeError::InvalidJson)
+    };
+    let message = object(json)?;
+    let [event, channel, data] = ["event", "channel", "data"].map(|name| message.raw(name));
+    let (event, channel, data) = (
+        message.string("event").and(event),
+        message.string("channel").and(channel),
+        data?,
+    );
+    (event?, channel?);
+    let event = message.string("event")?.ok_or(DecodeError::MissingEvent)?;
+    let inner = || match data {
+        None => object("{}"),
+        Some(raw) if raw.starts_with('"') => object(&message.string("data")?.unwrap()),
+        Some(raw) => object(raw),
+    };
+    match &*event {
+        "pusher:ping" => Ok(ClientMessage::Ping),
+        "pusher:pong" => Ok(ClientMessage::Pong),
+        "pusher:subscribe" | "pusher:unsubscribe" => {
+            let inner = inner()?;
+            let channel = inner.string("channel")?;
+            let filled = |name| Ok::<_, DecodeError>(inner.string(name)?.filter(|text| !text.is_empty()));
+            let (auth, channel_data) = (filled("auth")?, filled("channel_data")?);
+            let channel = channel.ok_or(DecodeError::MissingChannel)?.parse()?;
+            let request = SubscribeRequest {
+                channel,
+                auth,
+                channel_data,
+            };
+            Ok(match &*event {
+                "pusher:subscribe" => ClientMessage::Subscribe(request),
+                _ => ClientMessage::Unsubscribe(request.channel),
+            })
+        }
+        "pusher:signin" => {
+            let inner = inner()?;
+            let (auth, user_data) = (inner.string("auth")?, inner.string("user_data")?);
+            let (Some(auth), Some(user_data)) = (auth, user_data) else {
+                return Err(DecodeError::IncompleteSignIn);
+            };
+            Ok(ClientMessage::SignIn { auth, user_data })
+        }
+        name if name.starts_with("client-") => {
+            let (Some(channel), Some(raw)) = (message.string("channel")?, data) else {
+                return Err(DecodeError::IncompleteClientEvent);
+            };
+            let data = if raw.starts_with('"') {
+                message.string("data")?.unwrap()
+            } else {
+                raw.to_owned()
+            };
+            Ok(ClientMessage::Event {
+                name: name.parse()?,
+                channel: channel.parse()?,
+                data,
+            })
+        }
+        other => Err(DecodeError::UnsupportedEvent(other.chars().take(200).collect())),
+    }
+}
+
+fn check(json: &str) {
+    let got = ClientMessage::decode(json);
+    assert_eq!(got, reference(json), "{json}");
+    let channel = match &got {
+        Ok(ClientMessage::Subscribe(request)) => &request.channel,
+        Ok(ClientMessage::Unsubscribe(channel)) => channel,
+        Ok(ClientMessage::Event { name, channel, .. }) => {
+            assert!(name.as_str().starts_with("client-") && name.as_str().chars().count() <= 1_024);
+            channel
+        }
+        Ok(ClientMessage::Ping | ClientMessage::Pong | ClientMessage::SignIn { .. }) => return,
+        Err(error) => {
+            assert!(error.to_string().len() < 1_000, "what a client is told is bounded");
+            return;
+        }
+    };
+    assert!(channel_name::is_valid(channel.as_str()));
+}
