@@ -150,7 +150,10 @@ mod tests {
         assert_eq!(woken(), [0, 1]);
         let gate = Gate::default();
         gate.pass(&Arc::clone(&first).into());
-        gate.refuse("presence-x".parse().expect("valid"));
+        gate.refuse(Attempt {
+            channel: "presence-x".parse().expect("valid"),
+            number: 3,
+        });
         assert_eq!(woken(), [1, 1]);
         gate.pass(&Arc::clone(&first).into());
         gate.pass(&Arc::clone(&first).into());
