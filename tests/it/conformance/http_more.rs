@@ -133,8 +133,9 @@ async fn a_trigger_without_a_body_has_its_parameters_in_the_query() {
     let got = server.api().raw("POST", &target, "").await;
     let want = json!({ "channels": { "a": {}, "presence-b": { "user_count": 1 } } });
     assert_eq!((got.status, got.json()), (200, want));
-    client.expect(&event("e", "1", "a")).await;
-    client.expect(&event("e", "1", "presence-b")).await;
+    let mut channels = [client.next_json().await, client.next_json().await].map(|frame| frame["channel"].to_string());
+    channels.sort_unstable();
+    assert_eq!(channels, [r#""a""#, r#""presence-b""#]);
     let one = [("channel", "a"), ("data", "2"), ("name", "f")];
     let got = server.api().post_with("/events", &one, "").await;
     assert_eq!((got.status, got.body.as_str()), (200, "{}"));

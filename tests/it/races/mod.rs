@@ -11,7 +11,7 @@ use vacancy::{
     server::{Census, Server},
 };
 
-use crate::harness::{Client, Receiver, config, webhook};
+use crate::harness::{Client, Receiver, config_of, webhook};
 
 /// A server in this process and the receiver of its webhooks.
 pub struct Rig {
@@ -30,7 +30,11 @@ impl Rig {
         let receiver = Receiver::start().await;
         let sections =
             format!("server: {{listen: \"127.0.0.1:0\", workers: 2}}\nwebhooks: {{vacated_delay: {vacated_delay}}}");
-        let text = config(&sections, &webhook(&receiver.url()));
+        let text = config_of(
+            &sections,
+            &["limits: {presence_members: 1000}"],
+            &webhook(&receiver.url()),
+        );
         let surroundings = Surroundings {
             environment: &Environment::default(),
             parallelism: 2,
