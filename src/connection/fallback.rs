@@ -4,20 +4,23 @@
 //! request. Its line is a queue that whichever request receives at the moment takes from, on
 //! whichever worker it landed; what the client sends is handed over from anywhere.
 
+mod queue;
+
 use std::{
     collections::{HashMap, VecDeque},
     convert::Infallible,
     pin::Pin,
     rc::Rc,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    task::{Context, Poll, Waker},
-    time::Duration,
+    task::{Context, Poll},
+    time::{Duration, Instant},
 };
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures_core::Stream;
 use tokio::sync::mpsc;
 
+use self::queue::{Queue, STREAM_CHARS_MAX};
 use super::{
     gate::{Gate, Pass},
     line::{Input, Line},
@@ -25,22 +28,31 @@ use super::{
 };
 use crate::{
     channel::Outlet,
+    clock,
     domain::{AppKey, Attempt},
     protocol::{CloseCode, FallbackLine, FallbackSession, texts},
 };
 
 /// Messages of a client that wait for its connection; more are refused with 503.
 const INPUTS_MAX: usize = 256;
-/// How long a session lives on without a request that receives.
+/// How long a session lives on without a request that receives, and how long its last lines are
+/// kept after it ended.
 const DETACHED_FOR: Duration = Duration::from_secs(10);
-/// Most bytes that one chunk of a response holds.
-const CHUNK_BYTES_MAX: usize = 64 * 1_024;
+
+type SessionKey = (AppKey, FallbackSession);
 
 /// The sessions of a server by key and id, shared by all workers. A session is in it until its
-/// connection has ended.
+/// connection has ended and its client, if it still asks, was told so.
 #[derive(Default)]
 pub struct FallbackHub {
-    sessions: Mutex<HashMap<(AppKey, FallbackSession), Arc<Session>>>,
+    sessions: Mutex<Sessions>,
+}
+
+#[derive(Default)]
+struct Sessions {
+    by_id: HashMap<SessionKey, Arc<Session>>,
+    /// Those whose connection has ended while lines waited, and since when.
+    ended: VecDeque<(Instant, SessionKey)>,
 }
 
 /// Why what a client sends is not taken.
@@ -60,17 +72,6 @@ struct Session {
     inputs: mpsc::Sender<Assembled>,
 }
 
-#[derive(Default)]
-struct Queue {
-    lines: VecDeque<Bytes>,
-    bytes: usize,
-    /// The receiving request that takes from the queue; a later one takes over.
-    receiver: u64,
-    is_attached: bool,
-    is_closed: bool,
-    waker: Option<Waker>,
-}
-
 impl FallbackHub {
     /// Begins a session, unless there is one of this id, and gives its two halves for a connection.
     pub(super) fn begin(
@@ -80,7 +81,7 @@ impl FallbackHub {
         waiting_bytes_max: usize,
     ) -> Option<(FallbackOutlet, FallbackInputs)> {
         let mut sessions = self.sessions();
-        if sessions.contains_key(&(key.clone(), id)) {
+        if sessions.by_id.contains_key(&(key.clone(), id)) {
             return None;
         }
         let (inputs, receiver) = mpsc::channel(INPUTS_MAX);
@@ -89,7 +90,7 @@ impl FallbackHub {
             inputs,
         });
         session.push(FallbackLine::Open.encode());
-        sessions.insert((key.clone(), id), Arc::clone(&session));
+        sessions.by_id.insert((key.clone(), id), Arc::clone(&session));
         let gate = Rc::new(Gate::default());
         let outlet = FallbackOutlet {
             session,
@@ -107,7 +108,7 @@ impl FallbackHub {
     /// goes on until the session ends, another ends with what waits.
     #[must_use]
     pub fn receive(&self, key: &AppKey, id: FallbackSession, is_streaming: bool) -> Option<ReceiveStream> {
-        let session = self.sessions().get(&(key.clone(), id)).map(Arc::clone)?;
+        let session = self.sessions().by_id.get(&(key.clone(), id)).map(Arc::clone)?;
         // A request is a sign of life; when others wait to be read, those are too.
         let _ = session.inputs.try_send(Assembled::Pong);
         let mut queue = session.queue();
@@ -122,6 +123,7 @@ impl FallbackHub {
             session,
             receiver,
             is_streaming,
+            chars: 0,
             is_over: false,
         })
     }
@@ -131,7 +133,7 @@ impl FallbackHub {
     /// # Errors
     /// When there is no such session, or it has too much waiting.
     pub fn send(&self, key: &AppKey, id: FallbackSession, messages: Vec<String>) -> Result<(), SendRefused> {
-        let session = self.sessions().get(&(key.clone(), id)).map(Arc::clone);
+        let session = self.sessions().by_id.get(&(key.clone(), id)).map(Arc::clone);
         let session = session.ok_or(SendRefused::NoSession)?;
         if messages.is_empty() {
             let _ = session.inputs.try_send(Assembled::Pong);
@@ -146,20 +148,41 @@ impl FallbackHub {
         Ok(())
     }
 
-    /// How many sessions there are.
+    /// How many sessions have a connection.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.sessions().len()
+        let sessions = self.sessions();
+        sessions.by_id.len() - sessions.ended.len()
     }
 
-    /// Tells whether there is no session.
+    /// Tells whether no session has a connection.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    fn sessions(&self) -> MutexGuard<'_, HashMap<(AppKey, FallbackSession), Arc<Session>>> {
-        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    fn sessions(&self) -> MutexGuard<'_, Sessions> {
+        let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = clock::now().instant;
+        while let Some((_, key)) = sessions
+            .ended
+            .pop_front_if(|(since, _)| DETACHED_FOR <= now.saturating_duration_since(*since))
+        {
+            sessions.by_id.remove(&key);
+        }
+        sessions
+    }
+
+    /// Forgets a session whose connection has ended: at once, or later when its client may still
+    /// come for what waits. Until then it gets no other session of this id, which it would take for
+    /// a loss.
+    fn end(&self, key: SessionKey, session: &Session) {
+        let mut sessions = self.sessions();
+        if session.queue().lines.is_empty() {
+            sessions.by_id.remove(&key);
+        } else {
+            sessions.ended.push_back((clock::now().instant, key));
+        }
     }
 }
 
@@ -189,28 +212,6 @@ impl Session {
     }
 }
 
-impl Queue {
-    fn wake(&mut self) {
-        if let Some(waker) = self.waker.take() {
-            waker.wake();
-        }
-    }
-
-    /// Takes what waits, up to a chunk, but at least a line.
-    fn take(&mut self) -> Option<Bytes> {
-        let first = self.lines.pop_front()?;
-        let mut chunk = BytesMut::from(first);
-        while let Some(line) = self.lines.front()
-            && chunk.len() + line.len() <= CHUNK_BYTES_MAX
-        {
-            chunk.extend_from_slice(line);
-            self.lines.pop_front();
-        }
-        self.bytes -= chunk.len();
-        Some(chunk.freeze())
-    }
-}
-
 /// The outgoing half of a session.
 pub(super) struct FallbackOutlet {
     session: Arc<Session>,
@@ -231,10 +232,7 @@ impl Outlet for FallbackOutlet {
             waiting = self.session.push(FallbackLine::Messages(&[&text]).encode());
         }
         if self.waiting_bytes_max < waiting {
-            let mut queue = self.session.queue();
-            queue.lines.clear();
-            queue.bytes = 0;
-            drop(queue);
+            self.session.queue().clear();
             self.close(CloseCode::OverCapacity);
         }
     }
@@ -272,7 +270,7 @@ impl Line for FallbackOutlet {
 impl Drop for FallbackOutlet {
     fn drop(&mut self) {
         self.session.close();
-        self.hub.sessions().remove(&(self.key.clone(), self.id));
+        self.hub.end((self.key.clone(), self.id), &self.session);
     }
 }
 
@@ -303,6 +301,9 @@ pub struct ReceiveStream {
     session: Arc<Session>,
     receiver: u64,
     is_streaming: bool,
+    /// How much was received, as its client counts.
+    chars: usize,
+    /// Nothing more comes in this response: its client is about to ask for another.
     is_over: bool,
 }
 
@@ -310,7 +311,7 @@ impl Stream for ReceiveStream {
     type Item = Result<Bytes, Infallible>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        if self.is_over {
+        if self.is_over && !self.is_streaming {
             return Poll::Ready(None);
         }
         let session = Arc::clone(&self.session);
@@ -318,11 +319,14 @@ impl Stream for ReceiveStream {
         if queue.receiver != self.receiver {
             return Poll::Ready(None);
         }
-        if let Some(chunk) = queue.take() {
-            self.is_over = !self.is_streaming;
+        // A streaming response must not end before its client has asked for the next one.
+        if !self.is_over
+            && let Some(chunk) = queue.take(&mut self.chars)
+        {
+            self.is_over = !self.is_streaming || STREAM_CHARS_MAX < self.chars;
             return Poll::Ready(Some(Ok(chunk)));
         }
-        if queue.is_closed {
+        if queue.is_closed && queue.lines.is_empty() {
             return Poll::Ready(None);
         }
         queue.waker = Some(cx.waker().clone());
@@ -331,13 +335,23 @@ impl Stream for ReceiveStream {
 }
 
 impl Drop for ReceiveStream {
-    /// A client that does not come back to receive has gone.
+    /// A client that gives a response up before its end has gone; one that does not come back after
+    /// its end, too.
     fn drop(&mut self) {
         let mut queue = self.session.queue();
-        if queue.receiver != self.receiver || queue.is_closed {
+        if queue.receiver != self.receiver {
             return;
         }
         queue.is_attached = false;
+        if !self.is_over {
+            queue.clear();
+            if !queue.is_closed && self.session.inputs.try_send(Assembled::Close(None)).is_ok() {
+                return;
+            }
+        }
+        if queue.is_closed {
+            return;
+        }
         drop(queue);
         let (session, receiver) = (Arc::clone(&self.session), self.receiver);
         actix_rt::spawn(async move {
@@ -348,3 +362,6 @@ impl Drop for ReceiveStream {
         });
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -26,10 +26,18 @@ export const settings = {
 
 let failed = 0
 
-setTimeout(() => {
-  console.log(`not ok - the program ends in time: not done after ${PROGRAM_DEADLINE_MS} ms`)
-  process.exit(1)
-}, PROGRAM_DEADLINE_MS)
+let deadline
+
+/** Gives the program so long from now on. */
+export function allow(deadlineMs) {
+  clearTimeout(deadline)
+  deadline = setTimeout(() => {
+    console.log(`not ok - the program ends in time: not done after ${deadlineMs} ms`)
+    process.exit(1)
+  }, deadlineMs)
+}
+
+allow(PROGRAM_DEADLINE_MS)
 
 /** Runs one named check and prints its line; a failed check does not stop the next. */
 export async function check(sentence, body) {
@@ -86,11 +94,12 @@ export class Inbox {
 /** The server SDK, pointed at the server under test. */
 export function backend(changes = {}) {
   const { host, port, appId, key, secret } = settings
-  return new Pusher({ appId, key, secret, host, port, useTLS: false, timeout: 5_000, ...changes })
+  const encryptionMasterKeyBase64 = Buffer.alloc(32, 7).toString("base64")
+  return new Pusher({ appId, key, secret, host, port, useTLS: false, timeout: 5_000, encryptionMasterKeyBase64, ...changes })
 }
 
-/** pusher-js's options for the server under test; `member` is who the connection is in presence channels. */
-export function clientOptions(member, authorize = sign) {
+/** pusher-js's options for the server under test: who the connection is in presence channels, and who it signs in as. */
+export function clientOptions(member, authorize = sign, user) {
   return {
     cluster: "unused",
     wsHost: settings.host,
@@ -99,6 +108,9 @@ export function clientOptions(member, authorize = sign) {
     enabledTransports: ["ws"],
     channelAuthorization: {
       customHandler: ({ socketId, channelName }, callback) => callback(null, authorize(socketId, channelName, member)),
+    },
+    userAuthentication: {
+      customHandler: ({ socketId }, callback) => callback(null, backend().authenticateUser(socketId, user)),
     },
   }
 }
@@ -112,8 +124,8 @@ export class Client {
   frames = new Inbox()
   states = new Inbox()
 
-  constructor({ member = { user_id: "1" }, authorize, key = settings.key } = {}) {
-    this.pusher = new PusherJs(key, clientOptions(member, authorize))
+  constructor({ member = { user_id: "1" }, user, authorize, key = settings.key } = {}) {
+    this.pusher = new PusherJs(key, clientOptions(member, authorize, user))
     this.pusher.connection.bind("message", (frame) => this.frames.push(frame))
     this.pusher.connection.bind("state_change", ({ current }) => this.states.push(current))
     this.pusher.connection.bind("error", () => {})
@@ -137,6 +149,14 @@ export class Client {
     const { event, data } = await outcome.until(`the answer to subscribing to ${name}`, () => true)
     if (event === "pusher:subscription_error") throw new Error(`${name} was refused: ${JSON.stringify(data)}`)
     return channel
+  }
+
+  /** Signs in as its user and waits until it has the user's own channel. */
+  async signin() {
+    this.pusher.signin()
+    const answer = await this.frames.until("the answer to the sign-in", (it) => ["pusher:signin_success", "pusher:error"].includes(it.event))
+    if (answer.event === "pusher:error") throw new Error(`the sign-in was refused: ${JSON.stringify(answer.data)}`)
+    await this.event(`#server-to-user-${this.pusher.user.user_data.id}`, "pusher_internal:subscription_succeeded")
   }
 
   /** Waits until the server has read all that this client sent so far. */

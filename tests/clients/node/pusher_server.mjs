@@ -1,7 +1,7 @@
 // The Pusher server SDK for Node, unchanged: publishing, asking, and verifying webhooks.
 // The server under test posts channel_occupied and channel_vacated to WEBHOOK_PORT, with a short vacated_delay.
 import assert from "node:assert/strict"
-import { backend, check, Client, finish, receiver, settings } from "./checks.mjs"
+import { backend, check, Client, finish, Inbox, receiver, settings } from "./checks.mjs"
 
 const server = backend()
 assert.ok(settings.webhookPort, "WEBHOOK_PORT is not set")
@@ -88,6 +88,65 @@ await check("users lists each user of a presence channel once", async () => {
   assert.deepEqual(await ask("/channels/presence-sdk-empty/users", {}), { users: [] })
   const { status } = await refusal(ask("/channels/sdk-one/users", {}))
   assert.equal(status, 400)
+})
+
+await check("what trigger and triggerBatch encrypt reaches the subscriber, who reads it", async () => {
+  const name = "private-encrypted-sdk"
+  const channel = await ada.subscribe(name)
+  const got = new Inbox()
+  channel.bind("secret", (data) => got.push(data))
+  await server.trigger(name, "secret", { text: "schön geheim" })
+  await server.triggerBatch([{ channel: name, name: "secret", data: { n: 2 } }])
+  await got.until("the second event", (it) => it.n === 2)
+  assert.deepEqual(got.items, [{ text: "schön geheim" }, { n: 2 }])
+  assert.deepEqual(Object.keys(await ada.event(name, "secret")).sort(), ["ciphertext", "nonce"])
+})
+
+await check("one channel tells what it caches and for how long, with its subscription count", async () => {
+  assert.deepEqual(await ask("/channels/cache-sdk", { info: "cache" }), { occupied: false, cache: null })
+  await server.trigger("cache-sdk", "price", { n: 1 })
+  const { cache } = await ask("/channels/cache-sdk", { info: "cache" })
+  assert.equal(cache.data, JSON.stringify({ n: 1 }))
+  assert.ok(Number.isInteger(cache.ttl) && cache.ttl > 1_700 && cache.ttl <= 1_800, `ttl is ${cache.ttl}`)
+  const { status } = await refusal(ask("/channels/sdk-one", { info: "cache" }))
+  assert.equal(status, 400)
+  await ada.subscribe("cache-sdk")
+  assert.deepEqual(await ada.event("cache-sdk", "price"), { n: 1 })
+})
+
+const cleo = new Client({ user: { id: "cleo", user_info: { name: "Cleo" } } })
+const dora = new Client({ user: { id: "dora" } })
+
+await check("authenticateUser makes a signature that the server accepts, and sendToUser reaches that user alone", async () => {
+  await Promise.all([cleo.connected(), dora.connected()])
+  await Promise.all([cleo.signin(), dora.signin()])
+  const letters = new Inbox()
+  for (const client of [cleo, dora]) client.pusher.user.bind("letter", (data) => letters.push(data))
+  await server.sendToUser("dora", "letter", { to: "dora" })
+  await server.sendToUser("nobody", "letter", { to: "nobody" })
+  await server.sendToUser("cleo", "letter", { to: "cleo" })
+  await letters.until("both letters", () => letters.items.length === 2)
+  await Promise.all([cleo.settle(), dora.settle()])
+  assert.deepEqual(letters.items.map(({ to }) => to).sort(), ["cleo", "dora"])
+})
+
+await check("a user signed with a wrong secret is refused and the connection stays", async () => {
+  const mallory = new Client()
+  await mallory.connected()
+  const { auth, user_data } = backend({ secret: "wrong" }).authenticateUser(mallory.socketId, { id: "cleo" })
+  mallory.pusher.send_event("pusher:signin", { auth, user_data })
+  await mallory.frames.until("pusher:error", (it) => it.event === "pusher:error")
+  await mallory.settle()
+  mallory.close()
+})
+
+await check("terminateUserConnections ends the connections of that user and of no other", async () => {
+  assert.deepEqual(await (await server.terminateUserConnections("dora")).json(), {})
+  const final = await dora.states.until("a final state", (state) => ["disconnected", "failed"].includes(state))
+  assert.equal(dora.pusher.connection.state, final)
+  await cleo.settle()
+  assert.deepEqual(await (await server.terminateUserConnections("nobody")).json(), {})
+  cleo.close()
 })
 
 await check("a wrong secret is refused with 401 and a line that says why", async () => {

@@ -1,5 +1,6 @@
 """What both programs here share: the settings, the named checks, and waiting for events with a deadline."""
 
+import base64
 import http.server
 import json
 import logging
@@ -99,6 +100,7 @@ class Inbox:
 def backend(**changes):
     """The server SDK, pointed at the server under test."""
     options = {"app_id": APP_ID, "key": KEY, "secret": SECRET, "ssl": False, "host": HOST, "port": PORT}
+    options["encryption_master_key_base64"] = base64.b64encode(bytes([7] * 32)).decode()
     return pusher.Pusher(**{**options, **changes})
 
 

@@ -3,9 +3,11 @@
 The server under test posts channel_occupied and channel_vacated to WEBHOOK_PORT, with a short vacated_delay.
 """
 
+import base64
 import json
 import logging
 
+import nacl.secret
 import pusher.errors
 from checks import KEY, Client, backend, check, equal, finish, receiver, setting
 
@@ -81,6 +83,56 @@ def _():
     carol.pusher.subscribe("private-pysdk", auth=auth)
     carol.event("private-pysdk", "pusher_internal:subscription_succeeded")
     carol.close()
+
+
+@check("what trigger and trigger_batch encrypt reaches the subscriber, who can read it with shared_secret")
+def _():
+    name = "private-encrypted-pysdk"
+    ada.subscribe(name)
+    shared = server.authenticate(name, ada.pusher.connection.socket_id)["shared_secret"]
+    box = nacl.secret.SecretBox(base64.b64decode(shared))
+    server.trigger(name, "secret-1", "schön geheim")
+    server.trigger_batch([{"channel": name, "name": "secret-2", "data": "auch"}])
+    for event, want in (("secret-1", "schön geheim"), ("secret-2", "auch")):
+        sealed = json.loads(ada.event(name, event))
+        equal(sorted(sealed), ["ciphertext", "nonce"])
+        nonce, ciphertext = base64.b64decode(sealed["nonce"]), base64.b64decode(sealed["ciphertext"])
+        equal(box.decrypt(ciphertext, nonce).decode(), want)
+
+
+@check("channel_info tells what a channel caches, and who comes later gets it")
+def _():
+    equal(server.channel_info("cache-pysdk", ["cache"]), {"occupied": False, "cache": None})
+    server.trigger("cache-pysdk", "price", "one")
+    cache = server.channel_info("cache-pysdk", ["cache"])["cache"]
+    equal(cache["data"], "one")
+    equal(1_700 < cache["ttl"] <= 1_800, True)
+    ada.subscribe("cache-pysdk")
+    equal(ada.event("cache-pysdk", "price"), "one")
+
+
+@check("authenticate_user makes a signature that the server accepts, and send_to_user reaches that user")
+def _():
+    cleo = Client()
+    socket_id = cleo.connect()
+    keep = lambda data: cleo.frames.push((None, "pusher:signin_success", data))
+    cleo.pusher.connection.bind("pusher:signin_success", keep)
+    cleo.pusher.connection.send_event("pusher:signin", server.authenticate_user(socket_id, {"id": "cleo"}))
+    equal(json.loads(cleo.event(None, "pusher:signin_success")["user_data"]), {"id": "cleo"})
+    cleo.subscribe("#server-to-user-cleo")
+    equal(server.send_to_user("cleo", "letter", {"n": 1}), {})
+    equal(json.loads(cleo.event("#server-to-user-cleo", "letter")), {"n": 1})
+    cleo.close()
+
+
+@check("terminate_user_connections asks for a path that no Pusher server has, and is told so with 404")
+def _():
+    try:
+        server.terminate_user_connections("cleo")
+    except pusher.errors.PusherBadStatus as error:
+        equal("404" in str(error), True)
+    else:
+        raise AssertionError("it was not refused")
 
 
 @check("a wrong secret is refused as PusherBadAuth")

@@ -26,7 +26,7 @@ pub(super) fn free_port() -> u16 {
 /// The folder of the npm packages; fails when they are not installed.
 pub(super) fn node_modules() -> PathBuf {
     let folder = clients("node").join("node_modules");
-    for package in ["pusher", "pusher-js", "laravel-echo"] {
+    for package in ["pusher", "pusher-js", "laravel-echo", "playwright-core"] {
         assert!(
             folder.join(package).is_dir(),
             "{package} is not in {}: {INSTALL}",
@@ -54,7 +54,12 @@ fn python() -> PathBuf {
 fn check(interpreter: &Path, program: &Path, at_least: usize) {
     let port = free_port();
     let webhooks = format!("[{{url: \"http://127.0.0.1:{port}/\", events: [channel_occupied, channel_vacated]}}]");
-    let server = Process::start(&config("webhooks: {vacated_delay: 300ms}", &webhooks));
+    let config = config("webhooks: {vacated_delay: 300ms}", &webhooks);
+    check_with(&config, port, interpreter, program, at_least);
+}
+
+fn check_with(config: &str, port: u16, interpreter: &Path, program: &Path, at_least: usize) {
+    let server = Process::start(config);
     let output = Command::new(interpreter)
         .arg(program)
         .env("VACANCY_HOST", "127.0.0.1")
@@ -98,7 +103,20 @@ fn laravel_echo() {
 
 #[test]
 fn pusher_for_node() {
-    check_node("pusher_server.mjs", 16);
+    check_node("pusher_server.mjs", 21);
+}
+
+/// pusher-js over WebSocket and over each of its HTTP fallbacks, as a page loads it.
+#[test]
+fn a_real_browser_gets_in_by_each_transport() {
+    let chromium = Path::new("/usr/bin/chromium");
+    assert!(chromium.exists(), "{} is not there: {INSTALL}", chromium.display());
+    node_modules();
+    // It receives no webhooks, but all programs are told a port for them.
+    let switches = "    subscription_count: true\n    watchlist: true\n    client_events: true\n";
+    let config = config("", "") + switches;
+    let program = clients("node").join("browser.mjs");
+    check_with(&config, free_port(), Path::new("node"), &program, 71);
 }
 
 #[test]
@@ -108,5 +126,5 @@ fn pysher() {
 
 #[test]
 fn pusher_for_python() {
-    check_python("pusher_server.py", 12);
+    check_python("pusher_server.py", 16);
 }

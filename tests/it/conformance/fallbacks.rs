@@ -1,6 +1,6 @@
 //! Clients without WebSocket, in raw HTTP (PROTOCOL.md section 9).
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::{event, occupied, plain_server, subscription_succeeded};
 use crate::harness::{Fallback, KEY, Process, Receiver, Receiving, SECRET, config, config_of, hmac_hex, webhook};
@@ -218,10 +218,13 @@ async fn an_app_for_tls_only_is_closed_with_4000_unless_the_proxy_had_tls() {
 async fn a_session_that_nobody_receives_from_for_10_seconds_ends_and_leaves_its_channels() {
     let receiver = Receiver::start().await;
     let server = Process::start(&config("webhooks: {vacated_delay: 0s}", &webhook(&receiver.url())));
-    let (session, mut receiving, _) = begun(&server, "7/abcdefgh").await;
+    let (session, streaming, _) = begun(&server, "7/abcdefgh").await;
+    let mut polling = session.receive("xhr").await;
+    drop(streaming);
     session.send(&[&subscribe("news")]).await;
-    receiving.expect_message(&subscription_succeeded("news")).await;
-    drop(receiving);
+    polling.expect_message(&subscription_succeeded("news")).await;
+    assert_eq!(polling.line().await, None);
+    drop(polling);
     receiver.expect(&["+news"]).await;
     tokio::time::sleep(Duration::from_secs(8)).await;
     assert_eq!(receiver.events(), ["+news"]);
@@ -229,6 +232,25 @@ async fn a_session_that_nobody_receives_from_for_10_seconds_ends_and_leaves_its_
     receiver.expect(&["+news", "-news"]).await;
     assert_eq!(session.post("[]").await.status, 404);
     let (_, _again, _) = begun(&server, "7/abcdefgh").await;
+}
+
+/// pusher-js asks again only after the end of a response: of a stream, after 256 KB.
+#[tokio::test]
+async fn a_client_that_gives_a_response_up_before_its_end_leaves_its_channels_at_once() {
+    let receiver = Receiver::start().await;
+    let server = Process::start(&config("webhooks: {vacated_delay: 0s}", &webhook(&receiver.url())));
+    let began = Instant::now();
+    let mut want = Vec::new();
+    for (transport, id) in [("xhr_streaming", "7/abcdefgh"), ("xhr", "8/abcdefgh")] {
+        let (session, mut receiving, _) = begun(&server, id).await;
+        session.send(&[&subscribe("news")]).await;
+        receiving.expect_message(&subscription_succeeded("news")).await;
+        let last = session.receive(transport).await;
+        drop((receiving, last));
+        want.extend(["+news", "-news"]);
+        receiver.expect(&want).await;
+    }
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
 }
 
 #[tokio::test]
