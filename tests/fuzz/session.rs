@@ -12,7 +12,7 @@ use vacancy::{
     app::{Key, Keys},
     clock,
     connection::{Command, Session, SessionRules},
-    domain::{AppLimits, ChannelKind, ChannelName, Now, UserId},
+    domain::{AppLimits, Attempt, ChannelKind, ChannelName, Now, UserId},
     protocol::ClientMessage,
     signature::SigningKey,
 };
@@ -113,6 +113,7 @@ fn signed(line: &str) -> String {
 #[derive(Default)]
 struct Model {
     subscribed: HashMap<ChannelName, Option<UserId>>,
+    attempts: HashMap<ChannelName, u32>,
     user: Option<UserId>,
     authorized: bool,
 }
@@ -125,7 +126,8 @@ impl Model {
                 let event = json["event"].as_str().unwrap();
                 assert!(event.starts_with("pusher:"), "{event}");
             }
-            Command::Enter(channel, member) => {
+            Command::Enter(Attempt { channel, number }, member) => {
+                self.attempts.insert(channel.clone(), number);
                 match channel.kind() {
                     ChannelKind::Presence => {
                         assert!(
@@ -149,7 +151,13 @@ impl Model {
                 assert!(self.subscribed.len() <= SUBSCRIPTIONS_MAX);
             }
             Command::Leave(channel) => assert!(self.subscribed.remove(&channel).is_some(), "not there: {said}"),
-            Command::SignIn(user, watchlist) => {
+            Command::SignIn {
+                user_id: user,
+                watchlist,
+                confirmation,
+            } => {
+                let json: Value = serde_json::from_str(&confirmation).unwrap();
+                assert_eq!(json["event"], "pusher:signin_success");
                 assert!(
                     self.user.as_ref().is_none_or(|known| *known == user),
                     "another user: {said}"
@@ -200,7 +208,16 @@ fn check(input: &str, mut now: Now) {
     for line in input.lines() {
         now = now.after(Duration::from_millis(37));
         if let Some(Ok(channel)) = line.strip_prefix("refuse ").map(str::parse::<ChannelName>) {
-            session.on_refused(&channel);
+            // A channel's answer is to the newest attempt here; that to an older one changes nothing.
+            let number = model.attempts.get(&channel).copied().unwrap_or(0);
+            session.on_refused(&Attempt {
+                number: number.wrapping_sub(1),
+                channel: channel.clone(),
+            });
+            session.on_refused(&Attempt {
+                number,
+                channel: channel.clone(),
+            });
             model.subscribed.remove(&channel);
             continue;
         }
