@@ -135,8 +135,10 @@ impl FallbackHub {
     pub fn send(&self, key: &AppKey, id: FallbackSession, messages: Vec<String>) -> Result<(), SendRefused> {
         let session = self.sessions().by_id.get(&(key.clone(), id)).map(Arc::clone);
         let session = session.ok_or(SendRefused::NoSession)?;
-        if messages.is_empty() {
-            let _ = session.inputs.try_send(Assembled::Pong);
+        if messages.is_empty()
+            && let Err(mpsc::error::TrySendError::Closed(_)) = session.inputs.try_send(Assembled::Pong)
+        {
+            return Err(SendRefused::NoSession);
         }
         for message in messages {
             let message = Assembled::Text(message.into());
@@ -191,17 +193,23 @@ impl Session {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Tells whether a receiving request was the last, and has ended.
+    /// Tells whether nobody has come to receive after a request; then nobody will.
     fn is_left_by(&self, receiver: u64) -> bool {
-        let queue = self.queue();
-        queue.receiver == receiver && !queue.is_attached
+        let mut queue = self.queue();
+        let is_left = queue.receiver == receiver && !queue.is_attached;
+        if is_left {
+            queue.leave();
+        }
+        is_left
     }
 
     fn push(&self, line: Bytes) -> usize {
         let mut queue = self.queue();
-        queue.bytes += line.len();
-        queue.lines.push_back(line);
-        queue.wake();
+        if !queue.is_left {
+            queue.bytes += line.len();
+            queue.lines.push_back(line);
+            queue.wake();
+        }
         queue.bytes
     }
 
@@ -344,7 +352,7 @@ impl Drop for ReceiveStream {
         }
         queue.is_attached = false;
         if !self.is_over {
-            queue.clear();
+            queue.leave();
             if !queue.is_closed && self.session.inputs.try_send(Assembled::Close(None)).is_ok() {
                 return;
             }

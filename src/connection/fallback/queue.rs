@@ -18,6 +18,8 @@ pub(super) struct Queue {
     pub(super) receiver: u64,
     pub(super) is_attached: bool,
     pub(super) is_closed: bool,
+    /// Its client has gone: there is nobody to keep lines for.
+    pub(super) is_left: bool,
     pub(super) waker: Option<Waker>,
 }
 
@@ -44,6 +46,11 @@ impl Queue {
         }
         self.bytes -= chunk.len();
         Some(chunk.freeze())
+    }
+
+    pub(super) fn leave(&mut self) {
+        self.clear();
+        self.is_left = true;
     }
 
     pub(super) fn clear(&mut self) {
