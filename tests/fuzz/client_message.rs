@@ -186,14 +186,9 @@ fn reference(json: &str) -> Result<ClientMessage, DecodeError> {
             .ok_or(DecodeError::InvalidJson)
     };
     let message = object(json)?;
-    let [event, channel, data] = ["event", "channel", "data"].map(|name| message.raw(name));
-    let (event, channel, data) = (
-        message.string("event").and(event),
-        message.string("channel").and(channel),
-        data?,
-    );
-    (event?, channel?);
-    let event = message.string("event")?.ok_or(DecodeError::MissingEvent)?;
+    let (event, channel) = (message.string("event")?, message.string("channel")?);
+    let data = message.raw("data")?;
+    let event = event.ok_or(DecodeError::MissingEvent)?;
     let inner = || match data {
         None => object("{}"),
         Some(raw) if raw.starts_with('"') => object(&message.string("data")?.unwrap()),
@@ -227,7 +222,7 @@ fn reference(json: &str) -> Result<ClientMessage, DecodeError> {
             Ok(ClientMessage::SignIn { auth, user_data })
         }
         name if name.starts_with("client-") => {
-            let (Some(channel), Some(raw)) = (message.string("channel")?, data) else {
+            let (Some(channel), Some(raw)) = (channel, data) else {
                 return Err(DecodeError::IncompleteClientEvent);
             };
             let data = if raw.starts_with('"') {

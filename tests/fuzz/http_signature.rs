@@ -164,7 +164,7 @@ fn check_other_requests(request: &Request, string: &str, signature: &str, chance
         others.push(changed(&|other| other.query = kept.join("&")));
     }
     others.push(changed(&|other| {
-        other.query = segments.iter().rev().copied().collect::<Vec<_>>().join("&")
+        other.query = segments.iter().rev().copied().collect::<Vec<_>>().join("&");
     }));
     for other in others {
         let query = other.own_query();

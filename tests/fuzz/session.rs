@@ -62,6 +62,7 @@ fn line() -> impl Strategy<Value = String> {
         let list = select(vec![
             "",
             r#","watchlist":["8","9"]"#,
+            r#","watchlist":["8","8"]"#,
             r#","watchlist":["1","2","1","3"]"#,
             r#","watchlist":[1]"#,
         ]);
