@@ -132,8 +132,7 @@ impl App {
         &self.parts.channels
     }
 
-    /// Sends frames, each to the subscribers of a channel, except one connection: all of them or
-    /// none. A cache channel keeps its frame, with the data of the event, for those who subscribe
+    /// Sends frames, each to the subscribers of a channel, except one connection. A cache channel keeps its frame, with the data of the event, for those who subscribe
     /// later.
     ///
     /// # Errors

@@ -8,7 +8,7 @@ use bytes::{Bytes, BytesMut};
 use crate::{
     clock,
     domain::{Attempt, ChannelKind, ChannelName, Member, Now, SocketId, UserId},
-    ledger::{Edge, Key, Observe, Observed, Stateless},
+    ledger::{ClientEvent, Edge, Key, Observe, Observed, Stateless},
     protocol::{CloseCode, ServerMessage, SubscriptionErrorType},
 };
 
@@ -256,11 +256,11 @@ impl Actor for Channel {
 
     /// A channel that ends with members broke: they are closed to come back, and it was left.
     fn stopped(&mut self, _: &mut Context<Self>) {
+        self.registry.forget(&self.name, self.id);
         if self.roster.is_empty() {
             return;
         }
         log::error!("channel {} broke, its members are sent to reconnect", self.name);
-        self.registry.forget(&self.name, self.id);
         let workers: Vec<WorkerId> = self.roster.workers().collect();
         for worker in workers {
             self.tell(worker, ToRelay::Evict(self.id, CloseCode::GoingAway));
@@ -309,8 +309,16 @@ impl Handler<Unsubscribe> for Channel {
 impl Handler<Publish> for Channel {
     type Result = ();
 
-    fn handle(&mut self, publish: Publish, _: &mut Context<Self>) {
-        self.registry.keep(&self.name, &publish);
+    fn handle(&mut self, publish: Publish, ctx: &mut Context<Self>) {
+        if publish.cached.is_some() {
+            self.tally.pending.fetch_sub(1, Ordering::SeqCst);
+            self.registry.keep(&self.name, &publish);
+        }
+        // Sent in one packet with a subscribe that was refused here.
+        let is_member = |(event, _): &(ClientEvent, Now)| self.roster.contains(event.socket_id);
+        if !publish.report.as_ref().is_none_or(is_member) {
+            return;
+        }
         let Publish {
             frame,
             except,
@@ -331,6 +339,7 @@ impl Handler<Publish> for Channel {
             };
             self.tell(worker, message);
         }
+        self.retire_if_empty(ctx);
     }
 }
 

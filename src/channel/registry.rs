@@ -154,11 +154,23 @@ impl ChannelRegistry {
             self.keep(name, &publish);
             return Published::NobodyThere;
         };
-        match entry.channel.try_send(publish) {
-            Ok(()) => Published::Sent,
-            Err(SendError::Full(_)) => Published::ChannelFull,
-            Err(SendError::Closed(_)) => Published::NobodyThere,
+        // Counted like a subscribe: a channel that is about to end must keep it first.
+        let is_kept = publish.cached.is_some();
+        if is_kept {
+            entry.tally.pending.fetch_add(1, Ordering::SeqCst);
         }
+        let published = match entry.channel.try_send(publish) {
+            Ok(()) => return Published::Sent,
+            Err(SendError::Full(_)) => Published::ChannelFull,
+            Err(SendError::Closed(publish)) => {
+                self.keep(name, &publish);
+                Published::NobodyThere
+            }
+        };
+        if is_kept {
+            entry.tally.pending.fetch_sub(1, Ordering::SeqCst);
+        }
+        published
     }
 
     /// How many are in a channel now.

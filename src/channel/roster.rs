@@ -127,6 +127,12 @@ impl Roster {
             .map(move |(place, _)| at(place))
     }
 
+    /// Tells whether a connection is subscribed.
+    #[must_use]
+    pub fn contains(&self, socket_id: SocketId) -> bool {
+        self.subscriptions.contains_key(&socket_id)
+    }
+
     /// Tells whether nobody is subscribed.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -289,6 +295,7 @@ mod tests {
         let mut roster = Roster::default();
         let member = |info| Member::new("7".parse().expect("valid"), Some(info));
         roster.join(SocketId::from_random(1), WorkerId(0), Some(member("{\"a\":1}")), 2);
+        assert!(roster.contains(SocketId::from_random(1)) && !roster.contains(SocketId::from_random(2)));
         roster.join(SocketId::from_random(2), WorkerId(0), Some(member("{\"a\":2}")), 2);
         let infos: Vec<_> = roster.members().filter_map(Member::user_info).collect();
         assert_eq!(infos, ["{\"a\":2}"]);

@@ -34,7 +34,7 @@ use crate::{
 };
 
 /// Messages of a client that wait for its connection; more are refused with 503.
-const INPUTS_MAX: usize = 256;
+const INPUTS_MAX: usize = 16;
 /// How long a session lives on without a request that receives, and how long its last lines are
 /// kept after it ended.
 const DETACHED_FOR: Duration = Duration::from_secs(10);
@@ -128,24 +128,33 @@ impl FallbackHub {
         })
     }
 
-    /// Hands messages of a client to its session: all that fit, in order.
+    /// Tells whether there is a session of this id.
+    #[must_use]
+    pub fn contains(&self, key: &AppKey, id: FallbackSession) -> bool {
+        self.sessions().by_id.contains_key(&(key.clone(), id))
+    }
+
+    /// Hands messages of a client to its session, in order: all of them or none. Without messages it
+    /// is a sign of life.
     ///
     /// # Errors
     /// When there is no such session, or it has too much waiting.
     pub fn send(&self, key: &AppKey, id: FallbackSession, messages: Vec<String>) -> Result<(), SendRefused> {
         let session = self.sessions().by_id.get(&(key.clone(), id)).map(Arc::clone);
         let session = session.ok_or(SendRefused::NoSession)?;
-        if messages.is_empty()
-            && let Err(mpsc::error::TrySendError::Closed(_)) = session.inputs.try_send(Assembled::Pong)
-        {
-            return Err(SendRefused::NoSession);
+        let mut messages: Vec<Assembled> = messages.into_iter().map(|text| Assembled::Text(text.into())).collect();
+        if messages.is_empty() {
+            messages.push(Assembled::Pong);
         }
-        for message in messages {
-            let message = Assembled::Text(message.into());
-            session.inputs.try_send(message).map_err(|error| match error {
-                mpsc::error::TrySendError::Full(_) => SendRefused::Full,
-                mpsc::error::TrySendError::Closed(_) => SendRefused::NoSession,
+        let places = session
+            .inputs
+            .try_reserve_many(messages.len())
+            .map_err(|error| match error {
+                mpsc::error::TrySendError::Full(()) => SendRefused::Full,
+                mpsc::error::TrySendError::Closed(()) => SendRefused::NoSession,
             })?;
+        for (place, message) in places.zip(messages) {
+            place.send(message);
         }
         Ok(())
     }

@@ -2,7 +2,14 @@
 //!
 //! Upgrade requests never reach the HTTP application, so all of the check is here.
 
-use std::{collections::HashMap, rc::Rc, sync::Arc};
+use std::{
+    collections::HashMap,
+    rc::Rc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use actix::Actor;
 use actix_codec::Framed;
@@ -40,6 +47,7 @@ pub struct Upgrader {
     path_prefix: String,
     server: Arc<Quota>,
     hub: Arc<FallbackHub>,
+    draining: Arc<AtomicBool>,
     outlets: Rc<Outlets>,
     worker: WorkerId,
 }
@@ -57,6 +65,8 @@ pub struct UpgraderParts {
     pub server: Arc<Quota>,
     /// The sessions of the fallbacks.
     pub hub: Arc<FallbackHub>,
+    /// Whether the server is going away: then nobody is let in.
+    pub draining: Arc<AtomicBool>,
 }
 
 /// What a client asked for when it connected.
@@ -93,6 +103,7 @@ impl Upgrader {
             path_prefix: parts.path_prefix,
             server: parts.server,
             hub: parts.hub,
+            draining: parts.draining,
             outlets,
             worker,
         }
@@ -195,6 +206,9 @@ impl Upgrader {
         if switches.tls_only && !asked.is_secure {
             return Err(CloseCode::TlsOnly);
         }
+        if self.draining.load(Ordering::Acquire) {
+            return Err(CloseCode::GoingAway);
+        }
         let rules = self.rules.get(app.id()).ok_or(CloseCode::UnknownApp)?;
         let in_server = self.server.take().ok_or(CloseCode::ServerFull)?;
         let in_app = app.connect().ok_or(CloseCode::OverQuota)?;
@@ -206,12 +220,16 @@ impl Upgrader {
     }
 }
 
-/// Whether a request came over TLS, as the proxy in front says.
+/// Whether a request came over TLS, as the proxy in front says: the first of its words counts, which
+/// is what the client spoke to the outermost proxy.
 #[must_use]
 pub fn is_secure(headers: &HeaderMap) -> bool {
-    headers
-        .get("x-forwarded-proto")
-        .is_some_and(|proto| proto.as_bytes().eq_ignore_ascii_case(b"https"))
+    let words = headers.get("x-forwarded-proto").and_then(|words| words.to_str().ok());
+    let first = words
+        .and_then(|words| words.split(',').next())
+        .unwrap_or_default()
+        .trim();
+    first.eq_ignore_ascii_case("https") || first.eq_ignore_ascii_case("wss")
 }
 
 /// The protocol version that a query asks for, supported or not, cut to 0 to 255; 7 when it names
@@ -325,5 +343,22 @@ mod tests {
         for path in ["/app/", "/app", "/", "/apps/my-key", "/app/a/b", "/x/app/a"] {
             assert_eq!(app_key(path), None, "{path}");
         }
+    }
+
+    #[test]
+    fn the_first_word_of_the_outermost_proxy_tells_of_tls() {
+        let said = |words: &'static str| {
+            let mut headers = HeaderMap::new();
+            let value = actix_http::header::HeaderValue::from_static(words);
+            headers.insert(actix_http::header::HeaderName::from_static("x-forwarded-proto"), value);
+            is_secure(&headers)
+        };
+        for words in ["https", "HTTPS", "wss", "https,http", "https, http"] {
+            assert!(said(words), "{words}");
+        }
+        for words in ["http", "ws", "http,https", "", "httpsx"] {
+            assert!(!said(words), "{words}");
+        }
+        assert!(!is_secure(&HeaderMap::new()));
     }
 }

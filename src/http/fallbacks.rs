@@ -8,7 +8,7 @@ use actix_web::{
     web,
 };
 
-use super::{error::ApiError, routes::HttpState};
+use super::{error::ApiError, routes::HttpState, signed_request::read_body};
 use crate::{
     connection::{SendRefused, Upgrader, is_secure},
     domain::limits::REQUEST_BODY_BYTES_MAX,
@@ -48,11 +48,10 @@ pub(super) async fn request(
 }
 
 async fn send(path: &FallbackPath, body: web::Payload, state: &HttpState) -> Result<HttpResponse, ApiError> {
-    let body = match body.to_bytes_limited(REQUEST_BODY_BYTES_MAX).await {
-        Ok(Ok(body)) => body,
-        Ok(Err(_)) => return Err(ApiError::BodyUnreadable),
-        Err(_) => return Err(ApiError::BodyTooLarge(REQUEST_BODY_BYTES_MAX)),
-    };
+    if !state.fallbacks.contains(&path.key, path.session) {
+        return Err(ApiError::NoSuchPath);
+    }
+    let body = read_body(body, REQUEST_BODY_BYTES_MAX).await?;
     let messages = decode_send(&body).map_err(|error| ApiError::InvalidJson(error.to_string()))?;
     match state.fallbacks.send(&path.key, path.session, messages) {
         Ok(()) => Ok(HttpResponse::NoContent().finish()),

@@ -1,15 +1,18 @@
 //! `/live` and `/ready`, for whoever watches the server.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 use actix_web::{HttpResponse, web};
 
 use super::routes::HttpState;
 
-/// Whether the server wants traffic. It is ready until it drains.
-#[derive(Debug, Default)]
+/// Whether the server wants traffic. It is ready until it drains. Cloning it copies a pointer.
+#[derive(Debug, Clone, Default)]
 pub struct Readiness {
-    draining: AtomicBool,
+    draining: Arc<AtomicBool>,
 }
 
 impl Readiness {
@@ -22,6 +25,12 @@ impl Readiness {
     #[must_use]
     pub fn is_ready(&self) -> bool {
         !self.draining.load(Ordering::Acquire)
+    }
+
+    /// The switch itself, for those who refuse clients from then on.
+    #[must_use]
+    pub fn draining(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.draining)
     }
 }
 

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use actix_web::web;
+use actix_web::{Route, web};
 use serde_json::Value;
 
 use super::{
@@ -21,7 +21,7 @@ pub struct HttpState {
     /// The ledger, for the told list.
     pub ledger: LedgerHandle,
     /// Whether the server wants traffic.
-    pub readiness: Arc<Readiness>,
+    pub readiness: Readiness,
     /// The sessions of clients without WebSocket.
     pub fallbacks: Arc<FallbackHub>,
     /// The answers to publishes with an idempotency key, of each app.
@@ -31,7 +31,7 @@ pub struct HttpState {
 impl HttpState {
     /// The state for these apps.
     #[must_use]
-    pub fn new(apps: Arc<Apps>, ledger: LedgerHandle, readiness: Arc<Readiness>, fallbacks: Arc<FallbackHub>) -> Self {
+    pub fn new(apps: Arc<Apps>, ledger: LedgerHandle, readiness: Readiness, fallbacks: Arc<FallbackHub>) -> Self {
         let remembered = || Mutex::new(Idempotency::new(IDEMPOTENT_FOR, IDEMPOTENCY_KEYS_MAX));
         let idempotency = apps.iter().map(|app| (app.id().clone(), remembered()));
         Self {
@@ -59,12 +59,12 @@ const IDEMPOTENCY_KEYS_MAX: usize = 100_000;
 /// worker's [`Upgrader`](crate::connection::Upgrader) as data.
 pub fn fallback_routes(config: &mut web::ServiceConfig) {
     let path = "/pusher/app/{key}/{server}/{session}/{transport}";
-    config.service(web::resource(path).route(web::post().to(fallbacks::request)));
+    let resource = web::resource(path).route(web::post().to(fallbacks::request));
+    config.service(resource.default_service(not_allowed()));
 }
 
 /// Adds every other route, for an application that has [`HttpState`] as data.
 pub fn routes(config: &mut web::ServiceConfig) {
-    let not_allowed = || web::to(async || Err::<String, _>(ApiError::MethodNotAllowed));
     let app = web::scope("/apps/{app_id}")
         .service(
             web::resource("/events")
@@ -123,7 +123,22 @@ pub fn routes(config: &mut web::ServiceConfig) {
         );
     config
         .service(app)
-        .service(web::resource("/live").route(web::get().to(health::live)))
-        .service(web::resource("/ready").route(web::get().to(health::ready)))
+        .service(
+            web::resource("/live")
+                .route(web::get().to(health::live))
+                .route(web::head().to(health::live))
+                .default_service(not_allowed()),
+        )
+        .service(
+            web::resource("/ready")
+                .route(web::get().to(health::ready))
+                .route(web::head().to(health::ready))
+                .default_service(not_allowed()),
+        )
         .default_service(web::to(async || Err::<String, _>(ApiError::NoSuchPath)));
+}
+
+/// What a path answers to a method that it does not have.
+fn not_allowed() -> Route {
+    web::to(async || Err::<String, _>(ApiError::MethodNotAllowed))
 }

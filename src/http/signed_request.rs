@@ -13,7 +13,7 @@ use super::{error::ApiError, routes::HttpState};
 use crate::{
     app::App,
     clock,
-    signature::http_request::{self, HttpRequestParts, Query},
+    signature::http_request::{self, HttpAuthError, HttpRequestParts, Query},
 };
 
 /// How long a body may take to arrive.
@@ -85,7 +85,8 @@ fn announced_length(request: &HttpRequest) -> Option<usize> {
     Some(value.trim().parse().unwrap_or(usize::MAX))
 }
 
-async fn read_body(payload: web::Payload, bytes_max: usize) -> Result<Bytes, ApiError> {
+/// Reads a body of a bounded length within a bounded time.
+pub(super) async fn read_body(payload: web::Payload, bytes_max: usize) -> Result<Bytes, ApiError> {
     let body = payload.to_bytes_limited(bytes_max);
     match tokio::time::timeout(BODY_TIMEOUT, body).await {
         Ok(Ok(Ok(body))) => Ok(body),
@@ -108,11 +109,8 @@ fn verify(request: &HttpRequest, app: Arc<App>, body: Bytes) -> Result<SignedReq
         body: &body,
     };
     let now = clock::now();
-    let named = query.get("auth_key").unwrap_or_default();
-    let key = app
-        .keys()
-        .live(named, now.wall_ms)
-        .unwrap_or_else(|| app.keys().oldest());
+    let named = query.get("auth_key").ok_or(HttpAuthError::KeyMissing)?;
+    let key = app.keys().live(named, now.wall_ms).ok_or(HttpAuthError::KeyUnknown)?;
     http_request::verify(&parts, &key.key, &key.signing, now.wall_ms / 1_000)?;
     if !app.switches().enabled {
         return Err(ApiError::AppDisabled);

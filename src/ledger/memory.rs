@@ -43,6 +43,8 @@ struct Endpoint {
     id: EndpointId,
     filter: Filter,
     outbox: Outbox,
+    /// Until the queue holds so many bytes, making it shorter again would find nothing.
+    shorten_at: usize,
 }
 
 impl Memory {
@@ -77,6 +79,7 @@ impl Memory {
                     cut: endpoint.cut,
                     retry_for: endpoint.retry_for,
                 }),
+                shorten_at: 0,
             })
             .collect();
         let app = App {
@@ -181,18 +184,26 @@ impl Memory {
             return;
         }
         queues.sort_by_key(|(_, endpoint)| std::cmp::Reverse(endpoint.outbox.bytes()));
+        let fair_share = self.queued_bytes_max / queues.len().max(1);
         for (app, endpoint) in queues {
             let before = endpoint.outbox.bytes();
+            if before <= fair_share || bytes <= self.queued_bytes_max {
+                return;
+            }
+            if before < endpoint.shorten_at {
+                continue;
+            }
             let dropped = endpoint.outbox.drop_stateless();
             let folded = endpoint.outbox.fold();
-            bytes -= before - endpoint.outbox.bytes();
-            log::error!(
-                "app {app} endpoint {}: queue is over its bound, dropped {dropped} events without state \
-                 and folded {folded} events into the newest state",
-                endpoint.id
-            );
-            if bytes <= self.queued_bytes_max {
-                return;
+            let after = endpoint.outbox.bytes();
+            bytes -= before - after;
+            endpoint.shorten_at = after + after / 8;
+            if 0 < dropped + folded {
+                log::error!(
+                    "app {app} endpoint {}: queue is over its bound, dropped {dropped} events without state \
+                     and folded {folded} events into the newest state",
+                    endpoint.id
+                );
             }
         }
     }
@@ -237,8 +248,9 @@ impl Ledger for Memory {
             let next = self.window(window, now);
             due.push((app, next));
         }
-        self.keep_within_bound();
+        // Cut first: what a healthy endpoint is about to get is none of the bound's business.
         let requests = self.requests(now);
+        self.keep_within_bound();
         let retry_at = self
             .apps
             .values()

@@ -199,12 +199,11 @@ impl Outbox {
     /// Folds each key's events that were never attempted against the state before them: pairs
     /// vanish, the newest odd one stays. Gives the number of events that vanished.
     pub fn fold(&mut self) -> usize {
-        let mut keys: HashMap<Key, (usize, usize)> = HashMap::new();
+        let mut keys: HashMap<Key, (bool, usize, bool)> = HashMap::new();
         for (at, entry) in self.queue.iter().enumerate() {
-            if let Some((key, _)) = entry.event.state().filter(|_| !entry.attempted) {
-                let (count, newest) = keys.entry(key.clone()).or_default();
-                *count += 1;
-                *newest = at;
+            if let Some((key, occupied)) = entry.event.state().filter(|_| !entry.attempted) {
+                let (_, newest, newest_occupied) = keys.entry(key.clone()).or_insert((occupied, at, occupied));
+                (*newest, *newest_occupied) = (at, occupied);
             }
         }
         let before = self.queue.len();
@@ -212,11 +211,12 @@ impl Outbox {
         self.queue.retain(|entry| {
             let here = at;
             at += 1;
-            // A key's events alternate: of an even number none is news, of an odd one the newest.
+            // The newest is news if it is as the first was: before that the key was otherwise. An
+            // endpoint may ask for one kind of event only, so that a key's events need not alternate.
             match entry.event.state().filter(|_| !entry.attempted) {
                 Some((key, _)) => {
-                    let (count, newest) = keys[key];
-                    count % 2 == 1 && newest == here
+                    let (first_occupied, newest, newest_occupied) = keys[key];
+                    newest == here && newest_occupied == first_occupied
                 }
                 None => true,
             }

@@ -25,7 +25,7 @@ pub(super) struct Assembly {
     /// The worker threads, which come up with the listener.
     pub(super) workers: Arc<Workers>,
     /// Whether the server wants traffic.
-    pub(super) readiness: Arc<Readiness>,
+    pub(super) readiness: Readiness,
     /// The sessions of clients without WebSocket.
     pub(super) fallbacks: Arc<FallbackHub>,
     /// The webhooks of each app.
@@ -68,7 +68,7 @@ impl Assembly {
         Ok(Self {
             apps: Arc::new(apps),
             workers,
-            readiness: Arc::default(),
+            readiness: Readiness::default(),
             fallbacks: Arc::default(),
             webhooks: all_webhooks,
             ledger,

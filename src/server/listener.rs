@@ -59,12 +59,13 @@ pub(super) fn serve(listener: TcpListener, settings: &ServerSettings, assembly: 
         path_prefix: settings.path_prefix.clone(),
         server: Arc::new(Quota::new(settings.connections)),
         hub: Arc::clone(&assembly.fallbacks),
+        draining: assembly.readiness.draining(),
     };
     let workers = Arc::clone(&assembly.workers);
     let state = web::Data::new(HttpState::new(
         Arc::clone(&assembly.apps),
         assembly.ledger(),
-        Arc::clone(&assembly.readiness),
+        assembly.readiness.clone(),
         Arc::clone(&assembly.fallbacks),
     ));
     let has_fallbacks = settings.fallbacks;

@@ -302,3 +302,14 @@ fn the_bytes_are_those_of_what_is_queued_and_not_under_way() {
     check.fails(1, 6_000, "!c");
     assert_eq!(check.outbox.bytes(), of("+a") + of("+b"));
 }
+
+#[test]
+fn folding_leaves_the_newest_state_of_an_endpoint_that_asks_for_one_kind_only() {
+    let mut check = Check::new(60_000);
+    check
+        .push(0, &["+z"])
+        .attempts(0, Some((1, 1, "+z")))
+        .push(0, &["+a", "+a", "+b", "+b", "+b"]);
+    assert_eq!(check.outbox.fold(), 3);
+    check.delivers(1, 0).attempts(0, Some((2, 1, "+a +b")));
+}
