@@ -414,7 +414,9 @@ for (const transport of Object.keys(paths)) {
 }
 
 await check("nothing unexpected in the console of any page", async () => {
-  assert.deepEqual(complaints, [])
+  // Over HTTP a last message may come after the session that its page has just ended: then there is none.
+  const late = /^xhr_(streaming|polling): Failed to load resource: .* 404 /
+  assert.deepEqual(complaints.filter((text) => !late.test(text)), [])
 })
 
 await browser.close()

@@ -70,7 +70,7 @@ async fn no_version_is_taken_for_the_newest_so_4008_is_never_sent() {
 async fn an_app_for_tls_only_closes_with_4000_who_comes_without() {
     let server = Process::start(&config_of("", &["tls_only: true"], ""));
     refused(&server, "/app/app-key?protocol=7", close(4000, TLS_ONLY)).await;
-    for proto in ["http", "wss", ""] {
+    for proto in ["http", "ws", "http,https", ""] {
         let headers = [("x-forwarded-proto", proto)];
         let mut client = Client::open_with(server.port, "/app/app-key?protocol=7", &headers).await;
         assert_eq!(client.next().await, close(4000, TLS_ONLY), "{proto:?}");
