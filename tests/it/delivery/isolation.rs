@@ -26,7 +26,7 @@ async fn beside_one_that_hangs_and_one_that_fails_the_healthy_gets_each_event_in
     let from = Instant::now();
     let mut want = Vec::new();
     let mut slowest = Duration::ZERO;
-    while from.elapsed() < Duration::from_secs(4) {
+    while from.elapsed() < Duration::from_secs(20) {
         for (sign, subscribes) in [("+", true), ("-", false)] {
             let changed = Instant::now();
             if subscribes {
