@@ -54,7 +54,11 @@ fn event(name: &str) -> Event {
         occupied: true,
         seq: 1,
     };
-    Event { body, at_ms: 1 }
+    Event {
+        id: vacancy::ledger::EventId(1),
+        body,
+        at_ms: 1,
+    }
 }
 
 /// A text frame of a client.
@@ -185,6 +189,7 @@ fn cut_queue(bencher: Bencher<'_, '_>, events: usize) {
     let limits = CutLimits {
         events_max: 100,
         body_bytes_max: 1_048_576,
+        extras: false,
     };
     bencher.bench(|| cut(black_box(&queue), limits));
 }
@@ -192,6 +197,8 @@ fn cut_queue(bencher: Bencher<'_, '_>, events: usize) {
 #[divan::bench(args = [1, 100])]
 fn delivery_build(bencher: Bencher<'_, '_>, events: usize) {
     let request = Request {
+        lane: 0,
+        replay: false,
         id: RequestId(1),
         app: "1".parse().expect("an id"),
         endpoint: "billing".parse().expect("an id"),

@@ -7,7 +7,7 @@ use actix_web::{HttpResponse, web};
 use serde_json::{Map, Value, json};
 
 use super::{error::ApiError, publish::channel_name, routes::HttpState, signed_request::SignedRequest};
-use crate::ledger::{Query, Told, View};
+use crate::ledger::Told;
 
 /// Channels in a page unless `limit` says otherwise, and at most.
 const PAGE: usize = 1_000;
@@ -26,16 +26,10 @@ pub(super) async fn list(request: SignedRequest, state: web::Data<HttpState>) ->
                 max: PAGE,
             })?,
     };
-    let question = Query::ToldPage {
-        app: request.app.id().clone(),
-        prefix: query.get("filter_by_prefix").unwrap_or_default().to_owned(),
-        after: query.get("after").map(ToOwned::to_owned),
-        limit,
-    };
-    let page = match state.ledger.read(question).await? {
-        View::ToldPage(page) => page,
-        View::ToldChannel(_) | View::Unanswered(_) => Default::default(),
-    };
+    let app = request.app.id().clone();
+    let prefix = query.get("filter_by_prefix").unwrap_or_default().to_owned();
+    let after = query.get("after").map(ToOwned::to_owned);
+    let page = state.ledger.told_page(app, prefix, after, limit).await?;
     let channels: Map<String, Value> = page
         .channels
         .iter()
@@ -51,14 +45,8 @@ pub(super) async fn show(
     state: web::Data<HttpState>,
     path: web::Path<(String, String)>,
 ) -> Result<HttpResponse, ApiError> {
-    let question = Query::ToldChannel {
-        app: request.app.id().clone(),
-        channel: channel_name(&path.1, request.app.limits())?,
-    };
-    let channel = match state.ledger.read(question).await? {
-        View::ToldChannel(channel) => channel,
-        View::ToldPage(_) | View::Unanswered(_) => Default::default(),
-    };
+    let name = channel_name(&path.1, request.app.limits())?;
+    let channel = state.ledger.told_channel(request.app.id().clone(), name).await?;
     let mut answer = json!({ "occupied": channel.told.is_some() });
     if let Some(told) = channel.told {
         answer["seq"] = told.seq.into();

@@ -11,6 +11,8 @@ pub struct CutLimits {
     pub events_max: usize,
     /// Most bytes of the body; a single larger event still goes, alone.
     pub body_bytes_max: usize,
+    /// Whether events carry the keys that are ours.
+    pub extras: bool,
 }
 
 /// The bytes of a body besides its events: `{"time_ms":…,"events":[…]}`.
@@ -29,7 +31,7 @@ pub fn cut<'a>(queue: impl IntoIterator<Item = &'a Event>, limits: CutLimits) ->
         if 0 < taken {
             bytes += ",".len();
         }
-        bytes += event.json_bytes();
+        bytes += event.json_bytes(limits.extras);
         let full = limits.events_max <= taken || limits.body_bytes_max < bytes;
         if 0 < taken && (full || alone) {
             break;
@@ -49,6 +51,7 @@ mod tests {
 
     fn events(channels: &[&str]) -> Vec<Event> {
         let event = |channel: &&str| Event {
+            id: crate::ledger::EventId(1),
             body: EventBody::State {
                 key: Key::Channel(channel.parse().expect("valid")),
                 occupied: true,
@@ -64,6 +67,7 @@ mod tests {
         let limits = CutLimits {
             events_max,
             body_bytes_max,
+            extras: false,
         };
         assert_eq!(cut(&events(channels), limits), want, "{channels:?}");
     }

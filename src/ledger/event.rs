@@ -1,12 +1,37 @@
 //! An event that was decided: what an endpoint is told (PROTOCOL.md section 6.4).
 
+use std::{fmt, str::FromStr};
+
 use crate::domain::{ChannelName, SocketId, UserId, WebhookEvent};
 
-use super::edge::Key;
+use super::{
+    edge::Key,
+    window::{IdError, hex_after},
+};
+
+/// The id of an event, the same at every endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct EventId(pub u64);
+
+impl fmt::Display for EventId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "evt_{:016x}", self.0)
+    }
+}
+
+impl FromStr for EventId {
+    type Err = IdError;
+
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        hex_after(text, "evt_").map(Self).ok_or(IdError("evt_"))
+    }
+}
 
 /// An event that was decided. It never changes; each endpoint's queue refers to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
+    /// Its id.
+    pub id: EventId,
     /// What it tells.
     pub body: EventBody,
     /// When it happened, in milliseconds since 1970.
@@ -92,9 +117,44 @@ impl Event {
         }
     }
 
-    /// The length of its JSON object in a webhook body, in bytes. `webhook::delivery` writes it.
+    /// The number of the change, of events that carry a state.
     #[must_use]
-    pub fn json_bytes(&self) -> usize {
+    pub const fn seq(&self) -> Option<u64> {
+        match &self.body {
+            EventBody::State { seq, .. } => Some(*seq),
+            EventBody::Stateless(_) => None,
+        }
+    }
+
+    /// The user that it is about or that sent it, if there is one.
+    #[must_use]
+    pub const fn user_id(&self) -> Option<&UserId> {
+        match &self.body {
+            EventBody::State { key, .. } => match key {
+                Key::Channel(_) => None,
+                Key::Member(_, user_id) | Key::User(user_id) => Some(user_id),
+            },
+            EventBody::Stateless(Stateless::Client(client)) => client.user_id.as_ref(),
+            EventBody::Stateless(Stateless::CacheMiss(_) | Stateless::SubscriptionCount(..)) => None,
+        }
+    }
+
+    /// The length of its JSON object in a webhook body, in bytes, with the keys that are ours or
+    /// without. `webhook::delivery` writes it.
+    #[must_use]
+    pub fn json_bytes(&self, extras: bool) -> usize {
+        let extras = if extras { self.extras_bytes() } else { 0 };
+        extras + self.plain_json_bytes()
+    }
+
+    /// The length of `,"seq":…,"id":"evt_…","at_ms":…`.
+    fn extras_bytes(&self) -> usize {
+        let digits = |number: u64| number.checked_ilog10().unwrap_or(0) as usize + 1;
+        let seq = self.seq().map_or(0, |seq| r#","seq":"#.len() + digits(seq));
+        seq + r#","id":"evt_0123456789abcdef","at_ms":"#.len() + digits(self.at_ms)
+    }
+
+    fn plain_json_bytes(&self) -> usize {
         let name = r#"{"name":""}"#.len() + self.kind().as_str().len();
         let channel = |channel: &ChannelName| r#","channel":"""#.len() + channel.as_str().len();
         name + self.channel().map_or(0, channel)
@@ -155,6 +215,7 @@ mod tests {
 
     fn state(key: Key, occupied: bool) -> Event {
         Event {
+            id: EventId(1),
             body: EventBody::State { key, occupied, seq: 1 },
             at_ms: 0,
         }
@@ -184,6 +245,7 @@ mod tests {
     #[test]
     fn a_client_event_carries_no_state() {
         let event = Event {
+            id: EventId(1),
             body: EventBody::Stateless(Stateless::Client(ClientEvent {
                 channel: "private-x".parse().expect("valid"),
                 event: "client-a".into(),
@@ -202,7 +264,7 @@ mod tests {
     fn the_length_is_that_of_the_json_object() {
         let occupied = state(Key::Channel("my-channel".parse().expect("valid")), true);
         assert_eq!(
-            occupied.json_bytes(),
+            occupied.json_bytes(false),
             r#"{"name":"channel_occupied","channel":"my-channel"}"#.len()
         );
         let removed = state(
@@ -210,10 +272,11 @@ mod tests {
             false,
         );
         assert_eq!(
-            removed.json_bytes(),
+            removed.json_bytes(false),
             r#"{"name":"member_removed","channel":"presence-x","user_id":"a\"b"}"#.len()
         );
         let client = Event {
+            id: EventId(1),
             body: EventBody::Stateless(Stateless::Client(ClientEvent {
                 channel: "presence-x".parse().expect("valid"),
                 event: "client-a".into(),
@@ -224,26 +287,33 @@ mod tests {
             at_ms: 0,
         };
         assert_eq!(
-            client.json_bytes(),
+            client.json_bytes(false),
             r#"{"name":"client_event","channel":"presence-x","event":"client-a","data":"{\"on\":\n\u0001}","socket_id":"12.34","user_id":"7"}"#.len()
         );
     }
     #[test]
     fn the_length_of_an_event_without_channel_or_with_a_count_is_exact_too() {
         let online = state(Key::User("7".parse().expect("valid")), true);
-        assert_eq!(online.json_bytes(), r#"{"name":"user_online","user_id":"7"}"#.len());
+        assert_eq!(
+            online.json_bytes(false),
+            r#"{"name":"user_online","user_id":"7"}"#.len()
+        );
         let stateless = |body| Event {
+            id: EventId(1),
             body: EventBody::Stateless(body),
             at_ms: 0,
         };
         let channel = || "cache-x".parse().expect("valid");
         let miss = stateless(Stateless::CacheMiss(channel()));
         assert_eq!(miss.kind(), WebhookEvent::CacheMiss);
-        assert_eq!(miss.json_bytes(), r#"{"name":"cache_miss","channel":"cache-x"}"#.len());
+        assert_eq!(
+            miss.json_bytes(false),
+            r#"{"name":"cache_miss","channel":"cache-x"}"#.len()
+        );
         let count = stateless(Stateless::SubscriptionCount(channel(), 123));
         assert_eq!(count.kind(), WebhookEvent::SubscriptionCount);
         assert_eq!(
-            count.json_bytes(),
+            count.json_bytes(false),
             r#"{"name":"subscription_count","channel":"cache-x","subscription_count":123}"#.len()
         );
     }

@@ -7,7 +7,7 @@ use crate::domain::{AppId, ChannelName, EndpointId, Now};
 use super::{
     Ledger, LedgerError, earlier,
     edge::Observed,
-    event::{Event, EventBody},
+    event::{Event, EventBody, EventId},
     filter::Filter,
     occupancy::{Numbers, Occupancy, Transition},
     outbox::{Outbox, OutboxLimits},
@@ -63,8 +63,9 @@ impl Memory {
 
     fn control(&mut self, control: Control, now: Now) {
         match control {
-            Control::AddApp(rules) => self.add_app(rules),
+            Control::Configure(apps) => apps.into_iter().for_each(|rules| self.add_app(rules)),
             Control::Drain => self.drain(now),
+            Control::Accepting | Control::SetMode { .. } | Control::Replay { .. } => {}
         }
     }
 
@@ -133,6 +134,7 @@ impl Memory {
                 Observed::Stateless(stateless, at) => {
                     app.queue_all(std::mem::take(&mut told), now);
                     let event = Event {
+                        id: EventId(0),
                         body: EventBody::Stateless(stateless),
                         at_ms: at.wall_ms,
                     };
@@ -162,6 +164,8 @@ impl Memory {
                         id: attempt.id,
                         app: app_id.clone(),
                         endpoint: endpoint.id.clone(),
+                        lane: 0,
+                        replay: false,
                         time_ms: attempt.time_ms,
                         attempt: attempt.number,
                         events: attempt.events,
@@ -213,6 +217,7 @@ impl App {
     fn queue_all(&mut self, told: Vec<Transition>, now: Now) {
         for transition in told {
             let event = Event {
+                id: EventId(0),
                 at_ms: transition.at.wall_ms,
                 body: EventBody::State {
                     key: transition.key,
@@ -235,7 +240,8 @@ impl App {
 }
 
 impl Ledger for Memory {
-    fn step(&mut self, step: Step, now: Now) -> Result<Done, LedgerError> {
+    fn step(&mut self, step: &Step, now: Now) -> Result<Done, LedgerError> {
+        let step = step.clone();
         for control in step.controls {
             self.control(control, now);
         }
@@ -285,6 +291,11 @@ impl Ledger for Memory {
                     .map(|endpoint| endpoint.outbox.len())
                     .sum(),
             ),
+            Query::Channel { .. } => View::Channel(Default::default()),
+            Query::Endpoints => View::Endpoints(Vec::new()),
+            Query::Log(_) => View::Log(Default::default()),
+            Query::DeadLetters(_) => View::DeadLetters(Default::default()),
+            Query::Status => View::Status(Default::default()),
         })
     }
 }

@@ -6,31 +6,50 @@
 //! requests. [`Memory`] is the engine that keeps nothing over a restart, [`spawn`] the thread that
 //! an engine runs on.
 
+mod breaker;
 mod cut;
 mod edge;
 mod event;
 mod filter;
+mod handle;
+mod log;
 mod memory;
 mod messages;
 mod occupancy;
 mod outbox;
+mod store;
 mod thread;
 mod view;
 mod window;
 
 use std::time::Instant;
 
+pub use breaker::{Breaker, BreakerLimits, BreakerState};
 pub use cut::{CutLimits, cut};
 pub use edge::{Edge, Key, Observed};
-pub use event::{ClientEvent, Event, EventBody, Stateless};
+pub use event::{ClientEvent, Event, EventBody, EventId, Stateless};
 pub use filter::Filter;
+pub use handle::LedgerHandle;
+pub use log::{
+    Attempted, DeadLetter, DeadPage, DeadQuery, EventRef, From, LogEntry, LogPage, LogQuery, LogStatus, Logged, Page,
+    ParkedBecause,
+};
 pub use memory::Memory;
 pub use messages::{Observe, StepDone};
 pub use occupancy::{Numbers, Occupancy, Transition};
 pub use outbox::{Outbox, OutboxLimits};
-pub use thread::{LedgerHandle, LedgerThread, spawn};
-pub use view::{Query, Told, ToldChannel, ToldPage, View};
-pub use window::{Answer, AppRules, Control, Done, EndpointRules, Outcome, Request, RequestId, Step, Window};
+pub use store::{
+    AnnouncingRecord, Changes, CommitTimes, Counters, EndpointRecord, KeyRecord, Loaded, QueuedRecord, RequestRecord,
+    Store, Trim, Usage,
+};
+pub use thread::{LedgerThread, spawn};
+pub use view::{
+    ChannelView, Counts, EndpointView, KeyState, KeyView, LedgerStatus, Query, Told, ToldChannel, ToldPage, View,
+};
+pub use window::{
+    Answer, AppRules, AttemptReport, Control, DisabledBecause, Done, EndpointRules, IdError, Mode, Outcome, Request,
+    RequestId, Step, Window,
+};
 
 use crate::domain::Now;
 
@@ -44,7 +63,7 @@ pub trait Ledger: Send {
     ///
     /// # Errors
     /// When the step could not be stored.
-    fn step(&mut self, step: Step, now: Now) -> Result<Done, LedgerError>;
+    fn step(&mut self, step: &Step, now: Now) -> Result<Done, LedgerError>;
 
     /// Answers a question about what is stored.
     ///
@@ -59,6 +78,30 @@ pub enum LedgerError {
     /// The thread of the ledger has ended: the server is stopping.
     #[error("the ledger has stopped")]
     Stopped,
+    /// What was to be kept could not be written; nothing of it was kept.
+    #[error("cannot write to the ledger {path}: {reason}")]
+    Write {
+        /// The file.
+        path: String,
+        /// Why, and what to do.
+        reason: String,
+    },
+    /// What is kept could not be read.
+    #[error("cannot read the ledger {path}: {reason}")]
+    Read {
+        /// The file.
+        path: String,
+        /// Why, and what to do.
+        reason: String,
+    },
+    /// There is no such app or endpoint.
+    #[error("there is no endpoint {endpoint} in app {app}")]
+    NoEndpoint {
+        /// The app.
+        app: String,
+        /// The endpoint.
+        endpoint: String,
+    },
 }
 
 /// The earlier of two deadlines, where none is the latest.

@@ -157,6 +157,7 @@ impl Outbox {
                 head.state = HeadState::WaitsUntil(at);
                 self.park(now.instant, at)
             }
+            Outcome::Gone => Vec::new(),
         }
     }
 
@@ -272,7 +273,7 @@ impl Outbox {
 }
 
 fn cost(event: &Event) -> usize {
-    ENTRY_BYTES + event.json_bytes()
+    ENTRY_BYTES + event.json_bytes(true)
 }
 
 /// Splits what is to leave into what stays, the newest state of each key, and what is parked.

@@ -13,22 +13,13 @@ use tokio::sync::oneshot;
 use crate::{clock, domain::AppId};
 
 use super::{
-    Ledger, LedgerError, StepDone,
+    Ledger, LedgerError, LedgerHandle, StepDone,
     view::{Query, View},
     window::{Answer, Control, Done, Step, Window},
 };
 
 /// Most commands that one step takes: what came meanwhile is stored in one commit.
 const COMMANDS_PER_STEP: usize = 1_000;
-
-/// Sends to the ledger. Cloning it copies a pointer.
-///
-/// The queue behind it is bounded by those who send: an app has at most four windows under way, a
-/// lane one answer, an HTTP request one question.
-#[derive(Debug, Clone)]
-pub struct LedgerHandle {
-    commands: mpsc::Sender<Command>,
-}
 
 /// The running thread of the ledger.
 #[derive(Debug)]
@@ -37,11 +28,12 @@ pub struct LedgerThread {
     thread: JoinHandle<()>,
 }
 
+/// What the thread is sent.
 #[derive(Debug)]
-enum Command {
+pub(super) enum Command {
     /// Results of an app's steps go to this recipient from here on.
     Attach(AppId, Recipient<StepDone>),
-    Control(Control),
+    Control(Control, Option<oneshot::Sender<Result<(), LedgerError>>>),
     Answer(Answer),
     Window(Window),
     Read(Query, oneshot::Sender<Result<View, LedgerError>>),
@@ -59,7 +51,7 @@ pub fn spawn(engine: Box<dyn Ledger>) -> std::io::Result<LedgerThread> {
         Worker::new(engine).run(&received);
     })?;
     Ok(LedgerThread {
-        handle: LedgerHandle { commands },
+        handle: LedgerHandle::new(commands),
         thread,
     })
 }
@@ -88,44 +80,6 @@ impl LedgerThread {
         self.handle.send(Command::Stop);
         if self.thread.join().is_err() {
             log::error!("the ledger's thread has panicked");
-        }
-    }
-}
-
-impl LedgerHandle {
-    /// Has the results of an app's steps sent to `results` from here on.
-    pub fn attach(&self, app: AppId, results: Recipient<StepDone>) {
-        self.send(Command::Attach(app, results));
-    }
-
-    /// Changes what the ledger is to do.
-    pub fn control(&self, control: Control) {
-        self.send(Command::Control(control));
-    }
-
-    /// Tells what an endpoint answered.
-    pub fn answer(&self, answer: Answer) {
-        self.send(Command::Answer(answer));
-    }
-
-    /// Hands over what an app's channels reported.
-    pub fn window(&self, window: Window) {
-        self.send(Command::Window(window));
-    }
-
-    /// Asks what is stored.
-    ///
-    /// # Errors
-    /// When the store cannot be read or the ledger has stopped.
-    pub async fn read(&self, query: Query) -> Result<View, LedgerError> {
-        let (reply, answer) = oneshot::channel();
-        self.send(Command::Read(query, reply));
-        answer.await.unwrap_or(Err(LedgerError::Stopped))
-    }
-
-    fn send(&self, command: Command) {
-        if self.commands.send(command).is_err() {
-            log::debug!("the ledger has stopped, a command is lost");
         }
     }
 }
@@ -178,12 +132,15 @@ impl Worker {
                 Command::Attach(app, results) => {
                     self.results.insert(app, results);
                 }
-                Command::Control(control) => {
+                Command::Control(control, reply) => {
                     // A step takes its controls first, so what came before one goes before it.
                     if !step.windows.is_empty() || !step.answers.is_empty() {
                         self.step(std::mem::take(&mut step));
                     }
                     step.controls.push(control);
+                    if let Some(reply) = reply {
+                        let _ = reply.send(Ok(()));
+                    }
                 }
                 Command::Answer(answer) => step.answers.push(answer),
                 Command::Window(window) => step.windows.push(window),
@@ -204,7 +161,7 @@ impl Worker {
         for window in &step.windows {
             *windows.entry(window.app.clone()).or_default() += 1;
         }
-        match self.engine.step(step, clock::now()) {
+        match self.engine.step(&step, clock::now()) {
             Ok(done) => self.hand_out(done, windows),
             Err(error) => {
                 log::error!("the ledger could not carry out a step: {error}");
@@ -247,7 +204,7 @@ mod tests {
     use super::*;
     use crate::{
         domain::{EndpointId, Now},
-        ledger::{AppRules, Outcome, RequestId},
+        ledger::{Outcome, RequestId},
     };
 
     /// An engine that writes down its steps: `c` a control, `a` an answer, `w` a window.
@@ -257,7 +214,7 @@ mod tests {
     }
 
     impl Ledger for Recorder {
-        fn step(&mut self, step: Step, now: Now) -> Result<Done, LedgerError> {
+        fn step(&mut self, step: &Step, now: Now) -> Result<Done, LedgerError> {
             let counts = [
                 ("c", step.controls.len()),
                 ("a", step.answers.len()),
@@ -268,7 +225,7 @@ mod tests {
                 .send(counts.map(|(letter, count)| letter.repeat(count)).concat());
             Ok(Done {
                 requests: Vec::new(),
-                due: step.windows.into_iter().map(|window| (window.app, None)).collect(),
+                due: step.windows.iter().map(|window| (window.app.clone(), None)).collect(),
                 retry_at: self.retry_in.take().map(|wait| now.instant + wait),
             })
         }
@@ -295,6 +252,7 @@ mod tests {
             endpoint,
             request: RequestId(1),
             outcome: Outcome::Delivered,
+            report: Default::default(),
         })
     }
 
@@ -307,11 +265,7 @@ mod tests {
     }
 
     fn control() -> Command {
-        Command::Control(Control::AddApp(AppRules {
-            id: app(),
-            vacated_delay: Duration::ZERO,
-            endpoints: Vec::new(),
-        }))
+        Command::Control(Control::Accepting, None)
     }
 
     #[track_caller]

@@ -1,6 +1,12 @@
 //! Questions to the ledger and their answers.
 
-use crate::domain::{AppId, ChannelName, UserId};
+use crate::domain::{AppId, ChannelName, EndpointId, UserId};
+
+use super::{
+    breaker::BreakerState,
+    log::{DeadPage, DeadQuery, LogPage, LogQuery},
+    window::Mode,
+};
 
 /// A question about what is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,8 +29,23 @@ pub enum Query {
         /// The channel.
         channel: ChannelName,
     },
+    /// One channel of an app, with all that decides whether its changes are told.
+    Channel {
+        /// The app.
+        app: AppId,
+        /// The channel.
+        channel: ChannelName,
+    },
     /// How much is not yet answered.
     Unanswered,
+    /// Every endpoint with its queue.
+    Endpoints,
+    /// Lines of the delivery log.
+    Log(LogQuery),
+    /// Dead letters.
+    DeadLetters(DeadQuery),
+    /// How the ledger itself is.
+    Status,
 }
 
 /// The answer to a [`Query`], in the variant of the same name.
@@ -34,8 +55,138 @@ pub enum View {
     ToldPage(ToldPage),
     /// One channel.
     ToldChannel(ToldChannel),
+    /// One channel.
+    Channel(ChannelView),
     /// Events that wait in the queues or are under way.
     Unanswered(usize),
+    /// Every endpoint, by app and id.
+    Endpoints(Vec<EndpointView>),
+    /// Lines of the log.
+    Log(LogPage),
+    /// Dead letters.
+    DeadLetters(DeadPage),
+    /// How the ledger is.
+    Status(LedgerStatus),
+}
+
+/// What is known of a channel, told or not.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ChannelView {
+    /// The channel itself.
+    pub channel: KeyView,
+    /// Its users that are not vacant, in the order of their ids.
+    pub users: Vec<(UserId, KeyView)>,
+}
+
+/// What is known of a key.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct KeyView {
+    /// Its state.
+    pub state: KeyState,
+    /// The number of its last change; none when nothing is known of it.
+    pub seq: Option<u64>,
+    /// When that was, in milliseconds since 1970.
+    pub since_ms: Option<u64>,
+    /// How often it was left and entered again within the vacated delay since the server started,
+    /// which makes no event.
+    pub flaps: u64,
+    /// When that was last, in milliseconds since 1970.
+    pub flapped_ms: Option<u64>,
+}
+
+/// The state of a key (DESIGN.md section 5).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum KeyState {
+    /// Nobody is there.
+    #[default]
+    Vacant,
+    /// Somebody is there.
+    Occupied,
+    /// The last one has left; it is told vacated then, in milliseconds since 1970.
+    Pending {
+        /// When.
+        until_ms: u64,
+    },
+    /// It was occupied before the server started; it is told vacated then unless somebody comes
+    /// back, in milliseconds since 1970. None: the listener does not accept yet.
+    Recovering {
+        /// When.
+        until_ms: Option<u64>,
+    },
+}
+
+/// An endpoint with its queue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EndpointView {
+    /// The app.
+    pub app: AppId,
+    /// Its id.
+    pub id: EndpointId,
+    /// Whether it is delivered to.
+    pub mode: Mode,
+    /// Its breaker.
+    pub breaker: BreakerState,
+    /// How many requests may be under way.
+    pub lanes: u32,
+    /// Events that wait or are under way.
+    pub queued: usize,
+    /// What they cost, in bytes, by our own sum.
+    pub queued_bytes: usize,
+    /// When the oldest of them was stored, in milliseconds since 1970.
+    pub oldest_ms: Option<u64>,
+    /// Requests that are under way.
+    pub under_way: usize,
+    /// When a request that failed is tried again, in milliseconds since 1970; the earliest.
+    pub retry_ms: Option<u64>,
+    /// Dead letters that are kept.
+    pub dead_letters: u64,
+    /// What happened since the server started.
+    pub counts: Counts,
+}
+
+/// What happened to an endpoint's events since the server started.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Events put into its queue.
+    pub created: u64,
+    /// Events answered 2xx.
+    pub delivered: u64,
+    /// Attempts answered 2xx.
+    pub attempts_delivered: u64,
+    /// Attempts that failed.
+    pub attempts_failed: u64,
+    /// Events parked.
+    pub parked: u64,
+    /// Events that vanished in pairs, by `compact` or at the bound.
+    pub compacted: u64,
+    /// Events without state that were dropped at the bound.
+    pub dropped: u64,
+}
+
+/// How the ledger is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LedgerStatus {
+    /// Where it is kept; none: in memory.
+    pub path: Option<std::path::PathBuf>,
+    /// Why nothing can be stored at the moment; none: all is well.
+    pub failing: Option<String>,
+    /// What it holds, in bytes, by our own sum.
+    pub bytes: u64,
+    /// Most bytes that it may hold.
+    pub bytes_max: u64,
+    /// Keys that are told occupied.
+    pub occupied: usize,
+    /// Pairs of vacated and occupied that were not told, since the server started.
+    pub suppressed_flaps: u64,
+    /// Events without state that were not told because nothing could be stored, since the server
+    /// started.
+    pub dropped: u64,
+    /// Commits since the server started.
+    pub commits: u64,
+    /// How long half of the last 1,000 commits took at most, in microseconds.
+    pub commit_p50_us: u64,
+    /// How long 99 % of the last 1,000 commits took at most, in microseconds.
+    pub commit_p99_us: u64,
 }
 
 /// What was told of a key that is occupied.

@@ -2,16 +2,17 @@
 
 use std::{
     fmt,
+    str::FromStr,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use crate::domain::{AppId, EndpointId, Now};
 
-use super::{cut::CutLimits, edge::Observed, event::Event, filter::Filter};
+use super::{breaker::BreakerLimits, cut::CutLimits, edge::Observed, event::Event, filter::Filter};
 
 /// All that is carried out and stored at once, of any number of apps.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Step {
     /// Changes of what the ledger is to do.
     pub controls: Vec<Control>,
@@ -22,7 +23,7 @@ pub struct Step {
 }
 
 /// What an app's channels reported until a moment.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Window {
     /// The app.
     pub app: AppId,
@@ -33,7 +34,7 @@ pub struct Window {
 }
 
 /// How an attempt to deliver a request ended.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
     /// The app.
     pub app: AppId,
@@ -43,6 +44,21 @@ pub struct Answer {
     pub request: RequestId,
     /// How it ended.
     pub outcome: Outcome,
+    /// What is written down of it.
+    pub report: AttemptReport,
+}
+
+/// What is written down of an attempt, besides how it ended.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AttemptReport {
+    /// When it began, in milliseconds since 1970.
+    pub at_ms: u64,
+    /// How long it took, in milliseconds.
+    pub took_ms: u64,
+    /// The status that the endpoint answered, if it answered one.
+    pub status: Option<u16>,
+    /// Why it failed, in words without secrets.
+    pub error: Option<String>,
 }
 
 /// How an attempt to deliver ended.
@@ -55,25 +71,74 @@ pub enum Outcome {
         /// How long to wait before the next attempt.
         retry_in: Duration,
     },
+    /// The endpoint answered 410: it wants nothing more and is disabled.
+    Gone,
+}
+
+/// Whether an endpoint is delivered to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Mode {
+    /// It is.
+    #[default]
+    Enabled,
+    /// Its queue grows until it is enabled again.
+    Paused,
+    /// What it would be told is parked, but for the newest state of each key, until it is enabled
+    /// again.
+    Disabled(DisabledBecause),
+}
+
+/// Why an endpoint is disabled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DisabledBecause {
+    /// It answered 410.
+    Gone,
+    /// An operator asked for it.
+    Operator,
 }
 
 /// A change of what the ledger is to do.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum Control {
-    /// Makes an app known, with its endpoints.
-    AddApp(AppRules),
+    /// These are the apps from here on, with their endpoints. What was known of others is parked
+    /// and dropped.
+    Configure(Vec<AppRules>),
+    /// The listener accepts: recovery windows begin.
+    Accepting,
+    /// Pauses, disables or enables an endpoint.
+    SetMode {
+        /// The app.
+        app: AppId,
+        /// The endpoint.
+        endpoint: EndpointId,
+        /// What it is to be.
+        mode: Mode,
+    },
+    /// Delivers events once more, in requests of their own that say so, outside the order.
+    Replay {
+        /// The app.
+        app: AppId,
+        /// The endpoint.
+        endpoint: EndpointId,
+        /// The events, in order.
+        events: Vec<Arc<Event>>,
+    },
     /// The server is going away. From here on no edge is applied and nothing falls due; an engine
     /// that nothing survives tells vacated of everything instead.
     Drain,
 }
 
 /// What the ledger has to know of an app.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct AppRules {
     /// Its id.
     pub id: AppId,
+    /// Whether clients are served; of an app without, everything is vacant.
+    pub enabled: bool,
     /// How long a key stays told occupied after it was left.
     pub vacated_delay: Duration,
+    /// How long clients have to come back after a start before what they left is told vacated.
+    pub recovery_window: Duration,
     /// Its endpoints.
     pub endpoints: Vec<EndpointRules>,
 }
@@ -89,16 +154,24 @@ pub struct EndpointRules {
     pub cut: CutLimits,
     /// How long an event is retried before it is parked.
     pub retry_for: Duration,
+    /// How many requests may be under way; each channel belongs to one lane. 1 or more.
+    pub lanes: u32,
+    /// Whether pairs of occupied and vacated that were never attempted vanish from the queue.
+    pub compact: bool,
+    /// Whether it is told of what is occupied already when it is added.
+    pub announce: bool,
+    /// When it is left alone for a while.
+    pub breaker: BreakerLimits,
 }
 
 /// What a step asks to be done.
 #[derive(Debug, Default)]
 pub struct Done {
-    /// Requests to send now. At most one per endpoint is under way.
+    /// Requests to send now. At most one per lane is under way.
     pub requests: Vec<Request>,
     /// For each app of the step's windows, when its next pending key falls due.
     pub due: Vec<(AppId, Option<Instant>)>,
-    /// When a step is needed for a retry, if nothing else comes.
+    /// When a step is needed for a retry or for what is left of a long job, if nothing else comes.
     pub retry_at: Option<Instant>,
 }
 
@@ -112,6 +185,26 @@ impl fmt::Display for RequestId {
     }
 }
 
+impl FromStr for RequestId {
+    type Err = IdError;
+
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        hex_after(text, "msg_").map(Self).ok_or(IdError("msg_"))
+    }
+}
+
+/// A text that is no id of a request or of an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("such an id is {0} and 16 hexadecimal digits")]
+pub struct IdError(pub(super) &'static str);
+
+/// Reads the number in an id.
+pub(super) fn hex_after(text: &str, prefix: &str) -> Option<u64> {
+    let digits = text.strip_prefix(prefix)?;
+    let is_hex = digits.len() == 16 && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+    u64::from_str_radix(digits, 16).ok().filter(|_| is_hex)
+}
+
 /// A request to an endpoint: the same events with the same id at every attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
@@ -121,10 +214,55 @@ pub struct Request {
     pub app: AppId,
     /// The endpoint.
     pub endpoint: EndpointId,
+    /// The lane; requests of one lane follow each other.
+    pub lane: u32,
     /// The time in its body, in milliseconds since 1970.
     pub time_ms: u64,
     /// The attempt that this is; the first is 1.
     pub attempt: u32,
+    /// Whether an operator asked for it: it tells what was told before, outside the order.
+    pub replay: bool,
     /// Its events, in order; at least one.
     pub events: Vec<Arc<Event>>,
+}
+
+#[cfg(test)]
+impl AppRules {
+    /// An app with a delay of 3 s and a recovery window of 30 s.
+    pub(crate) fn of_test(id: &str, endpoints: Vec<EndpointRules>) -> Self {
+        Self {
+            id: id.parse().expect("valid"),
+            enabled: true,
+            vacated_delay: Duration::from_secs(3),
+            recovery_window: Duration::from_secs(30),
+            endpoints,
+        }
+    }
+}
+
+#[cfg(test)]
+impl EndpointRules {
+    /// An endpoint with one lane that asks for everything and retries for 60 s.
+    pub(crate) fn of_test(id: &str) -> Self {
+        Self {
+            id: id.parse().expect("valid"),
+            filter: Filter {
+                events: crate::domain::WebhookEvent::ALL.to_vec(),
+                ..Filter::default()
+            },
+            cut: CutLimits {
+                events_max: 100,
+                body_bytes_max: 100_000,
+                extras: false,
+            },
+            retry_for: Duration::from_secs(60),
+            lanes: 1,
+            compact: false,
+            announce: true,
+            breaker: BreakerLimits {
+                after: 10,
+                open_for: Duration::from_secs(30),
+            },
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! Makes the parts of a server from its settings and joins them.
 
-use std::{io, sync::Arc};
+use std::{io, sync::Arc, time::Duration};
 
 use actix::{Actor, Addr};
 use actix_rt::Arbiter;
@@ -13,7 +13,9 @@ use crate::{
     connection::FallbackHub,
     domain::AppLimits,
     http::Readiness,
-    ledger::{self, AppRules, Control, CutLimits, EndpointRules, Filter, LedgerHandle, LedgerThread, Memory},
+    ledger::{
+        self, AppRules, BreakerLimits, Control, CutLimits, EndpointRules, Filter, LedgerHandle, LedgerThread, Memory,
+    },
     signature::SigningKey,
     webhook::{self, BatchLimits, Webhooks},
 };
@@ -44,12 +46,12 @@ impl Assembly {
         let outbound = Arbiter::new();
         let workers = Arc::new(Workers::default());
         let backlog = Arc::new(Backlog::new(settings.server.publish_backlog));
+        let rules = settings.apps.iter().map(|app| app_rules(app, &settings.webhooks));
+        ledger.handle().control(Control::Configure(rules.collect()));
         let mut apps = Apps::default();
         let mut all_webhooks = Vec::new();
         for app in &settings.apps {
             let keys = keys(app);
-            let rules = app_rules(app, &settings.webhooks);
-            ledger.handle().control(Control::AddApp(rules));
             let webhooks = start_webhooks(app, settings, &keys, ledger.handle(), &outbound);
             let observer = webhooks.clone().recipient();
             all_webhooks.push(webhooks);
@@ -138,12 +140,22 @@ fn app_rules(app: &AppSettings, webhooks: &WebhookSettings) -> AppRules {
         cut: CutLimits {
             events_max: if endpoint.batch { webhooks.max_batch_events } else { 1 },
             body_bytes_max: webhooks.max_batch_bytes,
+            extras: false,
         },
         retry_for: webhooks.retry_for,
+        lanes: 1,
+        compact: false,
+        announce: true,
+        breaker: BreakerLimits {
+            after: 10,
+            open_for: Duration::from_secs(30),
+        },
     });
     AppRules {
         id: app.id.clone(),
+        enabled: app.enabled,
         vacated_delay: app.vacated_delay,
+        recovery_window: Duration::from_secs(30),
         endpoints: endpoints.collect(),
     }
 }

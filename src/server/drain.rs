@@ -5,13 +5,7 @@ use std::time::{Duration, Instant};
 use actix_server::ServerHandle;
 
 use super::assembly::Assembly;
-use crate::{
-    channel::CloseSome,
-    clock,
-    ledger::{Control, Query, View},
-    protocol::CloseCode,
-    webhook::Idle,
-};
+use crate::{channel::CloseSome, clock, ledger::Control, protocol::CloseCode, webhook::Idle};
 
 /// The closes of a drain are spread over so many batches, because clients come back at once.
 const BATCHES: usize = 20;
@@ -81,8 +75,5 @@ fn connection_count(assembly: &Assembly) -> usize {
 }
 
 async fn unanswered(assembly: &Assembly) -> usize {
-    match assembly.ledger().read(Query::Unanswered).await {
-        Ok(View::Unanswered(count)) => count,
-        Ok(View::ToldPage(_) | View::ToldChannel(_)) | Err(_) => 0,
-    }
+    assembly.ledger().unanswered().await.unwrap_or(0)
 }

@@ -96,18 +96,26 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::ledger::{ClientEvent, RequestId};
+    use crate::ledger::{ClientEvent, EventId, RequestId};
 
     fn request(events: Vec<EventBody>) -> Request {
         Request {
             id: RequestId(0xab),
             app: "1".parse().expect("valid"),
             endpoint: "e".parse().expect("valid"),
+            lane: 0,
+            replay: false,
             time_ms: 1_327_078_148_132,
             attempt: 1,
             events: events
                 .into_iter()
-                .map(|body| Arc::new(Event { body, at_ms: 5 }))
+                .map(|body| {
+                    Arc::new(Event {
+                        id: EventId(3),
+                        body,
+                        at_ms: 5,
+                    })
+                })
                 .collect(),
         }
     }
@@ -161,7 +169,7 @@ mod tests {
         assert_eq!(value("User-Agent"), Some("pusher-webhooks"));
         assert_eq!(value("Webhook-Id"), Some("msg_00000000000000ab"));
         assert_eq!(value("Webhook-Timestamp"), Some("1327078149"));
-        let events: usize = request.events.iter().map(|event| event.json_bytes()).sum();
+        let events: usize = request.events.iter().map(|event| event.json_bytes(false)).sum();
         let frame = r#"{"time_ms":1327078148132,"events":[]}"#.len();
         let commas = request.events.len() - 1;
         assert_eq!(delivery.body.len(), frame + commas + events, "as the cut counts");

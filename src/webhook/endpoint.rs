@@ -14,7 +14,7 @@ use super::{delivery, retry, webhooks::exit_on_panic};
 use crate::{
     clock,
     domain::{AppId, AppKey, EndpointId},
-    ledger::{Answer, LedgerHandle, Outcome, Request, RequestId},
+    ledger::{Answer, AttemptReport, LedgerHandle, Outcome, Request, RequestId},
     signature::SigningKey,
 };
 
@@ -162,6 +162,7 @@ impl Drop for PendingAnswer {
             endpoint: self.endpoint.clone(),
             request: self.request,
             outcome: self.outcome,
+            report: AttemptReport::default(),
         });
     }
 }
@@ -282,10 +283,10 @@ mod tests {
     impl crate::ledger::Ledger for Recorder {
         fn step(
             &mut self,
-            step: crate::ledger::Step,
+            step: &crate::ledger::Step,
             _: crate::domain::Now,
         ) -> Result<crate::ledger::Done, crate::ledger::LedgerError> {
-            for answer in step.answers {
+            for answer in &step.answers {
                 let _ = self.0.send(answer.outcome);
             }
             Ok(crate::ledger::Done::default())
@@ -304,6 +305,8 @@ mod tests {
             id: RequestId(1),
             app: "1".parse().expect("valid"),
             endpoint: "e".parse().expect("valid"),
+            lane: 0,
+            replay: false,
             time_ms: 0,
             attempt: 3,
             events: Vec::new(),

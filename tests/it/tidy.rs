@@ -83,6 +83,7 @@ const SHELLS: &[&str] = &[
     "http/routes.rs",
     "http/signed_request.rs",
     "http/users.rs",
+    "ledger/handle.rs",
     "ledger/messages.rs",
     "ledger/thread.rs",
     "server/assembly.rs",

@@ -3,7 +3,7 @@ use std::time::Duration;
 use super::*;
 use crate::{
     domain::WebhookEvent,
-    ledger::{ClientEvent, CutLimits, Edge, EndpointRules, Key, Outcome, Stateless},
+    ledger::{BreakerLimits, ClientEvent, CutLimits, Edge, EndpointRules, Key, Outcome, Stateless},
 };
 
 /// Drives the engine with steps of milliseconds. Endpoint `all` of app 1 asks for everything,
@@ -29,24 +29,32 @@ impl Check {
             cut: CutLimits {
                 events_max: 100,
                 body_bytes_max: 100_000,
+                extras: false,
             },
             retry_for: Duration::from_secs(60),
+            lanes: 1,
+            compact: false,
+            announce: true,
+            breaker: BreakerLimits {
+                after: 10,
+                open_for: Duration::from_secs(30),
+            },
         };
-        let app = |id: &str, endpoints| {
-            Control::AddApp(AppRules {
-                id: id.parse().expect("valid"),
-                vacated_delay: Duration::from_millis(delay_ms),
-                endpoints,
-            })
+        let app = |id: &str, endpoints| AppRules {
+            id: id.parse().expect("valid"),
+            enabled: true,
+            vacated_delay: Duration::from_millis(delay_ms),
+            recovery_window: Duration::from_secs(30),
+            endpoints,
         };
         let step = Step {
-            controls: vec![
+            controls: vec![Control::Configure(vec![
                 app("1", vec![endpoint("all", ""), endpoint("jobs", "job-")]),
                 app("2", vec![endpoint("all", "")]),
-            ],
+            ])],
             ..Step::default()
         };
-        check.memory.step(step, check.start).expect("memory");
+        check.memory.step(&step, check.start).expect("memory");
         check
     }
 
@@ -63,7 +71,7 @@ impl Check {
             }],
             ..Step::default()
         };
-        let done = self.memory.step(step, now).expect("memory");
+        let done = self.memory.step(&step, now).expect("memory");
         let (_, due) = done.due.into_iter().next().expect("one window, one due");
         let ms = due.map(|due| (due - self.start.instant).as_millis() as u64);
         (print(&done.requests), ms)
@@ -76,10 +84,11 @@ impl Check {
                 endpoint: endpoint.parse().expect("valid"),
                 request: RequestId(id),
                 outcome,
+                report: Default::default(),
             }],
             ..Step::default()
         };
-        self.memory.step(step, self.start.ms(ms)).expect("memory")
+        self.memory.step(&step, self.start.ms(ms)).expect("memory")
     }
 
     fn unanswered(&self) -> usize {
@@ -178,7 +187,10 @@ fn a_failed_request_comes_again_in_a_step_at_its_time() {
     let done = check.answer("2", "all", 1, failed, 100);
     assert_eq!(done.retry_at, Some(check.start.ms(600).instant));
     assert!(done.requests.is_empty());
-    let done = check.memory.step(Step::default(), check.start.ms(600)).expect("memory");
+    let done = check
+        .memory
+        .step(&Step::default(), check.start.ms(600))
+        .expect("memory");
     assert_eq!(print(&done.requests), ["2/all:+a"]);
     assert_eq!((done.requests[0].attempt, done.requests[0].id), (2, RequestId(1)));
     assert_eq!(done.retry_at, None);
@@ -193,10 +205,10 @@ fn a_drain_tells_vacated_of_everything_and_applies_no_edge_after_it() {
         controls: vec![Control::Drain],
         ..Step::default()
     };
-    let done = check.memory.step(step(), check.start.ms(10)).expect("memory");
+    let done = check.memory.step(&step(), check.start.ms(10)).expect("memory");
     assert_eq!(print(&done.requests), ["2/all:-a -b"]);
     assert_eq!(check.window("2", 11, &["-a", "+c"]), (vec![], None));
-    check.memory.step(step(), check.start.ms(12)).expect("memory");
+    check.memory.step(&step(), check.start.ms(12)).expect("memory");
     assert_eq!(check.unanswered(), 2);
 }
 

@@ -1,5 +1,5 @@
 use super::*;
-use crate::ledger::{ClientEvent, EventBody, Stateless};
+use crate::ledger::{ClientEvent, EventBody, EventId, Stateless};
 
 /// Drives an outbox with steps of milliseconds.
 struct Check {
@@ -15,6 +15,7 @@ impl Check {
                 cut: CutLimits {
                     events_max: 3,
                     body_bytes_max: 10_000,
+                    extras: false,
                 },
                 retry_for: Duration::from_millis(retry_for_ms),
             }),
@@ -87,7 +88,11 @@ fn event(text: &str) -> Event {
             seq: 1,
         },
     };
-    Event { body, at_ms: 0 }
+    Event {
+        id: EventId(1),
+        body,
+        at_ms: 0,
+    }
 }
 
 fn print(events: &[Arc<Event>]) -> String {
@@ -287,7 +292,7 @@ fn folding_and_dropping_leave_alone_what_was_attempted() {
 
 #[test]
 fn the_bytes_are_those_of_what_is_queued_and_not_under_way() {
-    let of = |text: &str| ENTRY_BYTES + event(text).json_bytes();
+    let of = |text: &str| ENTRY_BYTES + event(text).json_bytes(true);
     let mut check = Check::new(5_000);
     assert_eq!(check.outbox.bytes(), 0);
     check.push(0, &["+a", "+b", "!c", "+d", "-d", "!e", "!f"]);

@@ -8,10 +8,7 @@ use std::{
 use super::*;
 use crate::{
     domain::{AppKey, ChannelName, WebhookEvent},
-    ledger::{
-        AppRules, Control, CutLimits, Edge, EndpointRules, Filter, Key, LedgerThread, Memory, Observed, Query,
-        ToldChannel, View,
-    },
+    ledger::{AppRules, Control, Edge, EndpointRules, Key, LedgerThread, Memory, Observed, Query, ToldChannel, View},
     signature::SigningKey,
 };
 
@@ -33,24 +30,11 @@ impl Rig {
     fn start(url: &str, window: Duration, vacated_delay: Duration) -> Self {
         let ledger = crate::ledger::spawn(Box::new(Memory::new(0))).expect("a thread");
         let id: EndpointId = "e".parse().expect("valid");
-        let cut = CutLimits {
-            events_max: 100,
-            body_bytes_max: 10_000,
-        };
-        let filter = Filter {
-            events: vec![WebhookEvent::ChannelOccupied, WebhookEvent::ChannelVacated],
-            ..Filter::default()
-        };
-        ledger.handle().control(Control::AddApp(AppRules {
-            id: app(),
-            vacated_delay,
-            endpoints: vec![EndpointRules {
-                id: id.clone(),
-                filter,
-                cut,
-                retry_for: Duration::from_secs(60),
-            }],
-        }));
+        let mut endpoint = EndpointRules::of_test("e");
+        endpoint.filter.events = vec![WebhookEvent::ChannelOccupied, WebhookEvent::ChannelVacated];
+        let mut rules = AppRules::of_test("1", vec![endpoint]);
+        rules.vacated_delay = vacated_delay;
+        ledger.handle().control(Control::Configure(vec![rules]));
         let key: AppKey = "key".parse().expect("valid");
         let endpoint = EndpointSettings {
             app: app(),

@@ -1,0 +1,219 @@
+//! What an engine keeps over a restart, as records, and who keeps them.
+//!
+//! The engine decides in memory and describes each step as [`Changes`] of records; a [`Store`]
+//! keeps all of a step's changes or none. [`Loaded`] is what an engine begins with.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use crate::domain::{AppId, EndpointId};
+
+use super::{
+    LedgerError,
+    edge::Key,
+    event::{Event, EventId},
+    filter::Filter,
+    log::{DeadLetter, DeadPage, DeadQuery, LogEntry, LogPage, LogQuery},
+    window::{Mode, RequestId},
+};
+
+/// Keeps the records of an engine.
+pub trait Store: Send {
+    /// Keeps all of the changes or, on an error, none of them.
+    ///
+    /// # Errors
+    /// When they could not be kept. Later calls may succeed.
+    fn commit(&mut self, changes: &Changes) -> Result<(), LedgerError>;
+
+    /// How much the log and the dead letters are.
+    fn usage(&self) -> Usage;
+
+    /// A part of the log.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    fn log(&self, query: &LogQuery) -> Result<LogPage, LedgerError>;
+
+    /// A part of the dead letters.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    fn dead_letters(&self, query: &DeadQuery) -> Result<DeadPage, LedgerError>;
+
+    /// Where the records are; none when nothing survives a restart.
+    fn path(&self) -> Option<&std::path::Path>;
+
+    /// How long the last commit took, and how many there were, for those who watch; zero of a store
+    /// that does not wait for a disk.
+    fn commits(&self) -> CommitTimes;
+}
+
+/// How long commits took.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct CommitTimes {
+    /// Commits since the start.
+    pub count: u64,
+    /// Half of the last 1,000 took at most so many microseconds.
+    pub p50_us: u64,
+    /// 99 % of the last 1,000 took at most so many microseconds.
+    pub p99_us: u64,
+}
+
+/// How much the log and the dead letters are, in bytes of their records.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// The log.
+    pub log_bytes: u64,
+    /// The dead letters.
+    pub dead_bytes: u64,
+    /// How many dead letters each endpoint has.
+    pub dead: BTreeMap<(AppId, EndpointId), u64>,
+    /// When the oldest line of the log was written, in milliseconds since 1970.
+    pub oldest_log_ms: Option<u64>,
+    /// When the oldest dead letter was parked, in milliseconds since 1970.
+    pub oldest_dead_ms: Option<u64>,
+}
+
+/// What a step changes, record by record. A record of `None` is removed. Each record is in it once.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// The counters, if one has changed.
+    pub counters: Option<Counters>,
+    /// Endpoints.
+    pub endpoints: BTreeMap<(AppId, EndpointId), Option<EndpointRecord>>,
+    /// Keys whose state is told.
+    pub keys: BTreeMap<(AppId, Key), Option<KeyRecord>>,
+    /// Events that a queue or a request refers to.
+    pub events: BTreeMap<EventId, Option<Arc<Event>>>,
+    /// Events that wait, by their place in the endpoint's queue.
+    pub queued: BTreeMap<(AppId, EndpointId, u64), Option<QueuedRecord>>,
+    /// Requests that were cut and are not answered.
+    pub requests: BTreeMap<(AppId, EndpointId, RequestId), Option<RequestRecord>>,
+    /// New lines of the log, in order.
+    pub log: Vec<LogEntry>,
+    /// New dead letters, in order.
+    pub dead: Vec<DeadLetter>,
+    /// How many of the oldest lines of the log go; at most so many as there are.
+    pub log_trimmed: Trim,
+    /// How many of the oldest dead letters go.
+    pub dead_trimmed: Trim,
+}
+
+/// Which of the oldest records go: from the oldest on, at most `rows_max`, those written before
+/// `before_ms`, and those without which the rest is more than `bytes_max`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Trim {
+    /// Most records that go in this step; 0: none.
+    pub rows_max: usize,
+    /// What was written before this, in milliseconds since 1970.
+    pub before_ms: u64,
+    /// What is more than so many bytes, the records of this step counted.
+    pub bytes_max: u64,
+}
+
+impl Changes {
+    /// Tells whether there is nothing to keep.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// The numbers that are handed out once: each is the last one handed out.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// The greatest `seq` of any key.
+    pub seq: u64,
+    /// The id of the newest event.
+    pub event: u64,
+    /// The id of the newest request.
+    pub request: u64,
+    /// The number of the newest line of the log.
+    pub log: u64,
+    /// The number of the newest dead letter.
+    pub dead: u64,
+}
+
+/// What is kept of an endpoint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EndpointRecord {
+    /// What it asks for, as it was last configured.
+    pub filter: Filter,
+    /// How many lanes its requests were cut for.
+    pub lanes: u32,
+    /// Whether it is delivered to.
+    pub mode: Mode,
+    /// The latest time in a body, in milliseconds since 1970; it never falls.
+    pub time_ms: u64,
+    /// While it is told of what was occupied when its filter was widened: how far that is.
+    pub announcing: Option<AnnouncingRecord>,
+}
+
+/// How far an announcement is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AnnouncingRecord {
+    /// What it asked for before; none of a new endpoint.
+    pub before: Option<Filter>,
+    /// The last key that was looked at, in the order of keys; none at the beginning.
+    pub after: Option<Key>,
+}
+
+/// What is kept of a key that an endpoint asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeyRecord {
+    /// Its state as it was last decided.
+    pub occupied: bool,
+    /// The number of that change.
+    pub seq: u64,
+    /// When it was, in milliseconds since 1970.
+    pub since_ms: u64,
+    /// The event that told it.
+    pub event: EventId,
+}
+
+/// What is kept of an event that waits in a queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct QueuedRecord {
+    /// The event.
+    pub event: EventId,
+    /// When it was stored, in milliseconds since 1970.
+    pub committed_ms: u64,
+    /// Whether it was in a request that was posted.
+    pub attempted: bool,
+}
+
+/// What is kept of a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequestRecord {
+    /// Its lane.
+    pub lane: u32,
+    /// The time in its body, in milliseconds since 1970.
+    pub time_ms: u64,
+    /// How often it was handed out.
+    pub attempt: u32,
+    /// When it is handed out again, in milliseconds since 1970; none: it is under way.
+    pub retry_ms: Option<u64>,
+    /// Whether what was too old of it is parked, so that what is left of it waits in the queue and
+    /// is cut anew.
+    pub is_parked: bool,
+    /// Whether an operator asked for it.
+    pub replay: bool,
+    /// Its events in order: the place in the queue that each had, and its record.
+    pub entries: Vec<(u64, QueuedRecord)>,
+}
+
+/// All records, as an engine begins with them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Loaded {
+    /// The counters; none of a ledger that is new.
+    pub counters: Option<Counters>,
+    /// Endpoints.
+    pub endpoints: BTreeMap<(AppId, EndpointId), EndpointRecord>,
+    /// Keys.
+    pub keys: BTreeMap<(AppId, Key), KeyRecord>,
+    /// Events.
+    pub events: BTreeMap<EventId, Arc<Event>>,
+    /// Events that wait.
+    pub queued: BTreeMap<(AppId, EndpointId, u64), QueuedRecord>,
+    /// Requests.
+    pub requests: BTreeMap<(AppId, EndpointId, RequestId), RequestRecord>,
+}
