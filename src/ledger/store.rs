@@ -92,14 +92,14 @@ pub struct Changes {
     pub log: Vec<LogEntry>,
     /// New dead letters, in order.
     pub dead: Vec<DeadLetter>,
-    /// How many of the oldest lines of the log go; at most so many as there are.
+    /// Which of the oldest lines of the log go.
     pub log_trimmed: Trim,
-    /// How many of the oldest dead letters go.
+    /// Which of the oldest dead letters go.
     pub dead_trimmed: Trim,
 }
 
-/// Which of the oldest records go: from the oldest on, at most `rows_max`, those written before
-/// `before_ms`, and those without which the rest is more than `bytes_max`.
+/// Which of the oldest records go: from the oldest on, at most `rows_max`, while the oldest was
+/// written before `before_ms` or all together are more than `bytes_max`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Trim {
     /// Most records that go in this step; 0: none.
@@ -131,6 +131,8 @@ pub struct Counters {
     pub log: u64,
     /// The number of the newest dead letter.
     pub dead: u64,
+    /// The latest time in a body, in milliseconds since 1970; it never falls.
+    pub time_ms: u64,
 }
 
 /// What is kept of an endpoint.
@@ -142,8 +144,8 @@ pub struct EndpointRecord {
     pub lanes: u32,
     /// Whether it is delivered to.
     pub mode: Mode,
-    /// The latest time in a body, in milliseconds since 1970; it never falls.
-    pub time_ms: u64,
+    /// Whether it is configured no more, and what is left of its queue is being parked.
+    pub is_removed: bool,
     /// While it is told of what was occupied when its filter was widened: how far that is.
     pub announcing: Option<AnnouncingRecord>,
 }
