@@ -17,7 +17,7 @@ use divan::Bencher;
 use vacancy::{
     channel::{Roster, WorkerId},
     domain::{AppKey, ChannelName, Member, Now, SocketId},
-    ledger::{CutLimits, Edge, Event, EventBody, Key, Numbers, Occupancy, Request, RequestId, cut},
+    ledger::{Counters, CutLimits, Edge, Event, EventBody, Key, Occupancy, Request, RequestId, cut},
     protocol::{ClientMessage, ServerMessage, frame},
     signature::{
         SigningKey,
@@ -162,7 +162,7 @@ fn roster_join_and_leave(bencher: Bencher<'_, '_>, with_users: bool) {
 #[divan::bench]
 fn occupancy_enter_and_leave(bencher: Bencher<'_, '_>) {
     let mut occupancy = Occupancy::new(Duration::ZERO);
-    let mut numbers = Numbers::new();
+    let mut numbers = Counters::default();
     let at = Now {
         instant: Instant::now(),
         wall_ms: 1_700_000_000_000,

@@ -1,6 +1,6 @@
 //! What channels and users report: that a key was entered first or left last, and what happened there.
 
-use crate::domain::{ChannelName, Now, UserId};
+use crate::domain::{ChannelName, Now, UserId, WebhookEvent};
 
 use super::event::Stateless;
 
@@ -22,6 +22,16 @@ impl Key {
         match self {
             Self::Channel(channel) | Self::Member(channel, _) => Some(channel),
             Self::User(_) => None,
+        }
+    }
+
+    /// The kinds of event that tell of it: that it is occupied, and that it is vacant.
+    #[must_use]
+    pub const fn kinds(&self) -> (WebhookEvent, WebhookEvent) {
+        match self {
+            Self::Channel(_) => (WebhookEvent::ChannelOccupied, WebhookEvent::ChannelVacated),
+            Self::Member(..) => (WebhookEvent::MemberAdded, WebhookEvent::MemberRemoved),
+            Self::User(_) => (WebhookEvent::UserOnline, WebhookEvent::UserOffline),
         }
     }
 }

@@ -85,14 +85,10 @@ impl Event {
     #[must_use]
     pub const fn kind(&self) -> WebhookEvent {
         match &self.body {
-            EventBody::State { key, occupied, .. } => match (key, occupied) {
-                (Key::Channel(_), true) => WebhookEvent::ChannelOccupied,
-                (Key::Channel(_), false) => WebhookEvent::ChannelVacated,
-                (Key::Member(..), true) => WebhookEvent::MemberAdded,
-                (Key::Member(..), false) => WebhookEvent::MemberRemoved,
-                (Key::User(_), true) => WebhookEvent::UserOnline,
-                (Key::User(_), false) => WebhookEvent::UserOffline,
-            },
+            EventBody::State {
+                key, occupied: true, ..
+            } => key.kinds().0,
+            EventBody::State { key, .. } => key.kinds().1,
             EventBody::Stateless(Stateless::Client(_)) => WebhookEvent::ClientEvent,
             EventBody::Stateless(Stateless::CacheMiss(_)) => WebhookEvent::CacheMiss,
             EventBody::Stateless(Stateless::SubscriptionCount(..)) => WebhookEvent::SubscriptionCount,

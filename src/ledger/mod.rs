@@ -3,20 +3,23 @@
 //! One trait; an engine behind it decides and stores in one atomic step, so that there is no
 //! moment at which a channel's new state exists without the event that tells of it (DESIGN.md
 //! section 5). The rules are pure: [`Occupancy`] decides, [`Outbox`] queues, [`cut()`] makes
-//! requests. [`Memory`] is the engine that keeps nothing over a restart, [`spawn`] the thread that
-//! an engine runs on.
+//! requests. [`Engine`] joins them and keeps each step in a [`Store`]; [`spawn`] starts the thread that
+//! it runs on.
 
 mod breaker;
+mod counters;
 mod cut;
 mod edge;
+mod engine;
 mod event;
 mod filter;
 mod handle;
 mod log;
-mod memory;
+mod memory_store;
 mod messages;
 mod occupancy;
 mod outbox;
+mod paging;
 mod store;
 mod thread;
 mod view;
@@ -25,8 +28,10 @@ mod window;
 use std::time::Instant;
 
 pub use breaker::{Breaker, BreakerLimits, BreakerState};
+pub use counters::Counters;
 pub use cut::{CutLimits, cut};
 pub use edge::{Edge, Key, Observed};
+pub use engine::{Engine, EngineLimits};
 pub use event::{ClientEvent, Event, EventBody, EventId, Stateless};
 pub use filter::Filter;
 pub use handle::LedgerHandle;
@@ -34,13 +39,13 @@ pub use log::{
     Attempted, DeadLetter, DeadPage, DeadQuery, EventRef, From, LogEntry, LogPage, LogQuery, LogStatus, Logged, Page,
     ParkedBecause,
 };
-pub use memory::Memory;
+pub use memory_store::MemoryStore;
 pub use messages::{Observe, StepDone};
-pub use occupancy::{Numbers, Occupancy, Transition};
-pub use outbox::{Outbox, OutboxLimits};
+pub use occupancy::{Occupancy, Occupied, Transition};
+pub use outbox::{Answered, Attempt, Effects, Kept, Outbox};
 pub use store::{
-    AnnouncingRecord, Changes, CommitTimes, Counters, EndpointRecord, KeyRecord, Loaded, QueuedRecord, RequestRecord,
-    Store, Trim, Usage,
+    AnnouncingRecord, Changes, CommitTimes, EndpointRecord, KeyRecord, Loaded, QueuedRecord, RequestRecord, Store,
+    Trim, Usage,
 };
 pub use thread::{LedgerThread, spawn};
 pub use view::{
@@ -69,7 +74,7 @@ pub trait Ledger: Send {
     ///
     /// # Errors
     /// When the store cannot be read.
-    fn read(&self, query: &Query) -> Result<View, LedgerError>;
+    fn read(&self, query: &Query, now: Now) -> Result<View, LedgerError>;
 }
 
 /// Why an engine could not do what it was asked.
@@ -93,14 +98,6 @@ pub enum LedgerError {
         path: String,
         /// Why, and what to do.
         reason: String,
-    },
-    /// There is no such app or endpoint.
-    #[error("there is no endpoint {endpoint} in app {app}")]
-    NoEndpoint {
-        /// The app.
-        app: String,
-        /// The endpoint.
-        endpoint: String,
     },
 }
 

@@ -1,42 +1,27 @@
 //! Decides what is told: the state machine of every key of one app (DESIGN.md section 5).
 
-use std::{
-    collections::{BTreeMap, BTreeSet, btree_map::Entry},
-    ops::Bound,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
+
+use imbl::{OrdMap, OrdSet, ordmap::Entry};
 
 use crate::domain::{ChannelName, Now, UserId};
 
 use super::{
+    counters::Counters,
     edge::{Edge, Key},
-    view::{Told, ToldChannel, ToldPage},
+    event::EventId,
+    store::KeyRecord,
+    view::Told,
 };
 
-/// Hands out the numbers of changes: each is above the key's last one and above all that were
-/// handed out to keys whose records are gone.
-#[derive(Debug, Default)]
-pub struct Numbers {
-    high_water: u64,
-}
+mod lists;
 
-impl Numbers {
-    /// Begins with nothing handed out.
-    #[must_use]
-    pub const fn new() -> Self {
-        Self { high_water: 0 }
-    }
-
-    /// The number of a change at `at` of a key whose last number was `last`.
-    ///
-    /// The later of `last + 1` and the wall clock in milliseconds; for a key without a record, above
-    /// everything handed out so far.
-    pub fn next(&mut self, last: Option<u64>, at: Now) -> u64 {
-        let seq = at.wall_ms.max(last.unwrap_or(self.high_water) + 1);
-        self.high_water = self.high_water.max(seq);
-        seq
-    }
-}
+/// How long the record of a vacant key is kept: 24 h, in milliseconds.
+const VACANT_KEPT_MS: u64 = 24 * 60 * 60 * 1_000;
+/// Most records of vacant keys that an app keeps.
+const VACANT_KEPT_MAX: usize = 100_000;
+/// What a record costs besides its key, in bytes.
+const RECORD_BYTES: usize = 96;
 
 /// A change that is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,52 +36,128 @@ pub struct Transition {
     pub at: Now,
 }
 
-/// The state of every key of one app. A key without a record is vacant.
-#[derive(Debug)]
+/// The state of every key of one app. A key without a record is vacant. Cloning it is cheap.
+#[derive(Debug, Clone)]
 pub struct Occupancy {
     vacated_delay: Duration,
-    channels: BTreeMap<ChannelName, Channel>,
-    /// The signed-in users that were told online.
-    users: BTreeMap<UserId, Record>,
-    deadlines: BTreeSet<Deadline>,
+    channels: OrdMap<ChannelName, Channel>,
+    /// The signed-in users.
+    users: OrdMap<UserId, Record>,
+    deadlines: OrdSet<Deadline>,
+    /// The vacant keys that have a record, by when they became vacant.
+    vacant: OrdSet<(u64, Key)>,
+    /// The end of the recovery window, once it has begun.
+    recovered_at: Option<Now>,
+    occupied: usize,
     suppressed_flaps: u64,
+    bytes: usize,
 }
 
-/// When a pending key is vacated; of what falls due together, members come before their channel.
+/// When a key is vacated; of what falls due together, members come before their channel.
 type Deadline = (Instant, Rank, Key);
 
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Rank {
     Member,
     Channel,
     User,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Channel {
-    told: Option<Record>,
-    members: BTreeMap<UserId, Record>,
+    own: Option<Record>,
+    members: OrdMap<UserId, Record>,
 }
 
-/// A key that was told occupied.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Record {
+    state: State,
     seq: u64,
     since_ms: u64,
-    /// The moment at which it is told vacated, unless it is entered before: it is pending.
-    until: Option<Now>,
+    /// The event that told of the change; none when nobody asks for it.
+    event: Option<EventId>,
+    /// It was occupied before the server started.
+    is_found: bool,
+    flaps: u64,
+    flapped_ms: Option<u64>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Vacant,
+    Occupied,
+    Pending(Now),
+    Recovering,
+}
+
+/// A key that is told occupied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Occupied {
+    /// The key.
+    pub key: Key,
+    /// The number of the change and when it was.
+    pub told: Told,
+    /// The event that told of it; none when nobody asked for it.
+    pub event: Option<EventId>,
 }
 
 impl Occupancy {
     /// Begins with every key vacant. Without a delay, leaving tells vacated at once.
     #[must_use]
-    pub const fn new(vacated_delay: Duration) -> Self {
+    pub fn new(vacated_delay: Duration) -> Self {
         Self {
             vacated_delay,
-            channels: BTreeMap::new(),
-            users: BTreeMap::new(),
-            deadlines: BTreeSet::new(),
+            channels: OrdMap::new(),
+            users: OrdMap::new(),
+            deadlines: OrdSet::new(),
+            vacant: OrdSet::new(),
+            recovered_at: None,
+            occupied: 0,
             suppressed_flaps: 0,
+            bytes: 0,
+        }
+    }
+
+    /// Takes another delay for what is left from here on.
+    pub const fn delay(&mut self, vacated_delay: Duration) {
+        self.vacated_delay = vacated_delay;
+    }
+
+    /// Begins with a key as it was kept. What was occupied is recovering.
+    pub fn restore(&mut self, key: Key, record: &KeyRecord) {
+        let state = if record.occupied {
+            State::Recovering
+        } else {
+            State::Vacant
+        };
+        if record.occupied {
+            self.occupied += 1;
+        } else {
+            self.vacant.insert((record.since_ms, key.clone()));
+        }
+        let record = Record {
+            state,
+            seq: record.seq,
+            since_ms: record.since_ms,
+            event: Some(record.event),
+            is_found: record.occupied,
+            flaps: 0,
+            flapped_ms: None,
+        };
+        self.insert(&key, record);
+    }
+
+    /// Clients can come from now on: what does not come back within `window` is told vacated.
+    pub fn recover(&mut self, now: Now, window: Duration) {
+        let until = now.after(window);
+        self.recovered_at = Some(until);
+        let recovering: Vec<Key> = self
+            .all()
+            .filter(|(_, record)| record.state == State::Recovering)
+            .map(|(key, _)| key)
+            .collect();
+        for key in recovering {
+            self.deadlines.insert(deadline(until, &key));
         }
     }
 
@@ -104,53 +165,72 @@ impl Occupancy {
     ///
     /// An edge that changes nothing (entering what is occupied, leaving what is vacant) tells
     /// nothing, so that folded edges can be applied to any state.
-    pub fn apply(&mut self, edge: &Edge, numbers: &mut Numbers, told: &mut Vec<Transition>) {
-        self.due(edge.at.instant, numbers, told);
+    pub fn apply(&mut self, edge: &Edge, counters: &mut Counters, told: &mut Vec<Transition>) {
+        self.due(edge.at.instant, counters, told);
         if edge.entered {
-            self.enter(edge, numbers, told);
+            self.enter(edge, counters, told);
         } else {
-            self.leave(edge, numbers, told);
+            self.leave(edge, counters, told);
         }
     }
 
-    /// Tells vacated what was pending until `now` or earlier, in the order of the deadlines.
-    pub fn due(&mut self, now: Instant, numbers: &mut Numbers, told: &mut Vec<Transition>) {
-        while let Some((until, _, _)) = self.deadlines.first()
-            && *until <= now
+    /// Tells vacated what was to be by `now` or earlier, in the order of the deadlines.
+    pub fn due(&mut self, now: Instant, counters: &mut Counters, told: &mut Vec<Transition>) {
+        while let Some((until, _, key)) = self.deadlines.get_min().cloned()
+            && until <= now
         {
-            let Some((_, _, key)) = self.deadlines.pop_first() else {
-                return;
+            self.deadlines.remove_min();
+            let at = match self.record(&key).map(|record| record.state) {
+                Some(State::Pending(at)) => Some(at),
+                Some(State::Recovering) => self.recovered_at,
+                Some(State::Vacant | State::Occupied) | None => None,
             };
-            self.vacate(key, None, numbers, told);
+            if let Some(at) = at {
+                self.vacate(key, at, counters, told);
+            }
         }
     }
 
     /// Tells vacated everything that was told occupied, members before their channel.
-    pub fn vacate_all(&mut self, now: Now, numbers: &mut Numbers, told: &mut Vec<Transition>) {
-        let users = self.users.keys().cloned().map(Key::User);
-        let keys: Vec<Key> = self
-            .channels
-            .iter()
-            .flat_map(|(name, channel)| {
-                let members = channel
-                    .members
-                    .keys()
-                    .map(|user_id| Key::Member(name.clone(), user_id.clone()));
-                let own = channel.told.iter().map(|_| Key::Channel(name.clone()));
-                members.chain(own)
-            })
-            .chain(users)
-            .collect();
-        self.deadlines.clear();
-        for key in keys {
-            self.vacate(key, Some(now), numbers, told);
+    pub fn vacate_all(&mut self, now: Now, counters: &mut Counters, told: &mut Vec<Transition>) {
+        let keys: Vec<(Rank, Key)> = {
+            let occupied = self.all().filter(|(_, record)| record.state != State::Vacant);
+            let mut keys: Vec<_> = occupied.map(|(key, _)| (rank(&key), key)).collect();
+            keys.sort();
+            keys
+        };
+        self.deadlines = OrdSet::new();
+        for (_, key) in keys {
+            self.vacate(key, now, counters, told);
         }
     }
 
-    /// When the next pending key is to be told vacated.
+    /// Learns which event tells of a change, if one does, and tells whether an earlier change of
+    /// the key was told. A vacant key of which nobody is told has no record.
+    pub fn told(&mut self, key: &Key, seq: u64, event: Option<EventId>) -> bool {
+        let Some(record) = self.record_mut(key) else {
+            return false;
+        };
+        let was_told = record.event.is_some();
+        if record.seq != seq {
+            return was_told;
+        }
+        record.event = event;
+        if record.state == State::Vacant {
+            let since_ms = record.since_ms;
+            if event.is_some() {
+                self.vacant.insert((since_ms, key.clone()));
+            } else {
+                self.forget(key);
+            }
+        }
+        was_told
+    }
+
+    /// When the next key is to be told vacated.
     #[must_use]
     pub fn next_due(&self) -> Option<Instant> {
-        self.deadlines.first().map(|(until, _, _)| *until)
+        self.deadlines.get_min().map(|(until, _, _)| *until)
     }
 
     /// How many pairs of vacated and occupied were not told, because the key was entered again
@@ -160,143 +240,235 @@ impl Occupancy {
         self.suppressed_flaps
     }
 
-    /// Tells whether every key is vacant.
+    /// How many keys are told occupied.
+    #[must_use]
+    pub const fn occupied(&self) -> usize {
+        self.occupied
+    }
+
+    /// What the records cost, in bytes, by our own sum.
+    #[must_use]
+    pub const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Tells whether every key is vacant and has no record.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.channels.is_empty() && self.users.is_empty() && self.deadlines.is_empty()
+        self.channels.is_empty() && self.users.is_empty()
     }
 
-    /// The channels told occupied whose names begin with `prefix`, in the order of their names,
-    /// from the first after `after` on; at most `limit`.
+    /// Tells whether there are vacant keys to forget.
     #[must_use]
-    pub fn told_page(&self, prefix: &str, after: Option<&str>, limit: usize) -> ToldPage {
-        let from = match after {
-            Some(after) if prefix <= after => Bound::Excluded(after),
-            Some(_) | None => Bound::Included(prefix),
-        };
-        let mut matching = self
-            .channels
-            .range::<str, _>((from, Bound::Unbounded))
-            .take_while(|(name, _)| name.as_str().starts_with(prefix))
-            .filter_map(|(name, channel)| Some((name, channel.told.as_ref()?)));
-        let channels: Vec<_> = matching
-            .by_ref()
-            .take(limit)
-            .map(|(name, record)| (name.clone(), record.told()))
-            .collect();
-        let more = matching.next().is_some();
-        ToldPage {
-            next: channels.last().filter(|_| more).map(|(name, _)| name.clone()),
-            channels,
-        }
+    pub fn has_forgettable(&self, now: Now) -> bool {
+        let is_old = |(since_ms, _): &(u64, Key)| VACANT_KEPT_MS <= now.wall_ms.saturating_sub(*since_ms);
+        VACANT_KEPT_MAX < self.vacant.len() || self.vacant.get_min().is_some_and(is_old)
     }
 
-    /// A channel told occupied, with its users.
-    #[must_use]
-    pub fn told_channel(&self, name: &ChannelName) -> ToldChannel {
-        let Some(channel) = self.channels.get(name) else {
-            return ToldChannel::default();
-        };
-        ToldChannel {
-            told: channel.told.as_ref().map(Record::told),
-            users: channel
-                .members
-                .iter()
-                .map(|(user_id, record)| (user_id.clone(), record.told()))
-                .collect(),
-        }
-    }
-
-    fn enter(&mut self, edge: &Edge, numbers: &mut Numbers, told: &mut Vec<Transition>) {
-        if let Some(record) = self.record_mut(&edge.key) {
-            if let Some(until) = record.until.take() {
-                self.suppressed_flaps += 1;
-                self.deadlines.remove(&deadline(until, &edge.key));
+    /// Forgets at most `limit` vacant keys: those that have been for 24 h, and the oldest of too
+    /// many, unless their event still waits. Gives them.
+    pub fn forget_vacant(&mut self, now: Now, limit: usize, waits: impl Fn(EventId) -> bool) -> Vec<Key> {
+        let mut forgotten = Vec::new();
+        for _ in 0..limit {
+            let Some((since_ms, key)) = self.vacant.get_min().cloned() else {
+                break;
+            };
+            let is_old = VACANT_KEPT_MS <= now.wall_ms.saturating_sub(since_ms);
+            if !is_old && self.vacant.len() <= VACANT_KEPT_MAX {
+                break;
             }
-            return;
+            self.vacant.remove_min();
+            let event = self.record(&key).and_then(|record| record.event);
+            if event.is_some_and(&waits) {
+                self.vacant.insert((now.wall_ms, key));
+            } else {
+                self.forget(&key);
+                forgotten.push(key);
+            }
         }
-        let seq = numbers.next(None, edge.at);
-        let record = Record {
+        forgotten
+    }
+
+    /// Forgets at most `limit` keys of any state, and gives them: the app is no more.
+    pub fn forget_some(&mut self, limit: usize) -> Vec<Key> {
+        let keys: Vec<Key> = self.all().map(|(key, _)| key).take(limit).collect();
+        for key in &keys {
+            self.forget(key);
+        }
+        self.deadlines = OrdSet::new();
+        self.vacant = OrdSet::new();
+        keys
+    }
+
+    fn enter(&mut self, edge: &Edge, counters: &mut Counters, told: &mut Vec<Transition>) {
+        let key = &edge.key;
+        let mut last = None;
+        if let Some(record) = self.record_mut(key) {
+            let was = std::mem::replace(&mut record.state, State::Occupied);
+            match was {
+                State::Occupied => return,
+                State::Pending(until) => {
+                    record.flaps += 1;
+                    record.flapped_ms = Some(edge.at.wall_ms);
+                    self.suppressed_flaps += 1;
+                    self.deadlines.remove(&deadline(until, key));
+                    return;
+                }
+                State::Recovering => {
+                    if let Some(until) = self.recovered_at {
+                        self.deadlines.remove(&deadline(until, key));
+                    }
+                    return;
+                }
+                State::Vacant => {
+                    last = Some(record.seq);
+                    let since_ms = record.since_ms;
+                    self.vacant.remove(&(since_ms, key.clone()));
+                }
+            }
+        }
+        let seq = counters.next_seq(last, edge.at);
+        self.occupied += 1;
+        let fresh = Record {
+            state: State::Occupied,
             seq,
             since_ms: edge.at.wall_ms,
-            until: None,
+            event: None,
+            is_found: false,
+            flaps: 0,
+            flapped_ms: None,
         };
-        match &edge.key {
-            Key::Channel(channel) => {
-                self.channels.entry(channel.clone()).or_default().told = Some(record);
+        match self.record_mut(key) {
+            Some(record) => {
+                *record = Record {
+                    event: record.event,
+                    ..fresh
+                };
             }
-            Key::Member(channel, user_id) => {
-                let channel = self.channels.entry(channel.clone()).or_default();
-                channel.members.insert(user_id.clone(), record);
-            }
-            Key::User(user_id) => {
-                self.users.insert(user_id.clone(), record);
-            }
+            None => self.insert(key, fresh),
         }
         told.push(Transition {
-            key: edge.key.clone(),
+            key: key.clone(),
             occupied: true,
             seq,
             at: edge.at,
         });
     }
 
-    fn leave(&mut self, edge: &Edge, numbers: &mut Numbers, told: &mut Vec<Transition>) {
-        let until = edge.at.after(self.vacated_delay);
-        let Some(record) = self.record_mut(&edge.key) else {
+    fn leave(&mut self, edge: &Edge, counters: &mut Counters, told: &mut Vec<Transition>) {
+        let key = &edge.key;
+        let recovered_at = self.recovered_at;
+        let mut until = edge.at.after(self.vacated_delay);
+        let Some(record) = self.record_mut(key) else {
             return;
         };
-        if record.until.is_some() {
+        if record.state != State::Occupied {
             return;
         }
-        record.until = Some(until);
-        if self.vacated_delay.is_zero() {
-            self.vacate(edge.key.clone(), None, numbers, told);
+        // Others of a key that came back may still be on their way.
+        if let Some(recovered_at) = recovered_at.filter(|_| record.is_found)
+            && until.instant < recovered_at.instant
+        {
+            until = recovered_at;
+        }
+        record.state = State::Pending(until);
+        if until.instant <= edge.at.instant {
+            self.vacate(key.clone(), until, counters, told);
         } else {
-            self.deadlines.insert(deadline(until, &edge.key));
+            self.deadlines.insert(deadline(until, key));
         }
     }
 
-    /// Forgets a key and tells that it is vacant, since `at` or since it was due.
-    fn vacate(&mut self, key: Key, at: Option<Now>, numbers: &mut Numbers, told: &mut Vec<Transition>) {
-        let Some(record) = self.forget(&key) else { return };
-        let Some(at) = at.or(record.until) else {
-            return;
-        };
+    /// Makes a key vacant that is told occupied.
+    fn vacate(&mut self, key: Key, at: Now, counters: &mut Counters, told: &mut Vec<Transition>) {
+        let Some(record) = self.record_mut(&key) else { return };
+        let seq = counters.next_seq(Some(record.seq), at);
+        record.state = State::Vacant;
+        record.seq = seq;
+        record.since_ms = at.wall_ms;
+        record.is_found = false;
+        self.occupied -= 1;
         told.push(Transition {
             key,
             occupied: false,
-            seq: numbers.next(Some(record.seq), at),
+            seq,
             at,
         });
     }
 
-    fn forget(&mut self, key: &Key) -> Option<Record> {
-        let (name, user_id) = match key {
-            Key::User(user_id) => return self.users.remove(user_id),
-            Key::Channel(name) => (name, None),
-            Key::Member(name, user_id) => (name, Some(user_id)),
-        };
-        let Entry::Occupied(mut entry) = self.channels.entry(name.clone()) else {
-            return None;
-        };
-        let channel = entry.get_mut();
-        let record = match user_id {
-            Some(user_id) => channel.members.remove(user_id),
-            None => channel.told.take(),
-        };
-        if channel.told.is_none() && channel.members.is_empty() {
-            entry.remove();
+    fn insert(&mut self, key: &Key, record: Record) {
+        self.bytes += cost(key);
+        match key {
+            Key::Channel(name) => {
+                self.channels.entry(name.clone()).or_default().own = Some(record);
+            }
+            Key::Member(name, user_id) => {
+                let channel = self.channels.entry(name.clone()).or_default();
+                channel.members.insert(user_id.clone(), record);
+            }
+            Key::User(user_id) => {
+                self.users.insert(user_id.clone(), record);
+            }
         }
-        record
+    }
+
+    fn forget(&mut self, key: &Key) {
+        let forgotten = match key {
+            Key::User(user_id) => self.users.remove(user_id),
+            Key::Channel(name) | Key::Member(name, _) => {
+                let Entry::Occupied(mut entry) = self.channels.entry(name.clone()) else {
+                    return;
+                };
+                let channel = entry.get_mut();
+                let forgotten = match key {
+                    Key::Member(_, user_id) => channel.members.remove(user_id),
+                    Key::Channel(_) | Key::User(_) => channel.own.take(),
+                };
+                if channel.own.is_none() && channel.members.is_empty() {
+                    entry.remove();
+                }
+                forgotten
+            }
+        };
+        if let Some(record) = forgotten {
+            self.bytes -= cost(key);
+            if record.state != State::Vacant {
+                self.occupied -= 1;
+            }
+        }
+    }
+
+    fn record(&self, key: &Key) -> Option<&Record> {
+        match key {
+            Key::Channel(name) => self.channels.get(name)?.own.as_ref(),
+            Key::Member(name, user_id) => self.channels.get(name)?.members.get(user_id),
+            Key::User(user_id) => self.users.get(user_id),
+        }
     }
 
     fn record_mut(&mut self, key: &Key) -> Option<&mut Record> {
         match key {
-            Key::Channel(name) => self.channels.get_mut(name)?.told.as_mut(),
+            Key::Channel(name) => self.channels.get_mut(name)?.own.as_mut(),
             Key::Member(name, user_id) => self.channels.get_mut(name)?.members.get_mut(user_id),
             Key::User(user_id) => self.users.get_mut(user_id),
         }
+    }
+
+    /// Every key that has a record: channels with their members, and users.
+    fn all(&self) -> impl Iterator<Item = (Key, &Record)> {
+        let channels = self.channels.iter().flat_map(|(name, channel)| {
+            let members = channel
+                .members
+                .iter()
+                .map(|(user_id, record)| (Key::Member(name.clone(), user_id.clone()), record));
+            let own = channel.own.iter().map(|record| (Key::Channel(name.clone()), record));
+            members.chain(own)
+        });
+        let users = self
+            .users
+            .iter()
+            .map(|(user_id, record)| (Key::User(user_id.clone()), record));
+        channels.chain(users)
     }
 }
 
@@ -309,13 +481,25 @@ impl Record {
     }
 }
 
-fn deadline(until: Now, key: &Key) -> Deadline {
-    let rank = match key {
+fn cost(key: &Key) -> usize {
+    RECORD_BYTES
+        + match key {
+            Key::Channel(name) => name.as_str().len(),
+            Key::Member(name, user_id) => name.as_str().len() + user_id.as_str().len(),
+            Key::User(user_id) => user_id.as_str().len(),
+        }
+}
+
+const fn rank(key: &Key) -> Rank {
+    match key {
         Key::Member(..) => Rank::Member,
         Key::Channel(_) => Rank::Channel,
         Key::User(_) => Rank::User,
-    };
-    (until.instant, rank, key.clone())
+    }
+}
+
+fn deadline(until: Now, key: &Key) -> Deadline {
+    (until.instant, rank(key), key.clone())
 }
 
 #[cfg(test)]

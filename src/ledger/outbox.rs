@@ -1,45 +1,59 @@
-//! One endpoint's queue: what it must still be told, cut into requests, retried and parked
+//! One endpoint's queue: what it must still be told, in lanes, cut into requests, retried and parked
 //! (DESIGN.md section 6).
 
-use std::{
-    collections::{HashMap, HashSet, VecDeque},
-    sync::Arc,
-    time::{Duration, Instant},
-};
+mod attempts;
+mod lane;
+mod parking;
+mod restore;
+mod shorten;
+mod views;
+
+use std::sync::Arc;
+
+use imbl::{OrdMap, Vector};
 
 use crate::domain::Now;
 
 use super::{
-    cut::{CutLimits, cut},
+    breaker::Breaker,
     edge::Key,
-    event::Event,
-    window::{Outcome, RequestId},
+    event::{Event, EventId},
+    log::{EventRef, ParkedBecause},
+    store::{QueuedRecord, RequestRecord},
+    view::Counts,
+    window::{DisabledBecause, EndpointRules, Mode, RequestId},
 };
+
+use lane::{Entry, Head, Lane};
+
+pub use restore::Kept;
 
 /// How long the bytes of a request stay the same over its attempts. Later ones carry a new time,
 /// because an SDK helper refuses a body that is older than 300 s.
 const SAME_BYTES_FOR_MS: u64 = 240_000;
 /// What a queued event costs besides its JSON, in bytes: its place here and its allocation.
 const ENTRY_BYTES: usize = 128;
+/// Most events that are parked, folded or dropped in a step.
+pub(super) const BULK_MAX: usize = 1_000;
 
-/// What an outbox is held to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct OutboxLimits {
-    /// What bounds a request.
-    pub cut: CutLimits,
-    /// How long an event is retried before it is parked.
-    pub retry_for: Duration,
-}
-
-/// The events that one endpoint must still be told, in order. At most one request is under way.
-#[derive(Debug)]
+/// The events that one endpoint must still be told, in order. A channel belongs to one lane, and a
+/// lane has at most one request under way. Cloning it is cheap.
+#[derive(Debug, Clone)]
 pub struct Outbox {
-    limits: OutboxLimits,
-    queue: VecDeque<Entry>,
-    head: Option<Head>,
-    last_time_ms: u64,
-    /// What the queue holds, in bytes; the head is not counted.
+    rules: Arc<EndpointRules>,
+    mode: Mode,
+    breaker: Breaker,
+    lanes: Vec<Lane>,
+    /// Requests that were cut for lanes that are no more. They are finished before a lane cuts.
+    finishing: Vec<Head>,
+    /// Requests that an operator asked for, beside the lanes.
+    replays: Vector<Head>,
+    /// The place of the newest queued event of each key.
+    newest: OrdMap<Key, u64>,
+    next_place: u64,
+    len: usize,
     bytes: usize,
+    counts: Counts,
 }
 
 /// An attempt to make now.
@@ -47,278 +61,246 @@ pub struct Outbox {
 pub struct Attempt {
     /// The id of the request.
     pub id: RequestId,
+    /// Its lane.
+    pub lane: u32,
     /// The time in its body, in milliseconds since 1970.
     pub time_ms: u64,
     /// Which attempt it is; the first is 1.
     pub number: u32,
+    /// Whether an operator asked for it.
+    pub replay: bool,
     /// The events, in order.
     pub events: Vec<Arc<Event>>,
 }
 
-#[derive(Debug, Clone)]
-struct Entry {
-    event: Arc<Event>,
-    committed: Instant,
-    attempted: bool,
+/// What became of an attempt, for the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answered {
+    /// Which attempt it was.
+    pub attempt: u32,
+    /// Whether an operator asked for it.
+    pub replay: bool,
+    /// Its events.
+    pub events: Vec<EventRef>,
+    /// When it is tried again, in milliseconds since 1970; none when it is not.
+    pub next_at_ms: Option<u64>,
 }
 
-/// The request at the front, which holds what comes after it until it is answered 2xx.
-#[derive(Debug)]
-struct Head {
-    id: RequestId,
-    time_ms: u64,
-    attempt: u32,
-    entries: Vec<Entry>,
-    state: HeadState,
-}
-
-#[derive(Debug)]
-enum HeadState {
-    UnderWay,
-    /// Failed; to be tried again then.
-    WaitsUntil(Instant),
-    /// Failed, and what was too old of it is parked; what is left is cut anew then.
-    CutAnewAt(Instant),
+/// What the records of an outbox become. Of two for the same record the later counts.
+#[derive(Debug, Default)]
+pub struct Effects {
+    /// Events that wait, by their place.
+    pub queued: Vec<(u64, Option<QueuedRecord>)>,
+    /// Requests.
+    pub requests: Vec<(RequestId, Option<RequestRecord>)>,
+    /// Events that the outbox refers to no more, once for each reference.
+    pub settled: Vec<EventId>,
+    /// Events that are dead letters from here on; the outbox refers to them no more.
+    pub parked: Vec<(Arc<Event>, ParkedBecause)>,
 }
 
 impl Outbox {
     /// Begins with nothing to tell.
     #[must_use]
-    pub const fn new(limits: OutboxLimits) -> Self {
+    pub fn new(rules: Arc<EndpointRules>) -> Self {
         Self {
-            limits,
-            queue: VecDeque::new(),
-            head: None,
-            last_time_ms: 0,
+            breaker: Breaker::new(rules.breaker),
+            lanes: vec![Lane::default(); rules.lanes as usize],
+            rules,
+            mode: Mode::Enabled,
+            finishing: Vec::new(),
+            replays: Vector::new(),
+            newest: OrdMap::new(),
+            next_place: 0,
+            len: 0,
             bytes: 0,
+            counts: Counts::default(),
         }
     }
 
-    /// Appends an event.
-    pub fn push(&mut self, event: Arc<Event>, now: Now) {
-        self.bytes += cost(&event);
-        self.queue.push_back(Entry {
-            event,
-            committed: now.instant,
-            attempted: false,
-        });
-    }
-
-    /// Gives the attempt to be made now, if there is one: the next request when none is under way,
-    /// or the same one again when its time has come. `next_id` names a request that is cut.
-    pub fn next_attempt(&mut self, now: Now, next_id: impl FnOnce() -> RequestId) -> Option<Attempt> {
-        match self.head.as_ref().map(|head| &head.state) {
-            Some(HeadState::UnderWay) => return None,
-            Some(HeadState::WaitsUntil(at) | HeadState::CutAnewAt(at)) if now.instant < *at => {
-                return None;
-            }
-            Some(HeadState::WaitsUntil(_)) => {}
-            Some(HeadState::CutAnewAt(_)) | None => {
-                // The attempts go on counting over a new cut, so that the backoff does too.
-                let attempts = self.head.take().map_or(0, |head| head.attempt);
-                self.cut(now, attempts, next_id);
-            }
-        }
-        let time_ms = self.last_time_ms.max(now.wall_ms);
-        let head = self.head.as_mut()?;
-        if SAME_BYTES_FOR_MS < now.wall_ms.saturating_sub(head.time_ms) {
-            head.time_ms = time_ms;
-            self.last_time_ms = time_ms;
-        }
-        head.attempt += 1;
-        head.state = HeadState::UnderWay;
-        for entry in &mut head.entries {
-            entry.attempted = true;
-        }
-        Some(Attempt {
-            id: head.id,
-            time_ms: head.time_ms,
-            number: head.attempt,
-            events: head.entries.iter().map(|entry| Arc::clone(&entry.event)).collect(),
-        })
-    }
-
-    /// Takes the answer to an attempt and gives the events that are parked because of it, oldest
-    /// first. An answer to anything but the request under way changes nothing.
-    pub fn answered(&mut self, id: RequestId, outcome: Outcome, now: Now) -> Vec<Arc<Event>> {
-        let Some(head) = &mut self.head else {
-            return Vec::new();
-        };
-        if head.id != id || !matches!(head.state, HeadState::UnderWay) {
-            return Vec::new();
-        }
-        match outcome {
-            Outcome::Delivered => {
-                self.head = None;
-                Vec::new()
-            }
-            Outcome::Failed { retry_in } => {
-                let at = now.instant + retry_in;
-                head.state = HeadState::WaitsUntil(at);
-                self.park(now.instant, at)
-            }
-            Outcome::Gone => Vec::new(),
-        }
-    }
-
-    /// When the request that failed is to be tried again.
+    /// What it is held to.
     #[must_use]
-    pub fn retry_at(&self) -> Option<Instant> {
-        match self.head.as_ref()?.state {
-            HeadState::UnderWay => None,
-            HeadState::WaitsUntil(at) | HeadState::CutAnewAt(at) => Some(at),
+    pub const fn rules(&self) -> &Arc<EndpointRules> {
+        &self.rules
+    }
+
+    /// Whether it is delivered to.
+    #[must_use]
+    pub const fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    /// Appends an event. A pair of occupied and vacated that was never attempted vanishes when the
+    /// endpoint is compact, and is parked when it is disabled.
+    pub fn push(&mut self, event: Arc<Event>, now: Now, effects: &mut Effects) {
+        self.counts.created += 1;
+        match self.disabled() {
+            Some(because) => self.push_to_disabled(event, because, now, effects),
+            None if self.rules.compact => self.push_compact(event, now, effects),
+            None => self.append(event, now, effects),
         }
     }
 
-    /// Events that wait or are under way.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.queue.len() + self.head.as_ref().map_or(0, |head| head.entries.len())
-    }
-
-    /// Tells whether everything was answered.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// What the queue costs, in bytes, by our own sum; what is under way is not counted.
-    #[must_use]
-    pub const fn bytes(&self) -> usize {
-        self.bytes
-    }
-
-    /// Drops the queued events that carry no state and were never attempted; gives their number.
-    pub fn drop_stateless(&mut self) -> usize {
-        let before = self.queue.len();
-        self.queue
-            .retain(|entry| entry.attempted || entry.event.state().is_some());
-        self.count_bytes();
-        before - self.queue.len()
-    }
-
-    /// Folds each key's events that were never attempted against the state before them: pairs
-    /// vanish, the newest odd one stays. Gives the number of events that vanished.
-    pub fn fold(&mut self) -> usize {
-        let mut keys: HashMap<Key, (bool, usize, bool)> = HashMap::new();
-        for (at, entry) in self.queue.iter().enumerate() {
-            if let Some((key, occupied)) = entry.event.state().filter(|_| !entry.attempted) {
-                let (_, newest, newest_occupied) = keys.entry(key.clone()).or_insert((occupied, at, occupied));
-                (*newest, *newest_occupied) = (at, occupied);
-            }
-        }
-        let before = self.queue.len();
-        let mut at = 0;
-        self.queue.retain(|entry| {
-            let here = at;
-            at += 1;
-            // The newest is news if it is as the first was: before that the key was otherwise. An
-            // endpoint may ask for one kind of event only, so that a key's events need not alternate.
-            match entry.event.state().filter(|_| !entry.attempted) {
-                Some((key, _)) => {
-                    let (first_occupied, newest, newest_occupied) = keys[key];
-                    newest == here && newest_occupied == first_occupied
-                }
-                None => true,
-            }
-        });
-        self.count_bytes();
-        before - self.queue.len()
-    }
-
-    fn count_bytes(&mut self) {
-        self.bytes = self.queue.iter().map(|entry| cost(&entry.event)).sum();
-    }
-
-    fn cut(&mut self, now: Now, attempts: u32, next_id: impl FnOnce() -> RequestId) {
-        let taken = cut(self.queue.iter().map(|entry| entry.event.as_ref()), self.limits.cut);
-        if taken == 0 {
+    /// Keeps the newest state of each key and parks everything else.
+    fn push_to_disabled(&mut self, event: Arc<Event>, because: ParkedBecause, now: Now, effects: &mut Effects) {
+        if event.state().is_none() {
+            self.park(event, because, effects);
             return;
         }
-        let time_ms = self.last_time_ms.max(now.wall_ms);
-        self.last_time_ms = time_ms;
-        let entries: Vec<Entry> = self.queue.drain(..taken).collect();
-        self.bytes -= entries.iter().map(|entry| cost(&entry.event)).sum::<usize>();
-        self.head = Some(Head {
-            id: next_id(),
-            time_ms,
-            attempt: attempts,
-            entries,
-            state: HeadState::UnderWay,
-        });
-    }
-
-    /// Parks the head when its oldest event is too old, and with it what is too old in the queue,
-    /// except the newest state of each key, which stays in front.
-    fn park(&mut self, now: Instant, at: Instant) -> Vec<Arc<Event>> {
-        let retry_for = self.limits.retry_for;
-        let too_old = |entry: &Entry| retry_for < now.saturating_duration_since(entry.committed);
-        let Some(head) = &mut self.head else {
-            return Vec::new();
+        let Some(place) = self.newest_of(&event) else {
+            self.append(event, now, effects);
+            return;
         };
-        if !head.entries.iter().any(too_old) {
-            return Vec::new();
+        let is_pair = self.is_pair(place, &event);
+        if let Some(before) = self.remove(self.lane_of(&event), place) {
+            effects.queued.push((place, None));
+            self.park(before.event, because, effects);
         }
-        let old = self.queue.iter().take_while(|entry| too_old(entry)).count();
-        let mut leaving: Vec<Entry> = head.entries.drain(..).collect();
-        leaving.extend(self.queue.drain(..old));
-        let (stays, parked) = split(leaving, &self.queue);
-        for entry in stays.into_iter().rev() {
-            self.queue.push_front(entry);
-        }
-        head.state = HeadState::CutAnewAt(at);
-        self.count_bytes();
-        parked
-    }
-}
-
-fn cost(event: &Event) -> usize {
-    ENTRY_BYTES + event.json_bytes(true)
-}
-
-/// Splits what is to leave into what stays, the newest state of each key, and what is parked.
-///
-/// A newest state is left out only when none of the key's events was ever attempted and it equals
-/// the state before them: then the receiver knows it already.
-fn split(leaving: Vec<Entry>, behind: &VecDeque<Entry>) -> (Vec<Entry>, Vec<Arc<Event>>) {
-    struct OfKey {
-        first_occupied: bool,
-        newest: usize,
-        attempted: bool,
-    }
-    let newer: HashSet<&Key> = behind
-        .iter()
-        .filter_map(|entry| entry.event.state().map(|(key, _)| key))
-        .collect();
-    let mut keys: HashMap<Key, OfKey> = HashMap::new();
-    for (at, entry) in leaving.iter().enumerate() {
-        let Some((key, occupied)) = entry.event.state() else {
-            continue;
-        };
-        let of_key = keys.entry(key.clone()).or_insert(OfKey {
-            first_occupied: occupied,
-            newest: at,
-            attempted: false,
-        });
-        of_key.newest = at;
-        of_key.attempted |= entry.attempted;
-    }
-    let mut stays = Vec::new();
-    let mut parked = Vec::new();
-    for (at, entry) in leaving.into_iter().enumerate() {
-        let is_needed = entry.event.state().is_some_and(|(key, occupied)| {
-            let of_key = &keys[key];
-            let known = !of_key.attempted && of_key.first_occupied != occupied;
-            of_key.newest == at && !newer.contains(key) && !known
-        });
-        if is_needed {
-            stays.push(entry);
+        if is_pair {
+            self.park(event, because, effects);
         } else {
-            parked.push(entry.event);
+            self.append(event, now, effects);
         }
     }
-    (stays, parked)
-}
 
-#[cfg(test)]
-mod tests;
+    /// Lets a pair of occupied and vacated vanish that was never attempted.
+    fn push_compact(&mut self, event: Arc<Event>, now: Now, effects: &mut Effects) {
+        let pair = self.newest_of(&event).filter(|place| self.is_pair(*place, &event));
+        let Some(place) = pair else {
+            self.append(event, now, effects);
+            return;
+        };
+        if let Some(before) = self.remove(self.lane_of(&event), place) {
+            effects.queued.push((place, None));
+            effects.settled.push(before.event.id);
+        }
+        effects.settled.push(event.id);
+        self.counts.compacted += 2;
+    }
+
+    fn append(&mut self, event: Arc<Event>, now: Now, effects: &mut Effects) {
+        let place = self.next_place;
+        self.next_place += 1;
+        let entry = Entry {
+            event,
+            committed: now,
+            attempted: false,
+        };
+        effects.queued.push((place, Some(entry.record())));
+        self.insert(place, entry);
+    }
+
+    /// Has events delivered once more, in requests of their own. They are cut at once.
+    pub fn replay(
+        &mut self,
+        mut events: Vec<Arc<Event>>,
+        now: Now,
+        counters: &mut super::Counters,
+        effects: &mut Effects,
+    ) {
+        while !events.is_empty() {
+            let taken = super::cut(events.iter().map(AsRef::as_ref), self.rules.cut);
+            let rest = events.split_off(taken);
+            let entries = events.into_iter().map(|event| {
+                let entry = Entry {
+                    event,
+                    committed: now,
+                    attempted: false,
+                };
+                (0, entry)
+            });
+            let head = Head::cut(0, true, 0, entries.collect(), now, counters);
+            self.grow(&head);
+            effects.requests.push((head.id, Some(head.record(now))));
+            self.replays.push_back(head);
+            events = rest;
+        }
+    }
+
+    /// Takes other rules. Requests of lanes that are no more are finished first.
+    pub fn configure(&mut self, rules: Arc<EndpointRules>) {
+        self.breaker.limit(rules.breaker);
+        let is_laned_anew = rules.lanes as usize != self.lanes.len();
+        self.rules = rules;
+        if !is_laned_anew {
+            return;
+        }
+        let lanes = vec![Lane::default(); self.rules.lanes as usize];
+        for lane in std::mem::replace(&mut self.lanes, lanes) {
+            self.finishing.extend(lane.head);
+            for (place, entry) in lane.queue {
+                let lane = self.lane_of(&entry.event);
+                self.lanes[lane].queue.insert(place, entry);
+            }
+        }
+        self.finishing.sort_by_key(|head| head.id);
+    }
+
+    /// Pauses it, disables it, or enables it again.
+    pub fn set_mode(&mut self, mode: Mode, now: Now, effects: &mut Effects) {
+        self.mode = mode;
+        if self.disabled().is_some() {
+            self.park_all(now, effects);
+        }
+    }
+
+    fn disabled(&self) -> Option<ParkedBecause> {
+        match self.mode {
+            Mode::Enabled | Mode::Paused => None,
+            Mode::Disabled(DisabledBecause::Gone) => Some(ParkedBecause::Gone),
+            Mode::Disabled(DisabledBecause::Operator) => Some(ParkedBecause::Disabled),
+        }
+    }
+
+    /// The place of the newest queued event of the same key.
+    fn newest_of(&self, event: &Event) -> Option<u64> {
+        let (key, _) = event.state()?;
+        self.newest.get(key).copied()
+    }
+
+    /// Tells whether the queued event at a place was never attempted and is undone by this one.
+    fn is_pair(&self, place: u64, event: &Event) -> bool {
+        let lane = &self.lanes[self.lane_of(event)];
+        let before = lane.queue.get(&place).filter(|entry| !entry.attempted);
+        let occupied = |event: &Event| event.state().map(|(_, occupied)| occupied);
+        before.is_some_and(|entry| occupied(&entry.event) != occupied(event))
+    }
+
+    /// Which lane an event belongs to: the same for all of a channel.
+    fn lane_of(&self, event: &Event) -> usize {
+        let name = event
+            .channel()
+            .map(crate::domain::ChannelName::as_str)
+            .or_else(|| event.user_id().map(crate::domain::UserId::as_str))
+            .unwrap_or_default();
+        lane::of(name, self.lanes.len())
+    }
+
+    /// Puts an event to its place in the queue.
+    fn insert(&mut self, place: u64, entry: Entry) {
+        self.len += 1;
+        self.bytes += entry.cost();
+        if let Some((key, _)) = entry.event.state()
+            && self.newest.get(key).is_none_or(|newest| *newest < place)
+        {
+            self.newest.insert(key.clone(), place);
+        }
+        let lane = self.lane_of(&entry.event);
+        self.lanes[lane].queue.insert(place, entry);
+    }
+
+    /// Takes an event out of the queue.
+    fn remove(&mut self, lane: usize, place: u64) -> Option<Entry> {
+        let entry = self.lanes[lane].queue.remove(&place)?;
+        self.len -= 1;
+        self.bytes -= entry.cost();
+        if let Some((key, _)) = entry.event.state()
+            && self.newest.get(key) == Some(&place)
+        {
+            // An older one of the key may be there. Whoever asks takes a key without a newest event
+            // for one whose events must stay.
+            self.newest.remove(key);
+        }
+        Some(entry)
+    }
+}

@@ -9,6 +9,7 @@ use crate::domain::{AppId, EndpointId};
 
 use super::{
     LedgerError,
+    counters::Counters,
     edge::Key,
     event::{Event, EventId},
     filter::Filter,
@@ -73,6 +74,24 @@ pub struct Usage {
     pub oldest_dead_ms: Option<u64>,
 }
 
+impl Usage {
+    /// Counts a new dead letter.
+    pub(super) fn count(&mut self, app: &AppId, endpoint: &EndpointId) {
+        *self.dead.entry((app.clone(), endpoint.clone())).or_default() += 1;
+    }
+
+    /// Counts a dead letter that is gone.
+    pub(super) fn forget(&mut self, app: &AppId, endpoint: &EndpointId) {
+        let of = (app.clone(), endpoint.clone());
+        match self.dead.get_mut(&of) {
+            Some(count) if 1 < *count => *count -= 1,
+            Some(_) | None => {
+                self.dead.remove(&of);
+            }
+        }
+    }
+}
+
 /// What a step changes, record by record. A record of `None` is removed. Each record is in it once.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Changes {
@@ -116,23 +135,6 @@ impl Changes {
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
-}
-
-/// The numbers that are handed out once: each is the last one handed out.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Counters {
-    /// The greatest `seq` of any key.
-    pub seq: u64,
-    /// The id of the newest event.
-    pub event: u64,
-    /// The id of the newest request.
-    pub request: u64,
-    /// The number of the newest line of the log.
-    pub log: u64,
-    /// The number of the newest dead letter.
-    pub dead: u64,
-    /// The latest time in a body, in milliseconds since 1970; it never falls.
-    pub time_ms: u64,
 }
 
 /// What is kept of an endpoint.
@@ -194,9 +196,6 @@ pub struct RequestRecord {
     pub attempt: u32,
     /// When it is handed out again, in milliseconds since 1970; none: it is under way.
     pub retry_ms: Option<u64>,
-    /// Whether what was too old of it is parked, so that what is left of it waits in the queue and
-    /// is cut anew.
-    pub is_parked: bool,
     /// Whether an operator asked for it.
     pub replay: bool,
     /// Its events in order: the place in the queue that each had, and its record.
@@ -218,4 +217,27 @@ pub struct Loaded {
     pub queued: BTreeMap<(AppId, EndpointId, u64), QueuedRecord>,
     /// Requests.
     pub requests: BTreeMap<(AppId, EndpointId, RequestId), RequestRecord>,
+}
+
+impl Loaded {
+    /// Makes the changes: what a store has to give back after it has kept them.
+    pub fn apply(&mut self, changes: &Changes) {
+        if let Some(counters) = changes.counters {
+            self.counters = Some(counters);
+        }
+        change(&mut self.endpoints, &changes.endpoints);
+        change(&mut self.keys, &changes.keys);
+        change(&mut self.events, &changes.events);
+        change(&mut self.queued, &changes.queued);
+        change(&mut self.requests, &changes.requests);
+    }
+}
+
+fn change<K: Clone + Ord, V: Clone>(records: &mut BTreeMap<K, V>, changes: &BTreeMap<K, Option<V>>) {
+    for (key, record) in changes {
+        match record {
+            Some(record) => records.insert(key.clone(), record.clone()),
+            None => records.remove(key),
+        };
+    }
 }

@@ -151,7 +151,7 @@ impl Worker {
         self.step(step);
         for (query, reply) in questions {
             // Whoever asked may have gone; then nobody misses the answer.
-            let _ = reply.send(self.engine.read(&query));
+            let _ = reply.send(self.engine.read(&query, clock::now()));
         }
         goes_on
     }
@@ -230,7 +230,7 @@ mod tests {
             })
         }
 
-        fn read(&self, _: &Query) -> Result<View, LedgerError> {
+        fn read(&self, _: &Query, _: Now) -> Result<View, LedgerError> {
             Ok(View::Unanswered(7))
         }
     }

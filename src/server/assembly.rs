@@ -14,7 +14,8 @@ use crate::{
     domain::AppLimits,
     http::Readiness,
     ledger::{
-        self, AppRules, BreakerLimits, Control, CutLimits, EndpointRules, Filter, LedgerHandle, LedgerThread, Memory,
+        self, AppRules, BreakerLimits, Control, CutLimits, EndpointRules, Engine, EngineLimits, Filter, LedgerHandle,
+        LedgerThread, MemoryStore,
     },
     signature::SigningKey,
     webhook::{self, BatchLimits, Webhooks},
@@ -40,7 +41,20 @@ impl Assembly {
     /// Starts the ledger and the webhooks of every app.
     pub(super) fn new(settings: &Settings) -> io::Result<Self> {
         let engine = match settings.ledger {
-            LedgerSettings::Memory => Memory::new(clock::random_bits() as u64),
+            LedgerSettings::Memory => {
+                let limits = EngineLimits {
+                    bytes_max: 64 << 20,
+                    log_bytes_max: 8 << 20,
+                    log_for: Duration::from_secs(7 * 86_400),
+                    dead_letters_for: Duration::from_secs(30 * 86_400),
+                };
+                Engine::new(
+                    MemoryStore::new(),
+                    Default::default(),
+                    limits,
+                    clock::random_bits() as u64,
+                )
+            }
         };
         let ledger = ledger::spawn(Box::new(engine))?;
         let outbound = Arbiter::new();

@@ -292,7 +292,11 @@ mod tests {
             Ok(crate::ledger::Done::default())
         }
 
-        fn read(&self, _: &crate::ledger::Query) -> Result<crate::ledger::View, crate::ledger::LedgerError> {
+        fn read(
+            &self,
+            _: &crate::ledger::Query,
+            _: crate::domain::Now,
+        ) -> Result<crate::ledger::View, crate::ledger::LedgerError> {
             Ok(crate::ledger::View::Unanswered(0))
         }
     }

@@ -8,7 +8,7 @@ use std::{
 use super::*;
 use crate::{
     domain::{AppKey, ChannelName, WebhookEvent},
-    ledger::{AppRules, Control, Edge, EndpointRules, Key, LedgerThread, Memory, Observed, Query, ToldChannel, View},
+    ledger::{AppRules, Control, Edge, EndpointRules, Engine, Key, LedgerThread, Observed, Query, ToldChannel, View},
     signature::SigningKey,
 };
 
@@ -28,7 +28,7 @@ fn channel(name: &str) -> ChannelName {
 
 impl Rig {
     fn start(url: &str, window: Duration, vacated_delay: Duration) -> Self {
-        let ledger = crate::ledger::spawn(Box::new(Memory::new(0))).expect("a thread");
+        let ledger = crate::ledger::spawn(Box::new(Engine::of_test())).expect("a thread");
         let id: EndpointId = "e".parse().expect("valid");
         let mut endpoint = EndpointRules::of_test("e");
         endpoint.filter.events = vec![WebhookEvent::ChannelOccupied, WebhookEvent::ChannelVacated];

@@ -1,0 +1,246 @@
+//! The engine: decides in memory, and keeps each step as records before anything comes of it.
+//!
+//! A step works on the whole state, whose parts are cheap to clone; when its records cannot be kept
+//! the state is put back as it was. So nothing is delivered before it is stored, and nothing is
+//! half done (DESIGN.md section 5).
+
+mod announce;
+mod bound;
+mod configure;
+mod turn;
+mod views;
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use imbl::{HashMap, OrdMap};
+
+use crate::domain::{AppId, EndpointId, Now};
+
+use super::{
+    Ledger, LedgerError,
+    counters::Counters,
+    earlier,
+    edge::Key,
+    event::EventId,
+    filter::Filter,
+    occupancy::Occupancy,
+    outbox::Outbox,
+    store::{AnnouncingRecord, EndpointRecord, Loaded, Store},
+    view::{Query, View},
+    window::{AppRules, Done, Step},
+};
+
+use turn::Turn;
+
+/// How often a step is asked for though nothing comes, to let go of what is too old.
+const HOUSEKEEPING: Duration = Duration::from_secs(60);
+
+/// How much an engine keeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EngineLimits {
+    /// Most bytes of everything, by our own sum.
+    pub bytes_max: u64,
+    /// Most bytes of the log.
+    pub log_bytes_max: u64,
+    /// How long a line of the log is kept.
+    pub log_for: Duration,
+    /// How long a dead letter is kept.
+    pub dead_letters_for: Duration,
+}
+
+/// Decides what is told, queues it, and hands out what is to be sent. What a [`Store`] keeps of it
+/// survives.
+#[derive(Debug)]
+pub struct Engine<S> {
+    state: State,
+    store: S,
+    limits: EngineLimits,
+    /// What was kept when the server started, until the apps are configured.
+    loaded: Option<Arc<Loaded>>,
+}
+
+/// Everything that an engine knows. Cloning it is cheap.
+#[derive(Debug, Clone)]
+struct State {
+    counters: Counters,
+    apps: OrdMap<AppId, Arc<App>>,
+    /// Endpoints that are configured no more, while their queues are parked.
+    leaving: OrdMap<(AppId, EndpointId), Arc<Outbox>>,
+    /// Apps that are configured no more, while their keys are dropped.
+    leaving_apps: OrdMap<AppId, Occupancy>,
+    /// How many queues and requests refer to an event, of those that are kept.
+    references: HashMap<EventId, Reference>,
+    /// What the events that are referred to cost, in bytes.
+    event_bytes: u64,
+    is_configured: bool,
+    is_accepting: bool,
+    is_draining: bool,
+    /// Until there are so many bytes, making the queues shorter again would find nothing.
+    shorten_at: u64,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Reference {
+    count: u32,
+    bytes: u64,
+}
+
+#[derive(Debug, Clone)]
+struct App {
+    rules: Arc<AppRules>,
+    occupancy: Occupancy,
+    endpoints: OrdMap<EndpointId, Arc<Endpoint>>,
+}
+
+#[derive(Debug, Clone)]
+struct Endpoint {
+    outbox: Outbox,
+    /// What it asks for, as it is stored.
+    filter: Filter,
+    announcing: Option<AnnouncingRecord>,
+}
+
+impl<S: Store> Engine<S> {
+    /// Begins with what was kept. `first` should be random: the ids of a new ledger count up from it.
+    #[must_use]
+    pub fn new(store: S, loaded: Loaded, limits: EngineLimits, first: u64) -> Self {
+        let counters = loaded.counters.unwrap_or_else(|| Counters::new(first));
+        Self {
+            state: State {
+                counters,
+                apps: OrdMap::new(),
+                leaving: OrdMap::new(),
+                leaving_apps: OrdMap::new(),
+                references: HashMap::new(),
+                event_bytes: 0,
+                is_configured: false,
+                is_accepting: false,
+                is_draining: false,
+                shorten_at: 0,
+            },
+            store,
+            limits,
+            loaded: Some(Arc::new(loaded)),
+        }
+    }
+
+    /// Tells whether what is kept survives a restart.
+    fn survives(&self) -> bool {
+        self.store.path().is_some()
+    }
+}
+
+#[cfg(test)]
+impl Engine<super::MemoryStore> {
+    /// One that keeps nothing and is new; its ids begin with 1.
+    pub(crate) fn of_test() -> Self {
+        let limits = EngineLimits {
+            bytes_max: 64 << 20,
+            log_bytes_max: 8 << 20,
+            log_for: Duration::from_secs(86_400),
+            dead_letters_for: Duration::from_secs(86_400),
+        };
+        Self::new(super::MemoryStore::new(), Loaded::default(), limits, 0)
+    }
+}
+
+impl<S: Store> Ledger for Engine<S> {
+    fn step(&mut self, step: &Step, now: Now) -> Result<Done, LedgerError> {
+        let before = self.state.clone();
+        let survives = self.survives();
+        let mut turn = Turn::new(&mut self.state, now, survives);
+        for control in &step.controls {
+            turn.control(control, self.loaded.as_deref());
+        }
+        for answer in &step.answers {
+            turn.answer(answer);
+        }
+        for window in &step.windows {
+            turn.window(window);
+        }
+        turn.go_on();
+        // Cut first: what a healthy endpoint is about to get is none of the bound's business.
+        turn.requests();
+        turn.keep_within_bound(&self.limits, &self.store.usage());
+        let (changes, mut done) = turn.end();
+        if !changes.is_empty()
+            && let Err(error) = self.store.commit(&changes)
+        {
+            self.state = before;
+            return Err(error);
+        }
+        if self.state.is_configured {
+            self.loaded = None;
+        }
+        done.retry_at = earlier(done.retry_at, Some(now.instant + HOUSEKEEPING));
+        Ok(done)
+    }
+
+    fn read(&self, query: &Query, now: Now) -> Result<View, LedgerError> {
+        self.view(query, now)
+    }
+}
+
+impl State {
+    fn endpoint(&self, app: &AppId, endpoint: &EndpointId) -> Option<&Arc<Endpoint>> {
+        self.apps.get(app)?.endpoints.get(endpoint)
+    }
+
+    fn app_mut(&mut self, app: &AppId) -> Option<&mut App> {
+        self.apps.get_mut(app).map(Arc::make_mut)
+    }
+
+    fn endpoint_mut(&mut self, app: &AppId, endpoint: &EndpointId) -> Option<&mut Endpoint> {
+        let app = self.app_mut(app)?;
+        app.endpoints.get_mut(endpoint).map(Arc::make_mut)
+    }
+
+    fn outboxes(&self) -> impl Iterator<Item = (&AppId, &EndpointId, &Outbox)> {
+        self.apps.iter().flat_map(|(app_id, app)| {
+            let endpoints = app.endpoints.iter();
+            endpoints.map(move |(id, endpoint)| (app_id, id, &endpoint.outbox))
+        })
+    }
+
+    /// What is kept besides the log and the dead letters, in bytes, by our own sum.
+    fn bytes(&self) -> u64 {
+        let keys: usize = self.apps.values().map(|app| app.occupancy.bytes()).sum();
+        let queues: usize = self.outboxes().map(|(_, _, outbox)| outbox.queue_bytes()).sum();
+        let leaving: usize = self.leaving.values().map(|outbox| outbox.queue_bytes()).sum();
+        self.event_bytes + (keys + queues + leaving) as u64
+    }
+}
+
+impl Endpoint {
+    fn record(&self) -> EndpointRecord {
+        EndpointRecord {
+            filter: self.filter.clone(),
+            lanes: self.outbox.rules().lanes,
+            mode: self.outbox.mode(),
+            is_removed: false,
+            announcing: self.announcing.clone(),
+        }
+    }
+
+    /// When the next attempt is to be made, if nothing comes before.
+    fn retry_at(&self, now: Instant) -> Option<Instant> {
+        self.outbox.retry_at(now)
+    }
+
+    /// Tells whether work is left for later steps.
+    fn has_more(&self) -> bool {
+        self.announcing.is_some() || self.outbox.is_parking()
+    }
+
+    /// Tells whether it is still to be told of a key by its announcement, so that what happens to
+    /// the key meanwhile is not told.
+    fn announces(&self, key: &Key) -> bool {
+        self.announcing.as_ref().is_some_and(|announcing| {
+            let is_ahead = announcing.after.as_ref().is_none_or(|after| after < key);
+            is_ahead && announce::is_news(key, &self.filter, announcing.before.as_ref())
+        })
+    }
+}

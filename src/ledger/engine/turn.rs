@@ -1,0 +1,466 @@
+//! One step of an engine while it is carried out.
+
+use std::{collections::btree_map::Entry, sync::Arc};
+
+use super::{Endpoint, Reference, State};
+use crate::{
+    domain::{AppId, EndpointId, Now},
+    ledger::{
+        counters::Counters,
+        edge::{Key, Observed},
+        event::{Event, EventBody, EventId},
+        log::{Attempted, DeadLetter, EventRef, LogEntry, Logged},
+        occupancy::Transition,
+        outbox::{BULK_MAX, Effects},
+        store::{Changes, KeyRecord, Loaded},
+        window::{Answer, Control, DisabledBecause, Done, Mode, Outcome, Request, Window},
+    },
+};
+
+/// What an event costs besides its JSON, in bytes.
+const EVENT_BYTES: u64 = 128;
+
+/// A step while it is carried out: the state that it changes, and the records that come of it.
+pub(super) struct Turn<'a> {
+    pub(super) state: &'a mut State,
+    pub(super) now: Now,
+    pub(super) survives: bool,
+    pub(super) changes: Changes,
+    done: Done,
+    counters_before: Counters,
+}
+
+impl<'a> Turn<'a> {
+    pub(super) fn new(state: &'a mut State, now: Now, survives: bool) -> Self {
+        Self {
+            counters_before: state.counters,
+            state,
+            now,
+            survives,
+            changes: Changes::default(),
+            done: Done::default(),
+        }
+    }
+
+    /// Gives the records, and what is to be done once they are kept.
+    pub(super) fn end(mut self) -> (Changes, Done) {
+        let now = self.now.instant;
+        let endpoints = self.state.apps.values().flat_map(|app| app.endpoints.values());
+        let mut has_more = !self.state.leaving.is_empty() || !self.state.leaving_apps.is_empty();
+        for endpoint in endpoints {
+            has_more |= endpoint.has_more();
+            if !self.is_holding() {
+                self.done.retry_at = crate::ledger::earlier(self.done.retry_at, endpoint.retry_at(now));
+            }
+        }
+        if has_more {
+            self.done.retry_at = Some(now);
+        }
+        // Numbers of what nobody asks for are not worth a commit.
+        if self.state.counters != self.counters_before && !self.changes.is_empty() {
+            self.changes.counters = Some(self.state.counters);
+        }
+        (self.changes, self.done)
+    }
+
+    pub(super) fn control(&mut self, control: &Control, loaded: Option<&Loaded>) {
+        match control {
+            Control::Configure(apps) => self.configure(apps, loaded),
+            Control::Accepting => self.accept(),
+            Control::SetMode { app, endpoint, mode } => self.set_mode(app, endpoint, *mode),
+            Control::Replay { app, endpoint, events } => self.replay(app, endpoint, events),
+            Control::Drain => self.drain(),
+        }
+    }
+
+    pub(super) fn answer(&mut self, answer: &Answer) {
+        let (app, id) = (&answer.app, &answer.endpoint);
+        let mut effects = Effects::default();
+        let Some(endpoint) = self.state.endpoint_mut(app, id) else {
+            return;
+        };
+        let answered = endpoint
+            .outbox
+            .answered(answer.request, answer.outcome, self.now, &mut effects);
+        let Some(answered) = answered else { return };
+        self.log(
+            app,
+            Logged::Attempted(Attempted {
+                endpoint: id.clone(),
+                request: answer.request,
+                attempt: answered.attempt,
+                replay: answered.replay,
+                report: answer.report.clone(),
+                next_at_ms: answered.next_at_ms,
+                events: answered.events,
+            }),
+        );
+        self.absorb(app, id, effects);
+        if answer.outcome == Outcome::Gone {
+            self.set_mode(app, id, Mode::Disabled(DisabledBecause::Gone));
+        }
+    }
+
+    pub(super) fn window(&mut self, window: &Window) {
+        let id = &window.app;
+        let is_draining = self.state.is_draining;
+        let mut told = Vec::new();
+        for observed in &window.observed {
+            match observed {
+                Observed::Edge(_) if is_draining => {}
+                Observed::Edge(edge) => {
+                    let State { apps, counters, .. } = &mut *self.state;
+                    if let Some(app) = apps.get_mut(id) {
+                        Arc::make_mut(app).occupancy.apply(edge, counters, &mut told);
+                    }
+                }
+                Observed::Stateless(stateless, at) => {
+                    self.tell(id, std::mem::take(&mut told));
+                    self.queue_stateless(id, EventBody::Stateless(stateless.clone()), *at);
+                }
+            }
+        }
+        let State { apps, counters, .. } = &mut *self.state;
+        let Some(app) = apps.get_mut(id) else { return };
+        if !is_draining && app.occupancy.next_due().is_some_and(|at| at <= window.until.instant) {
+            let occupancy = &mut Arc::make_mut(app).occupancy;
+            occupancy.due(window.until.instant, counters, &mut told);
+        }
+        self.tell(id, told);
+        let next_due = self.state.apps.get(id).and_then(|app| app.occupancy.next_due());
+        self.done.due.push((id.clone(), next_due.filter(|_| !is_draining)));
+    }
+
+    /// Hands out the attempts that are to be made now.
+    pub(super) fn requests(&mut self) {
+        if self.is_holding() {
+            return;
+        }
+        let now = self.now.instant;
+        let endpoints = self.state.outboxes();
+        let ready: Vec<(AppId, EndpointId)> = endpoints
+            .filter(|(_, _, outbox)| outbox.has_attempt(now))
+            .map(|(app, id, _)| (app.clone(), id.clone()))
+            .collect();
+        for (app, id) in ready {
+            let mut effects = Effects::default();
+            let mut counters = self.state.counters;
+            let Some(endpoint) = self.state.endpoint_mut(&app, &id) else {
+                continue;
+            };
+            let attempts = endpoint.outbox.attempts(self.now, &mut counters, &mut effects);
+            self.state.counters = counters;
+            self.done.requests.extend(attempts.into_iter().map(|attempt| Request {
+                id: attempt.id,
+                app: app.clone(),
+                endpoint: id.clone(),
+                lane: attempt.lane,
+                time_ms: attempt.time_ms,
+                attempt: attempt.number,
+                replay: attempt.replay,
+                events: attempt.events,
+            }));
+            self.absorb(&app, &id, effects);
+        }
+    }
+
+    /// Goes on with what is too much for one step.
+    pub(super) fn go_on(&mut self) {
+        self.go_on_leaving();
+        let endpoints = self.state.apps.iter().flat_map(|(app_id, app)| {
+            let with_more = app.endpoints.iter().filter(|(_, endpoint)| endpoint.has_more());
+            with_more.map(move |(id, _)| (app_id.clone(), id.clone()))
+        });
+        let endpoints: Vec<(AppId, EndpointId)> = endpoints.collect();
+        for (app, id) in endpoints {
+            let mut effects = Effects::default();
+            if let Some(endpoint) = self.state.endpoint_mut(&app, &id) {
+                endpoint.outbox.go_on_parking(self.now, &mut effects);
+            }
+            self.absorb(&app, &id, effects);
+            self.announce(&app, &id, BULK_MAX);
+        }
+        self.forget_vacant();
+    }
+
+    /// Tells of changes: gives each an event if somebody asks for it, and queues that.
+    pub(super) fn tell(&mut self, app_id: &AppId, told: Vec<Transition>) {
+        for transition in told {
+            let Transition { key, occupied, seq, at } = transition;
+            let Some(app) = self.state.apps.get(app_id) else {
+                return;
+            };
+            let is_asked_for = app.endpoints.values().any(|endpoint| asks(endpoint, &key));
+            let event = is_asked_for.then(|| self.state.counters.next_event());
+            let was_told = match self.state.app_mut(app_id) {
+                Some(app) => app.occupancy.told(&key, seq, event),
+                None => false,
+            };
+            let Some(event) = event else {
+                if was_told {
+                    self.changes.keys.insert((app_id.clone(), key), None);
+                }
+                continue;
+            };
+            let record = KeyRecord {
+                occupied,
+                seq,
+                since_ms: at.wall_ms,
+                event,
+            };
+            self.changes.keys.insert((app_id.clone(), key.clone()), Some(record));
+            let event = Arc::new(Event {
+                id: event,
+                body: EventBody::State { key, occupied, seq },
+                at_ms: at.wall_ms,
+            });
+            self.log(app_id, Logged::Decided(Arc::clone(&event)));
+            self.queue(app_id, &event);
+        }
+    }
+
+    fn queue_stateless(&mut self, app_id: &AppId, body: EventBody, at: Now) {
+        let mut event = Event {
+            id: EventId(0),
+            body,
+            at_ms: at.wall_ms,
+        };
+        let is_wanted = |endpoint: &Arc<Endpoint>| endpoint.filter.matches(event.kind(), event.channel());
+        let app = self.state.apps.get(app_id);
+        if app.is_some_and(|app| app.endpoints.values().any(is_wanted)) {
+            event.id = self.state.counters.next_event();
+            let event = Arc::new(event);
+            self.log(app_id, Logged::Decided(Arc::clone(&event)));
+            self.queue(app_id, &event);
+        }
+    }
+
+    /// Queues an event for every endpoint that asks for it.
+    fn queue(&mut self, app_id: &AppId, event: &Arc<Event>) {
+        let Some(app) = self.state.apps.get(app_id) else {
+            return;
+        };
+        let wants = |endpoint: &Endpoint| {
+            let is_ahead = event.state().is_some_and(|(key, _)| endpoint.announces(key));
+            !is_ahead && endpoint.filter.matches(event.kind(), event.channel())
+        };
+        let wanting = app.endpoints.iter().filter(|(_, endpoint)| wants(endpoint));
+        let wanting: Vec<EndpointId> = wanting.map(|(id, _)| id.clone()).collect();
+        for id in wanting {
+            self.push(app_id, &id, event);
+        }
+    }
+
+    pub(super) fn push(&mut self, app: &AppId, id: &EndpointId, event: &Arc<Event>) {
+        self.refer(event);
+        let mut effects = Effects::default();
+        if let Some(endpoint) = self.state.endpoint_mut(app, id) {
+            endpoint.outbox.push(Arc::clone(event), self.now, &mut effects);
+        }
+        self.absorb(app, id, effects);
+    }
+
+    fn set_mode(&mut self, app: &AppId, id: &EndpointId, mode: Mode) {
+        let mut effects = Effects::default();
+        let Some(endpoint) = self.state.endpoint_mut(app, id) else {
+            return;
+        };
+        endpoint.outbox.set_mode(mode, self.now, &mut effects);
+        self.keep_endpoint(app, id);
+        self.absorb(app, id, effects);
+    }
+
+    fn replay(&mut self, app: &AppId, id: &EndpointId, events: &[Arc<Event>]) {
+        if self.state.endpoint(app, id).is_none() {
+            return;
+        }
+        for event in events {
+            self.refer(event);
+        }
+        let mut effects = Effects::default();
+        let mut counters = self.state.counters;
+        if let Some(endpoint) = self.state.endpoint_mut(app, id) {
+            endpoint
+                .outbox
+                .replay(events.to_vec(), self.now, &mut counters, &mut effects);
+        }
+        self.state.counters = counters;
+        self.absorb(app, id, effects);
+    }
+
+    fn drain(&mut self) {
+        if self.state.is_draining {
+            return;
+        }
+        if !self.survives {
+            let apps: Vec<AppId> = self.state.apps.keys().cloned().collect();
+            for app in apps {
+                self.vacate_all(&app);
+            }
+        }
+        self.state.is_draining = true;
+    }
+
+    pub(super) fn vacate_all(&mut self, id: &AppId) {
+        let mut told = Vec::new();
+        let State { apps, counters, .. } = &mut *self.state;
+        if let Some(app) = apps.get_mut(id) {
+            let occupancy = &mut Arc::make_mut(app).occupancy;
+            occupancy.vacate_all(self.now, counters, &mut told);
+        }
+        self.tell(id, told);
+    }
+
+    /// Begins the recovery windows.
+    fn accept(&mut self) {
+        if self.state.is_accepting {
+            return;
+        }
+        self.state.is_accepting = true;
+        let apps: Vec<AppId> = self.state.apps.keys().cloned().collect();
+        for id in apps {
+            if let Some(app) = self.state.app_mut(&id) {
+                let window = app.rules.recovery_window;
+                app.occupancy.recover(self.now, window);
+            }
+            self.tell_due(&id);
+        }
+    }
+
+    pub(super) fn tell_due(&mut self, id: &AppId) {
+        let next_due = self.state.apps.get(id).and_then(|app| app.occupancy.next_due());
+        self.done.due.push((id.clone(), next_due));
+    }
+
+    fn forget_vacant(&mut self) {
+        let ids: Vec<AppId> = self.state.apps.keys().cloned().collect();
+        for id in ids {
+            let references = self.state.references.clone();
+            let now = self.now;
+            let is_due = self
+                .state
+                .apps
+                .get(&id)
+                .is_some_and(|app| app.occupancy.has_forgettable(now));
+            if !is_due {
+                continue;
+            }
+            let Some(app) = self.state.app_mut(&id) else { continue };
+            let forgotten = app
+                .occupancy
+                .forget_vacant(now, BULK_MAX, |event| references.contains_key(&event));
+            let keys = forgotten.into_iter().map(|key| ((id.clone(), key), None));
+            self.changes.keys.extend(keys);
+        }
+    }
+
+    /// After a drain has begun nothing is sent any more that will be sent after a restart.
+    const fn is_holding(&self) -> bool {
+        self.state.is_draining && self.survives
+    }
+
+    /// Keeps what an outbox's step has become.
+    pub(super) fn absorb(&mut self, app: &AppId, id: &EndpointId, effects: Effects) {
+        for (place, record) in effects.queued {
+            let key = (app.clone(), id.clone(), place);
+            match (self.changes.queued.entry(key), record) {
+                // It came and went in this step.
+                (Entry::Occupied(entry), None) if entry.get().is_some() => {
+                    entry.remove();
+                }
+                (Entry::Occupied(mut entry), record) => {
+                    entry.insert(record);
+                }
+                (Entry::Vacant(entry), record) => {
+                    entry.insert(record);
+                }
+            }
+        }
+        for (request, record) in effects.requests {
+            let key = (app.clone(), id.clone(), request);
+            self.changes.requests.insert(key, record);
+        }
+        for (event, because) in effects.parked {
+            let line = Logged::Parked {
+                endpoint: id.clone(),
+                because,
+                event: EventRef::new(&event),
+            };
+            self.log(app, line);
+            let letter = DeadLetter {
+                no: self.state.counters.next_dead(),
+                at_ms: self.now.wall_ms,
+                app: app.clone(),
+                endpoint: id.clone(),
+                because,
+                event,
+            };
+            self.changes.dead.push(letter);
+        }
+        for event in effects.settled {
+            self.release(event);
+        }
+    }
+
+    pub(super) fn keep_endpoint(&mut self, app: &AppId, id: &EndpointId) {
+        if let Some(endpoint) = self.state.endpoint(app, id) {
+            let record = endpoint.record();
+            self.changes.endpoints.insert((app.clone(), id.clone()), Some(record));
+        }
+    }
+
+    pub(super) fn log(&mut self, app: &AppId, what: Logged) {
+        let entry = LogEntry {
+            no: self.state.counters.next_log(),
+            at_ms: self.now.wall_ms,
+            app: app.clone(),
+            what,
+        };
+        self.changes.log.push(entry);
+    }
+
+    /// Counts a reference to an event; the first keeps it.
+    pub(super) fn refer(&mut self, event: &Arc<Event>) {
+        let bytes = EVENT_BYTES + event.json_bytes(true) as u64;
+        let reference = self
+            .state
+            .references
+            .entry(event.id)
+            .or_insert(Reference { count: 0, bytes });
+        reference.count += 1;
+        if reference.count == 1 {
+            self.state.event_bytes += bytes;
+            self.changes.events.insert(event.id, Some(Arc::clone(event)));
+        }
+    }
+
+    /// Counts one reference less; the last lets go of the event.
+    pub(super) fn release(&mut self, id: EventId) {
+        let Some(reference) = self.state.references.get_mut(&id) else {
+            return;
+        };
+        reference.count -= 1;
+        if 0 < reference.count {
+            return;
+        }
+        self.state.event_bytes -= reference.bytes;
+        self.state.references.remove(&id);
+        match self.changes.events.entry(id) {
+            // It came and went in this step.
+            Entry::Occupied(entry) if entry.get().is_some() => {
+                entry.remove();
+            }
+            Entry::Occupied(_) => {}
+            Entry::Vacant(entry) => {
+                entry.insert(None);
+            }
+        }
+    }
+}
+
+/// Tells whether an endpoint asks for a key's changes, in one direction or both.
+fn asks(endpoint: &Endpoint, key: &Key) -> bool {
+    let (occupied, vacated) = key.kinds();
+    let asks = |kind| endpoint.filter.matches(kind, key.channel());
+    asks(occupied) || asks(vacated)
+}

@@ -1,0 +1,141 @@
+//! The store that keeps nothing over a restart: the log and the dead letters, in memory.
+
+use std::{collections::VecDeque, path::Path, sync::Arc};
+
+use super::{
+    LedgerError,
+    event::{Event, EventBody, Stateless},
+    log::{DeadLetter, DeadPage, DeadQuery, EventRef, From, LogEntry, LogPage, LogQuery, Logged},
+    paging,
+    store::{Changes, CommitTimes, Store, Trim, Usage},
+};
+
+/// Keeps the log and the dead letters; all else is with the engine alone.
+#[derive(Debug, Default)]
+pub struct MemoryStore {
+    log: VecDeque<LogEntry>,
+    dead: VecDeque<DeadLetter>,
+    usage: Usage,
+}
+
+/// What a record costs besides what it points to, in bytes.
+const RECORD_BYTES: u64 = 128;
+
+impl MemoryStore {
+    /// Begins empty.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn trim_log(&mut self, trim: Trim) {
+        let mut gone = 0;
+        while let Some(oldest) = self.log.front()
+            && trim.takes(gone, oldest.at_ms, self.usage.log_bytes)
+        {
+            self.usage.log_bytes -= log_bytes(oldest);
+            self.log.pop_front();
+            gone += 1;
+        }
+        self.usage.oldest_log_ms = self.log.front().map(|oldest| oldest.at_ms);
+    }
+
+    fn trim_dead(&mut self, trim: Trim) {
+        let mut gone = 0;
+        while let Some(oldest) = self.dead.front()
+            && trim.takes(gone, oldest.at_ms, self.usage.dead_bytes)
+        {
+            self.usage.dead_bytes -= dead_bytes(oldest);
+            self.usage.forget(&oldest.app, &oldest.endpoint);
+            self.dead.pop_front();
+            gone += 1;
+        }
+        self.usage.oldest_dead_ms = self.dead.front().map(|oldest| oldest.at_ms);
+    }
+}
+
+impl Store for MemoryStore {
+    fn commit(&mut self, changes: &Changes) -> Result<(), LedgerError> {
+        for entry in &changes.log {
+            self.usage.log_bytes += log_bytes(entry);
+            self.log.push_back(entry.clone());
+        }
+        for letter in &changes.dead {
+            self.usage.dead_bytes += dead_bytes(letter);
+            self.usage.count(&letter.app, &letter.endpoint);
+            self.dead.push_back(letter.clone());
+        }
+        self.trim_log(changes.log_trimmed);
+        self.trim_dead(changes.dead_trimmed);
+        Ok(())
+    }
+
+    fn usage(&self) -> Usage {
+        self.usage.clone()
+    }
+
+    fn log(&self, query: &LogQuery) -> Result<LogPage, LedgerError> {
+        let rows = in_page(&self.log, query.page.from, |entry| entry.no);
+        let rows = rows.map(|entry| Ok((entry.no, query.matches(entry).then(|| entry.clone()))));
+        let (entries, next) = paging::page(query.page, rows)?;
+        Ok(LogPage { entries, next })
+    }
+
+    fn dead_letters(&self, query: &DeadQuery) -> Result<DeadPage, LedgerError> {
+        let rows = in_page(&self.dead, query.page.from, |letter| letter.no);
+        let rows = rows.map(|letter| Ok((letter.no, query.matches(letter).then(|| letter.clone()))));
+        let (letters, next) = paging::page(query.page, rows)?;
+        Ok(DeadPage { letters, next })
+    }
+
+    fn path(&self) -> Option<&Path> {
+        None
+    }
+
+    fn commits(&self) -> CommitTimes {
+        CommitTimes::default()
+    }
+}
+
+/// The records that a page may hold, in its order.
+fn in_page<T>(rows: &VecDeque<T>, from: From, no: impl Fn(&T) -> u64) -> Box<dyn Iterator<Item = &T> + '_> {
+    let (after, before) = from.bounds();
+    let start = after.map_or(0, |after| rows.partition_point(|row| no(row) <= after));
+    let end = before.map_or(rows.len(), |before| rows.partition_point(|row| no(row) < before));
+    let rows = rows.range(start..end);
+    if from.is_forward() {
+        Box::new(rows)
+    } else {
+        Box::new(rows.rev())
+    }
+}
+
+fn log_bytes(entry: &LogEntry) -> u64 {
+    RECORD_BYTES
+        + match &entry.what {
+            Logged::Decided(event) => event_bytes(event),
+            Logged::Attempted(attempted) => {
+                let error = attempted.report.error.as_ref().map_or(0, String::len) as u64;
+                error + attempted.events.iter().map(ref_bytes).sum::<u64>()
+            }
+            Logged::Parked { event, .. } => ref_bytes(event),
+        }
+}
+
+fn dead_bytes(letter: &DeadLetter) -> u64 {
+    RECORD_BYTES + event_bytes(&letter.event)
+}
+
+fn ref_bytes(event: &EventRef) -> u64 {
+    let channel = event.channel.as_ref().map_or(0, |channel| channel.as_str().len());
+    let user_id = event.user_id.as_ref().map_or(0, |user_id| user_id.as_str().len());
+    RECORD_BYTES + (channel + user_id) as u64
+}
+
+fn event_bytes(event: &Arc<Event>) -> u64 {
+    let texts = match &event.body {
+        EventBody::Stateless(Stateless::Client(client)) => client.event.len() + client.data.len(),
+        EventBody::Stateless(Stateless::CacheMiss(_) | Stateless::SubscriptionCount(..)) | EventBody::State { .. } => 0,
+    };
+    ref_bytes(&EventRef::new(event)) + texts as u64
+}

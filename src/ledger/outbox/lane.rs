@@ -1,0 +1,185 @@
+//! A part of the channels of an endpoint: its queue, and the request at its front.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use imbl::{HashMap, OrdMap};
+
+use super::{ENTRY_BYTES, SAME_BYTES_FOR_MS};
+use crate::{
+    domain::Now,
+    ledger::{
+        counters::Counters,
+        edge::Key,
+        event::Event,
+        log::ParkedBecause,
+        store::{QueuedRecord, RequestRecord},
+        window::RequestId,
+    },
+};
+
+/// What waits of some channels, in order, and the request that holds it until it is answered 2xx.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Lane {
+    pub(super) queue: OrdMap<u64, Entry>,
+    pub(super) head: Option<Head>,
+    /// What is being parked.
+    pub(super) parking: Option<Parking>,
+    /// When the next request may be cut, after one was parked, and how often that was attempted.
+    pub(super) cut_at: Option<(Instant, u32)>,
+}
+
+/// An event that waits.
+#[derive(Debug, Clone)]
+pub(super) struct Entry {
+    pub(super) event: Arc<Event>,
+    pub(super) committed: Now,
+    pub(super) attempted: bool,
+}
+
+/// A request that was cut.
+#[derive(Debug, Clone)]
+pub(super) struct Head {
+    pub(super) id: RequestId,
+    pub(super) lane: u32,
+    pub(super) time_ms: u64,
+    pub(super) attempt: u32,
+    pub(super) replay: bool,
+    /// Its events with the places that they had.
+    pub(super) entries: Arc<[(u64, Entry)]>,
+    pub(super) state: HeadState,
+}
+
+/// What a request waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum HeadState {
+    /// Its answer.
+    UnderWay,
+    /// The time of its next attempt.
+    WaitsUntil(Instant),
+}
+
+/// How far the parking of a lane is.
+#[derive(Debug, Clone)]
+pub(super) struct Parking {
+    pub(super) because: ParkedBecause,
+    /// What has this place or one before is parked, however old it is.
+    pub(super) whole_until: u64,
+    /// Where to go on.
+    pub(super) from: u64,
+    /// What was seen of each key.
+    pub(super) keys: HashMap<Key, OfKey>,
+}
+
+/// What was seen of a key's events while they are parked.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct OfKey {
+    pub(super) first_occupied: bool,
+    pub(super) attempted: bool,
+}
+
+/// Which of `lanes` a channel belongs to. The same in every version: stored queues depend on it.
+pub(super) fn of(name: &str, lanes: usize) -> usize {
+    // FNV-1a.
+    let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    (hash % lanes.max(1) as u64) as usize
+}
+
+impl Entry {
+    pub(super) fn cost(&self) -> usize {
+        ENTRY_BYTES + self.event.json_bytes(true)
+    }
+
+    pub(super) fn is_too_old(&self, now: Now, retry_for: Duration) -> bool {
+        retry_for < now.instant.saturating_duration_since(self.committed.instant)
+    }
+
+    pub(super) fn record(&self) -> QueuedRecord {
+        QueuedRecord {
+            event: self.event.id,
+            committed_ms: self.committed.wall_ms,
+            attempted: self.attempted,
+        }
+    }
+}
+
+impl Head {
+    /// Cuts a request that goes out in a moment.
+    pub(super) fn cut(
+        lane: u32,
+        replay: bool,
+        attempt: u32,
+        entries: Vec<(u64, Entry)>,
+        now: Now,
+        counters: &mut Counters,
+    ) -> Self {
+        Self {
+            id: counters.next_request(),
+            lane,
+            time_ms: counters.next_time_ms(now),
+            attempt,
+            replay,
+            entries: entries.into(),
+            state: HeadState::WaitsUntil(now.instant),
+        }
+    }
+
+    /// Counts an attempt that is made now. Tells whether the bytes are not those of the last one.
+    pub(super) fn attempt(&mut self, now: Now, counters: &mut Counters) -> bool {
+        self.attempt += 1;
+        self.state = HeadState::UnderWay;
+        let is_stale = SAME_BYTES_FOR_MS < now.wall_ms.saturating_sub(self.time_ms);
+        if is_stale {
+            self.time_ms = counters.next_time_ms(now);
+        }
+        is_stale
+    }
+
+    pub(super) fn is_due(&self, now: Instant) -> bool {
+        match self.state {
+            HeadState::UnderWay => false,
+            HeadState::WaitsUntil(at) => at <= now,
+        }
+    }
+
+    pub(super) fn is_under_way(&self) -> bool {
+        self.state == HeadState::UnderWay
+    }
+
+    /// When it is attempted again, if it waits.
+    pub(super) const fn waits_until(&self) -> Option<Instant> {
+        match self.state {
+            HeadState::UnderWay => None,
+            HeadState::WaitsUntil(at) => Some(at),
+        }
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.entries.iter().map(|(_, entry)| entry.cost()).sum()
+    }
+
+    /// Its record as of now.
+    pub(super) fn record(&self, now: Now) -> RequestRecord {
+        RequestRecord {
+            lane: self.lane,
+            time_ms: self.time_ms,
+            attempt: self.attempt,
+            retry_ms: self.waits_until().map(|at| wall_ms(at, now)),
+            replay: self.replay,
+            entries: self
+                .entries
+                .iter()
+                .map(|(place, entry)| (*place, entry.record()))
+                .collect(),
+        }
+    }
+}
+
+/// A moment of the monotonic clock on the wall, seen from now; the past is now.
+pub(super) fn wall_ms(at: Instant, now: Now) -> u64 {
+    now.after(at.saturating_duration_since(now.instant)).wall_ms
+}

@@ -1,0 +1,100 @@
+//! An outbox as it was kept.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use super::{
+    Effects, Outbox,
+    lane::{Entry, Head, HeadState},
+};
+use crate::{
+    domain::Now,
+    ledger::{
+        event::{Event, EventId},
+        store::{EndpointRecord, QueuedRecord, RequestRecord},
+        window::{EndpointRules, RequestId},
+    },
+};
+
+/// No stored time lies further ahead than the longest wait between two attempts: 1 h.
+const LONGEST_WAIT: Duration = Duration::from_secs(60 * 60);
+
+/// What was kept of an outbox.
+#[derive(Debug, Default)]
+pub struct Kept {
+    /// Events that wait, by their place.
+    pub queued: Vec<(u64, QueuedRecord)>,
+    /// Requests that were cut, in the order of their ids.
+    pub requests: Vec<(RequestId, RequestRecord)>,
+}
+
+impl Outbox {
+    /// Begins with what was kept. `events` gives the events that are referred to; gives the outbox
+    /// and the references that it holds.
+    #[must_use]
+    pub fn restore(
+        rules: Arc<EndpointRules>,
+        record: &EndpointRecord,
+        kept: Kept,
+        events: &BTreeMap<EventId, Arc<Event>>,
+        now: Now,
+        effects: &mut Effects,
+    ) -> (Self, Vec<EventId>) {
+        let mut outbox = Self::new(rules);
+        outbox.mode = record.mode;
+        let mut references = Vec::new();
+        let mut entry = |queued: &QueuedRecord| {
+            let event = events.get(&queued.event)?;
+            references.push(event.id);
+            Some(Entry {
+                event: Arc::clone(event),
+                committed: committed(queued.committed_ms, now),
+                attempted: queued.attempted,
+            })
+        };
+        for (place, queued) in &kept.queued {
+            if let Some(entry) = entry(queued) {
+                outbox.next_place = outbox.next_place.max(place + 1);
+                outbox.insert(*place, entry);
+            }
+        }
+        let is_laned_anew = record.lanes as usize != outbox.lanes.len();
+        for (id, request) in &kept.requests {
+            let entries = request.entries.iter();
+            let entries: Vec<(u64, Entry)> = entries
+                .filter_map(|(place, queued)| Some((*place, entry(queued)?)))
+                .collect();
+            if let Some((last, _)) = entries.last() {
+                outbox.next_place = outbox.next_place.max(last + 1);
+            }
+            let wait_ms = request.retry_ms.map_or(0, |at| at.saturating_sub(now.wall_ms));
+            let head = Head {
+                id: *id,
+                lane: request.lane,
+                time_ms: request.time_ms,
+                attempt: request.attempt,
+                replay: request.replay,
+                entries: entries.into(),
+                // What was under way is repeated at once.
+                state: HeadState::WaitsUntil(now.instant + Duration::from_millis(wait_ms).min(LONGEST_WAIT)),
+            };
+            outbox.grow(&head);
+            let lane = outbox.lanes.get_mut(request.lane as usize).filter(|_| !is_laned_anew);
+            match lane {
+                _ if head.replay => outbox.replays.push_back(head),
+                Some(lane) if lane.head.is_none() => lane.head = Some(head),
+                Some(_) | None => outbox.finishing.push(head),
+            }
+        }
+        outbox.park_all(now, effects);
+        (outbox, references)
+    }
+}
+
+/// When something was stored, on both clocks; not later than now.
+fn committed(wall_ms: u64, now: Now) -> Now {
+    let age = Duration::from_millis(now.wall_ms.saturating_sub(wall_ms));
+    Now {
+        instant: now.instant.checked_sub(age).unwrap_or(now.instant),
+        wall_ms: wall_ms.min(now.wall_ms),
+    }
+}
