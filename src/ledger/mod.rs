@@ -22,6 +22,7 @@ mod outbox;
 mod paging;
 mod store;
 mod thread;
+mod unsaved;
 mod view;
 mod window;
 
@@ -78,7 +79,7 @@ pub trait Ledger: Send {
 }
 
 /// Why an engine could not do what it was asked.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum LedgerError {
     /// The thread of the ledger has ended: the server is stopping.
     #[error("the ledger has stopped")]

@@ -4,7 +4,7 @@ use std::{
     collections::HashMap,
     sync::mpsc::{self, RecvTimeoutError},
     thread::JoinHandle,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use actix::Recipient;
@@ -14,12 +14,17 @@ use crate::{clock, domain::AppId};
 
 use super::{
     Ledger, LedgerError, LedgerHandle, StepDone,
+    unsaved::Unsaved,
     view::{Query, View},
     window::{Answer, Control, Done, Step, Window},
 };
 
 /// Most commands that one step takes: what came meanwhile is stored in one commit.
 const COMMANDS_PER_STEP: usize = 1_000;
+/// How long after a failure storing is tried again; doubled each time.
+const FIRST_BACKOFF: Duration = Duration::from_millis(100);
+/// The longest wait between two tries.
+const LONGEST_BACKOFF: Duration = Duration::from_secs(5);
 
 /// The running thread of the ledger.
 #[derive(Debug)]
@@ -28,12 +33,15 @@ pub struct LedgerThread {
     thread: JoinHandle<()>,
 }
 
+/// Who waits until a control is stored.
+type Reply = oneshot::Sender<Result<(), LedgerError>>;
+
 /// What the thread is sent.
 #[derive(Debug)]
 pub(super) enum Command {
     /// Results of an app's steps go to this recipient from here on.
     Attach(AppId, Recipient<StepDone>),
-    Control(Control, Option<oneshot::Sender<Result<(), LedgerError>>>),
+    Control(Control, Option<Reply>),
     Answer(Answer),
     Window(Window),
     Read(Query, oneshot::Sender<Result<View, LedgerError>>),
@@ -88,6 +96,27 @@ struct Worker {
     engine: Box<dyn Ledger>,
     results: HashMap<AppId, Recipient<StepDone>>,
     retry_at: Option<Instant>,
+    failing: Option<Failing>,
+    /// Events without state that were not told because nothing could be stored.
+    dropped: u64,
+}
+
+/// Nothing can be stored at the moment.
+struct Failing {
+    unsaved: Unsaved,
+    error: LedgerError,
+    retry_at: Instant,
+    backoff: Duration,
+}
+
+/// A step that is being put together.
+#[derive(Default)]
+struct Draft {
+    step: Step,
+    /// How many windows each app is told of when they are done.
+    windows: HashMap<AppId, usize>,
+    /// Controls whose askers wait until they are stored. They come after those of the step.
+    asked: Vec<(Control, Reply)>,
 }
 
 impl Worker {
@@ -96,12 +125,18 @@ impl Worker {
             engine,
             results: HashMap::new(),
             retry_at: None,
+            failing: None,
+            dropped: 0,
         }
     }
 
     fn run(mut self, commands: &mpsc::Receiver<Command>) {
         loop {
-            let first = match self.retry_at {
+            let wake_at = match &self.failing {
+                Some(failing) => Some(failing.retry_at),
+                None => self.retry_at,
+            };
+            let first = match wake_at {
                 None => commands.recv().map_err(|_| RecvTimeoutError::Disconnected),
                 Some(at) => {
                     let wait = at.saturating_duration_since(clock::now().instant);
@@ -117,6 +152,7 @@ impl Worker {
             };
             let goes_on = self.carry_out(batch);
             if !goes_on {
+                self.retry();
                 return;
             }
         }
@@ -124,55 +160,132 @@ impl Worker {
 
     /// Takes commands in order, all that can be in one step; tells whether to go on.
     fn carry_out(&mut self, batch: Vec<Command>) -> bool {
-        let mut step = Step::default();
+        let mut draft = Draft::default();
         let mut goes_on = true;
         let mut questions = Vec::new();
         for command in batch {
             match command {
                 Command::Attach(app, results) => {
-                    self.results.insert(app, results);
+                    self.results.insert(app.clone(), results);
+                    // It may have to know of deadlines that were there before it.
+                    draft.step.windows.push(Window {
+                        app,
+                        observed: Vec::new(),
+                        until: clock::now(),
+                    });
                 }
                 Command::Control(control, reply) => {
                     // A step takes its controls first, so what came before one goes before it.
-                    if !step.windows.is_empty() || !step.answers.is_empty() {
-                        self.step(std::mem::take(&mut step));
+                    if draft.has_more_than_controls() || !draft.asked.is_empty() {
+                        self.step(std::mem::take(&mut draft));
                     }
-                    step.controls.push(control);
-                    if let Some(reply) = reply {
-                        let _ = reply.send(Ok(()));
+                    match reply {
+                        None => draft.step.controls.push(control),
+                        Some(reply) => draft.asked.push((control, reply)),
                     }
                 }
-                Command::Answer(answer) => step.answers.push(answer),
-                Command::Window(window) => step.windows.push(window),
+                Command::Answer(answer) => draft.step.answers.push(answer),
+                Command::Window(window) => {
+                    *draft.windows.entry(window.app.clone()).or_default() += 1;
+                    draft.step.windows.push(window);
+                }
                 Command::Read(query, reply) => questions.push((query, reply)),
                 Command::Stop => goes_on = false,
             }
         }
-        self.step(step);
+        self.step(draft);
         for (query, reply) in questions {
             // Whoever asked may have gone; then nobody misses the answer.
-            let _ = reply.send(self.engine.read(&query, clock::now()));
+            let _ = reply.send(self.read(&query));
         }
         goes_on
     }
 
-    fn step(&mut self, step: Step) {
-        let mut windows: HashMap<AppId, usize> = HashMap::new();
-        for window in &step.windows {
-            *windows.entry(window.app.clone()).or_default() += 1;
+    fn read(&self, query: &Query) -> Result<View, LedgerError> {
+        let mut view = self.engine.read(query, clock::now())?;
+        if let View::Status(status) = &mut view {
+            status.failing = self.failing.as_ref().map(|failing| failing.error.to_string());
+            let unsaved = self.failing.as_ref().map_or(0, |failing| failing.unsaved.dropped());
+            status.dropped = self.dropped + unsaved;
         }
+        Ok(view)
+    }
+
+    fn step(&mut self, draft: Draft) {
+        let Draft {
+            mut step,
+            windows,
+            asked,
+        } = draft;
+        if let Some(failing) = &mut self.failing {
+            failing.unsaved.take_in(step);
+            for (_, reply) in asked {
+                let _ = reply.send(Err(failing.error.clone()));
+            }
+            // The windows are not under way any more.
+            self.hand_out(Done::default(), windows);
+            self.retry_if_due();
+            return;
+        }
+        let own_controls = step.controls.len();
+        step.controls.extend(asked.iter().map(|(control, _)| control.clone()));
         match self.engine.step(&step, clock::now()) {
-            Ok(done) => self.hand_out(done, windows),
+            Ok(done) => {
+                for (_, reply) in asked {
+                    let _ = reply.send(Ok(()));
+                }
+                self.retry_at = done.retry_at;
+                self.hand_out(done, windows);
+            }
             Err(error) => {
-                log::error!("the ledger could not carry out a step: {error}");
-                // The windows are not under way any more, whatever became of them.
+                log::error!("{error}; clients are served on, and it is tried again until it works");
+                for (_, reply) in asked {
+                    let _ = reply.send(Err(error.clone()));
+                }
+                step.controls.truncate(own_controls);
+                let mut unsaved = Unsaved::default();
+                unsaved.take_in(step);
+                self.failing = Some(Failing {
+                    unsaved,
+                    error,
+                    retry_at: clock::now().instant + FIRST_BACKOFF,
+                    backoff: FIRST_BACKOFF,
+                });
                 self.hand_out(Done::default(), windows);
             }
         }
     }
 
+    fn retry_if_due(&mut self) {
+        let now = clock::now().instant;
+        if self.failing.as_ref().is_some_and(|failing| failing.retry_at <= now) {
+            self.retry();
+        }
+    }
+
+    /// Tries to store what could not be stored so far, if there is something.
+    fn retry(&mut self) {
+        let Some(failing) = &mut self.failing else { return };
+        let now = clock::now();
+        match self.engine.step(&failing.unsaved.step(), now) {
+            Ok(done) => {
+                let dropped = failing.unsaved.dropped();
+                log::info!("the ledger can be written again, {dropped} events without state were not told");
+                self.dropped += dropped;
+                self.failing = None;
+                self.retry_at = done.retry_at;
+                self.hand_out(done, HashMap::new());
+            }
+            Err(error) => {
+                log::debug!("{error}");
+                failing.error = error;
+                failing.backoff = (failing.backoff * 2).min(LONGEST_BACKOFF);
+                failing.retry_at = now.instant + failing.backoff;
+            }
+        }
+    }
+
     fn hand_out(&mut self, done: Done, windows: HashMap<AppId, usize>) {
-        self.retry_at = done.retry_at;
         let mut by_app: HashMap<AppId, StepDone> = HashMap::new();
         let blank = || StepDone {
             windows: 0,
@@ -197,10 +310,14 @@ impl Worker {
     }
 }
 
+impl Draft {
+    const fn has_more_than_controls(&self) -> bool {
+        !self.step.windows.is_empty() || !self.step.answers.is_empty()
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::{
         domain::{EndpointId, Now},
@@ -211,10 +328,19 @@ mod tests {
     struct Recorder {
         steps: mpsc::Sender<String>,
         retry_in: Option<Duration>,
+        /// So many steps fail first.
+        failures: usize,
     }
 
     impl Ledger for Recorder {
         fn step(&mut self, step: &Step, now: Now) -> Result<Done, LedgerError> {
+            if 0 < self.failures {
+                self.failures -= 1;
+                return Err(LedgerError::Write {
+                    path: "x".into(),
+                    reason: "the disk is full".into(),
+                });
+            }
             let counts = [
                 ("c", step.controls.len()),
                 ("a", step.answers.len()),
@@ -237,7 +363,12 @@ mod tests {
 
     fn start(retry_in: Option<Duration>) -> (LedgerThread, mpsc::Receiver<String>) {
         let (steps, recorded) = mpsc::channel();
-        let thread = spawn(Box::new(Recorder { steps, retry_in })).expect("a thread");
+        let thread = spawn(Box::new(Recorder {
+            steps,
+            retry_in,
+            failures: 0,
+        }))
+        .expect("a thread");
         (thread, recorded)
     }
 
@@ -271,7 +402,11 @@ mod tests {
     #[track_caller]
     fn check(commands: Vec<Command>, want: &[&str]) {
         let (steps, recorded) = mpsc::channel();
-        let mut worker = Worker::new(Box::new(Recorder { steps, retry_in: None }));
+        let mut worker = Worker::new(Box::new(Recorder {
+            steps,
+            retry_in: None,
+            failures: 0,
+        }));
         assert!(worker.carry_out(commands));
         assert_eq!(recorded.try_iter().collect::<Vec<_>>(), want);
     }
@@ -307,6 +442,49 @@ mod tests {
         assert!(Duration::from_millis(30) <= clock::now().instant - from);
         thread.stop();
         assert_eq!(recorded.iter().collect::<String>(), "");
+    }
+
+    #[actix_rt::test]
+    async fn while_nothing_can_be_stored_windows_come_back_answers_wait_and_operators_are_told() {
+        let (steps, recorded) = mpsc::channel();
+        let mut worker = Worker::new(Box::new(Recorder {
+            steps,
+            retry_in: None,
+            failures: 2,
+        }));
+        let ask = || {
+            let (reply, answer) = oneshot::channel();
+            (Command::Control(Control::Accepting, Some(reply)), answer)
+        };
+        let (first, first_answer) = ask();
+        worker.carry_out(vec![window(), answer(), first]);
+        let (second, second_answer) = ask();
+        worker.carry_out(vec![second, window(), answer(), control()]);
+        assert_eq!(recorded.try_iter().collect::<Vec<_>>(), [""; 0]);
+        for asked in [first_answer, second_answer] {
+            let told = asked.await.expect("an answer").expect_err("it is not stored");
+            assert_eq!(told.to_string(), "cannot write to the ledger x: the disk is full");
+        }
+        worker.retry();
+        assert!(worker.failing.is_some());
+        worker.retry();
+        // The windows are one, and the control that nobody waits for is not lost.
+        assert_eq!(recorded.try_iter().collect::<Vec<_>>(), ["caaw"]);
+        assert!(worker.failing.is_none());
+    }
+
+    #[test]
+    fn storing_is_tried_again_until_it_works_though_nothing_is_sent() {
+        let (steps, recorded) = mpsc::channel();
+        let thread = spawn(Box::new(Recorder {
+            steps,
+            retry_in: None,
+            failures: 2,
+        }))
+        .expect("a thread");
+        thread.handle().send(answer());
+        assert_eq!(recorded.recv().as_deref(), Ok("a"));
+        thread.stop();
     }
 
     #[actix_rt::test]

@@ -1,0 +1,164 @@
+//! What could not be stored yet: kept small, until it can be (DESIGN.md section 5).
+
+use std::collections::{BTreeMap, HashMap};
+
+use crate::domain::{AppId, Now};
+
+use super::{
+    edge::{Edge, Key, Observed},
+    window::{Answer, Control, Step, Window},
+};
+
+/// Steps that could not be stored, as one: of each key the last edge, so that what was undone in
+/// between makes no event. It is bounded by the live keys and by the requests under way.
+#[derive(Debug, Default)]
+pub(super) struct Unsaved {
+    controls: Vec<Control>,
+    answers: Vec<Answer>,
+    apps: BTreeMap<AppId, Net>,
+    /// Events without state, which are not told.
+    dropped: u64,
+}
+
+/// What became of an app's keys.
+#[derive(Debug)]
+struct Net {
+    edges: HashMap<Key, Edge>,
+    until: Now,
+}
+
+impl Unsaved {
+    /// Takes in a step that could not be stored.
+    pub(super) fn take_in(&mut self, step: Step) {
+        self.controls.extend(step.controls);
+        self.answers.extend(step.answers);
+        for window in step.windows {
+            let net = self.apps.entry(window.app).or_insert_with(|| Net {
+                edges: HashMap::new(),
+                until: window.until,
+            });
+            net.until = window.until;
+            for observed in window.observed {
+                match observed {
+                    Observed::Edge(edge) => {
+                        net.edges.insert(edge.key.clone(), edge);
+                    }
+                    Observed::Stateless(..) => self.dropped += 1,
+                }
+            }
+        }
+    }
+
+    /// All of it as one step.
+    pub(super) fn step(&self) -> Step {
+        let windows = self.apps.iter().map(|(app, net)| {
+            let mut edges: Vec<&Edge> = net.edges.values().collect();
+            edges.sort_by_key(|edge| (edge.at.instant, &edge.key));
+            Window {
+                app: app.clone(),
+                observed: edges.into_iter().cloned().map(Observed::Edge).collect(),
+                until: net.until,
+            }
+        });
+        Step {
+            controls: self.controls.clone(),
+            answers: self.answers.clone(),
+            windows: windows.collect(),
+        }
+    }
+
+    /// How many events without state were not told.
+    pub(super) const fn dropped(&self) -> u64 {
+        self.dropped
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::{Outcome, RequestId, Stateless};
+
+    /// A window of app 1 in which these happen, each a millisecond after the other: `+a`, `-a`, or
+    /// `!a` for an event without state.
+    fn window(start: Now, from_ms: u64, words: &[&str]) -> Step {
+        let observed = words.iter().zip(from_ms..).map(|(word, ms)| {
+            let (sign, channel) = word.split_at(1);
+            let channel = channel.parse().expect("valid");
+            match sign {
+                "!" => Observed::Stateless(Stateless::CacheMiss(channel), start.ms(ms)),
+                sign => Observed::Edge(Edge {
+                    key: Key::Channel(channel),
+                    entered: sign == "+",
+                    at: start.ms(ms),
+                }),
+            }
+        });
+        Step {
+            windows: vec![Window {
+                app: "1".parse().expect("valid"),
+                observed: observed.collect(),
+                until: start.ms(from_ms + 50),
+            }],
+            ..Step::default()
+        }
+    }
+
+    fn print(step: &Step, start: Now) -> Vec<String> {
+        let edge = |observed: &Observed| match observed {
+            Observed::Edge(edge) => {
+                let sign = if edge.entered { '+' } else { '-' };
+                let ms = (edge.at.instant - start.instant).as_millis();
+                format!("{sign}{}@{ms}", edge.key.channel().expect("a channel"))
+            }
+            Observed::Stateless(..) => "!".to_owned(),
+        };
+        step.windows
+            .iter()
+            .map(|window| {
+                let edges: Vec<String> = window.observed.iter().map(edge).collect();
+                let until = (window.until.instant - start.instant).as_millis();
+                format!("{} until {until}: {}", window.app, edges.join(" "))
+            })
+            .collect()
+    }
+
+    #[test]
+    fn of_each_key_the_last_edge_is_kept_in_the_order_of_time() {
+        let start = Now::of_test();
+        let mut unsaved = Unsaved::default();
+        unsaved.take_in(window(start, 0, &["+a", "-a", "+b", "!c", "+c"]));
+        unsaved.take_in(window(start, 100, &["+a", "!c", "-c"]));
+        assert_eq!(print(&unsaved.step(), start), ["1 until 150: +b@2 +a@100 -c@102"]);
+        assert_eq!(unsaved.dropped(), 2);
+    }
+
+    #[test]
+    fn an_app_of_which_nothing_is_left_is_asked_for_its_deadlines_all_the_same() {
+        let start = Now::of_test();
+        let mut unsaved = Unsaved::default();
+        unsaved.take_in(window(start, 0, &[]));
+        assert_eq!(print(&unsaved.step(), start), ["1 until 50: "]);
+    }
+
+    #[test]
+    fn controls_and_answers_wait_in_order() {
+        let answer = |id| Answer {
+            app: "1".parse().expect("valid"),
+            endpoint: "e".parse().expect("valid"),
+            request: RequestId(id),
+            outcome: Outcome::Delivered,
+            report: Default::default(),
+        };
+        let step = |id, control| Step {
+            controls: vec![control],
+            answers: vec![answer(id)],
+            windows: Vec::new(),
+        };
+        let mut unsaved = Unsaved::default();
+        unsaved.take_in(step(1, Control::Accepting));
+        unsaved.take_in(step(2, Control::Drain));
+        let all = unsaved.step();
+        assert_eq!(all.answers, [answer(1), answer(2)]);
+        assert!(matches!(all.controls[..], [Control::Accepting, Control::Drain]));
+    }
+}
