@@ -28,7 +28,7 @@ pub use breaker::{Breaker, BreakerLimits, BreakerState};
 pub use cut::{CutLimits, cut};
 pub use edge::{Edge, Key, Observed};
 pub use event::{ClientEvent, Event, EventBody, EventId, Stateless};
-pub use filter::Filter;
+pub use filter::{Filter, FilterSource};
 pub use handle::LedgerHandle;
 pub use log::{
     Attempted, DeadLetter, DeadPage, DeadQuery, EventRef, From, LogEntry, LogPage, LogQuery, LogStatus, Logged, Page,

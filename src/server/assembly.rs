@@ -1,6 +1,6 @@
 //! Makes the parts of a server from its settings and joins them.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{io, sync::Arc};
 
 use actix::{Actor, Addr};
 use actix_rt::Arbiter;
@@ -9,7 +9,7 @@ use crate::{
     app::{App, AppParts, Apps, Key, Keys, Switches},
     channel::{Backlog, ChannelRegistry, ChannelRules, Workers},
     clock,
-    config::{AppSettings, EndpointSettings, KeySettings, LedgerSettings, LimitSettings, Settings, WebhookSettings},
+    config::{AppSettings, EndpointSettings, KeySettings, LedgerStore, LimitSettings, Settings, WebhookSettings},
     connection::FallbackHub,
     domain::AppLimits,
     http::Readiness,
@@ -39,8 +39,8 @@ pub(super) struct Assembly {
 impl Assembly {
     /// Starts the ledger and the webhooks of every app.
     pub(super) fn new(settings: &Settings) -> io::Result<Self> {
-        let engine = match settings.ledger {
-            LedgerSettings::Memory => Memory::new(clock::random_bits() as u64),
+        let engine = match &settings.ledger.store {
+            LedgerStore::Memory | LedgerStore::File(_) => Memory::new(clock::random_bits() as u64),
         };
         let ledger = ledger::spawn(Box::new(engine))?;
         let outbound = Arbiter::new();
@@ -134,28 +134,27 @@ fn app_rules(app: &AppSettings, webhooks: &WebhookSettings) -> AppRules {
         id: endpoint.id.clone(),
         filter: Filter {
             events: endpoint.events.clone(),
-            prefix: endpoint.channels.prefix.clone(),
-            suffix: endpoint.channels.suffix.clone(),
+            channels: endpoint.channels.clone(),
         },
         cut: CutLimits {
             events_max: if endpoint.batch { webhooks.max_batch_events } else { 1 },
             body_bytes_max: webhooks.max_batch_bytes,
-            extras: false,
+            extras: endpoint.extras,
         },
         retry_for: webhooks.retry_for,
-        lanes: 1,
-        compact: false,
-        announce: true,
+        lanes: endpoint.lanes,
+        compact: endpoint.compact,
+        announce: endpoint.announce,
         breaker: BreakerLimits {
-            after: 10,
-            open_for: Duration::from_secs(30),
+            after: endpoint.breaker.after,
+            open_for: endpoint.breaker.open_for,
         },
     });
     AppRules {
         id: app.id.clone(),
         enabled: app.enabled,
         vacated_delay: app.vacated_delay,
-        recovery_window: Duration::from_secs(30),
+        recovery_window: app.recovery_window,
         endpoints: endpoints.collect(),
     }
 }

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::{
-    domain::WebhookEvent,
+    domain::{ChannelPattern, WebhookEvent},
     ledger::{BreakerLimits, ClientEvent, CutLimits, Edge, EndpointRules, Key, Outcome, Stateless},
 };
 
@@ -23,8 +23,7 @@ impl Check {
             id: id.parse().expect("valid"),
             filter: Filter {
                 events: WebhookEvent::ALL.to_vec(),
-                prefix: prefix.into(),
-                suffix: String::new(),
+                channels: ChannelPattern::affixes(prefix, ""),
             },
             cut: CutLimits {
                 events_max: 100,
