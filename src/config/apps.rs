@@ -1,10 +1,11 @@
 //! The apps of the file.
 
-use std::{net::SocketAddr, path::Path, time::Duration};
+use std::{net::SocketAddr, time::Duration};
 
 use super::{
-    endpoints, keys, limits,
-    load::ReadFile,
+    endpoints,
+    files::Files,
+    keys, limits,
     reader::Section,
     settings::{AppSettings, WebhookSettings},
     source::{Origin, Value},
@@ -18,10 +19,8 @@ pub(super) struct Around<'a> {
     pub(super) webhooks: &'a WebhookSettings,
     /// Where the server listens.
     pub(super) listen: SocketAddr,
-    /// Where a relative `secret_file` starts.
-    pub(super) folder: &'a Path,
-    /// How a `secret_file` is read.
-    pub(super) read: &'a ReadFile,
+    /// The files that an app names.
+    pub(super) files: Files<'a>,
 }
 
 /// Reads `apps`. An app with a problem is left out.
@@ -53,8 +52,10 @@ fn app(
     let batch_window = inherited(section, "batch_window", "webhooks.batch_window", window);
     let delay = around.webhooks.vacated_delay;
     let vacated_delay = inherited(section, "vacated_delay", "webhooks.vacated_delay", delay);
+    let recovery = around.webhooks.recovery_window;
+    let recovery_window = inherited(section, "recovery_window", "webhooks.recovery_window", recovery);
     let limits = limits::limits(section);
-    let webhooks = endpoints::endpoints(section, id.as_ref());
+    let webhooks = endpoints::endpoints(section, id.as_ref(), &around.files);
     let keys = keys?;
     let oldest = keys.first()?;
     Some(AppSettings {
@@ -71,6 +72,7 @@ fn app(
         cache_ttl,
         batch_window,
         vacated_delay,
+        recovery_window,
         limits,
         webhooks,
     })
@@ -97,7 +99,7 @@ fn inherited(section: &mut Section<'_>, key: &'static str, from: &'static str, v
 
 #[cfg(test)]
 mod tests {
-    use std::io;
+    use std::{io, path::Path};
 
     use secrecy::ExposeSecret;
 
@@ -128,6 +130,7 @@ mod tests {
         let webhooks = WebhookSettings {
             batch_window: Duration::from_millis(50),
             vacated_delay: Duration::from_secs(3),
+            recovery_window: Duration::from_secs(30),
             max_batch_events: 100,
             max_batch_bytes: 1,
             timeout: Duration::ZERO,
@@ -136,8 +139,10 @@ mod tests {
         let around = Around {
             webhooks: &webhooks,
             listen: listen.parse().expect("valid"),
-            folder: Path::new("/etc/vacancy"),
-            read: &files,
+            files: Files {
+                folder: Path::new("/etc/vacancy"),
+                read: &files,
+            },
         };
         let mut findings = Findings::default();
         let tree = parse(yaml).expect(yaml);
@@ -175,19 +180,20 @@ mod tests {
         assert_eq!((app.limits.event_data, app.limits.connections), (10_240, None));
         assert_eq!(app.batch_window, Duration::from_millis(50));
         assert_eq!(app.vacated_delay, Duration::from_secs(3));
+        assert_eq!(app.recovery_window, Duration::from_secs(30));
         assert!(app.webhooks.is_empty());
     }
 
     #[test]
     fn an_app_may_say_otherwise() {
         let apps = accepted(&format!(
-            "apps: [{{{APP}, enabled: false, client_events: false, batch_window: 1s, vacated_delay: 0s}}]"
+            "apps: [{{{APP}, enabled: false, client_events: false, batch_window: 1s, vacated_delay: 0s, recovery_window: 2s}}]"
         ));
         let app = &apps[0];
         assert_eq!((app.enabled, app.client_events), (false, false));
         assert_eq!(
-            (app.batch_window, app.vacated_delay),
-            (Duration::from_secs(1), Duration::ZERO)
+            (app.batch_window, app.vacated_delay, app.recovery_window),
+            (Duration::from_secs(1), Duration::ZERO, Duration::from_secs(2))
         );
         let one = accepted(&format!("apps: [{{{APP}, enabled: false}}]"));
         assert_eq!((one[0].enabled, one[0].client_events), (false, true));
@@ -296,6 +302,7 @@ mod tests {
                 "apps[0].cache_ttl = 30m (default)",
                 "apps[0].batch_window = 2s (file)",
                 "apps[0].vacated_delay = 3s (from webhooks.vacated_delay)",
+                "apps[0].recovery_window = 30s (from webhooks.recovery_window)",
             ]
         );
     }

@@ -3,16 +3,24 @@
 use sha2::{Digest, Sha256};
 
 use super::{
-    endpoint_url, headers,
-    reader::{Section, nearest},
-    settings::{ChannelFilter, EndpointSettings},
+    endpoint_url,
+    files::Files,
+    filters, headers,
+    reader::{Section, hidden, nearest},
+    settings::{BreakerSettings, EndpointSettings},
     source::{Origin, Value},
-    values::{self, Wrong},
+    tls,
+    values::{self, MOMENT, Wrong},
+    webhook_secret::webhook_secret,
 };
-use crate::domain::{AppId, EndpointId, WebhookEvent};
+use crate::domain::{AppId, ChannelPattern, EndpointId, WebhookEvent};
 
 /// Hexadecimal digits of the hash that an endpoint without an id is named by.
 const HASH_DIGITS: usize = 12;
+/// Most lanes of an endpoint.
+const LANES_MAX: i128 = 64;
+/// Most failures in a row that a breaker may wait for.
+const BREAKER_AFTER_MAX: i128 = 10_000;
 
 /// Pusher's groups of events, each a word for all of its own. The fifth, `subscription_count`, is
 /// called as its only event is.
@@ -27,7 +35,7 @@ const GROUPS: [(&str, &[WebhookEvent]); 4] = [
 ];
 
 /// Reads `webhooks` of an app. An endpoint with a problem is left out.
-pub(super) fn endpoints(app: &mut Section<'_>, app_id: Option<&AppId>) -> Vec<EndpointSettings> {
+pub(super) fn endpoints(app: &mut Section<'_>, app_id: Option<&AppId>, files: &Files<'_>) -> Vec<EndpointSettings> {
     let mut earlier: Vec<Identity> = Vec::new();
     let app_path = app.path_of("webhooks");
     let endpoints = app.sections("webhooks", None, |section| {
@@ -37,14 +45,28 @@ pub(super) fn endpoints(app: &mut Section<'_>, app_id: Option<&AppId>) -> Vec<En
         let events = events(section);
         let channels = channels(section);
         let headers = read_headers(section);
+        let secrets = section.one_or_more("secrets", webhook_secret, hidden);
         let batch = section.or_default("batch", "true", values::boolean);
+        let extras = section.or_default("extras", "false", values::boolean);
+        let compact = section.or_default("compact", "false", values::boolean);
+        let announce = section.or_default("announce", "true", values::boolean);
+        let lanes = section.or_default("lanes", "1", values::integer(1..=LANES_MAX));
+        let breaker = breaker(section);
+        let tls = tls::tls(section, files, url.as_deref());
         Some(EndpointSettings {
             id: id?,
             url: url?,
             events,
             channels,
             headers,
+            secrets,
             batch,
+            extras,
+            compact,
+            announce,
+            lanes,
+            breaker,
+            tls,
         })
     });
     endpoints.into_iter().flatten().collect()
@@ -140,15 +162,18 @@ fn is_soketis(section: &mut Section<'_>, ours: &'static str, soketis: &'static s
 }
 
 /// Reads `channels`, or soketi's `filter`.
-fn channels(section: &mut Section<'_>) -> ChannelFilter {
-    let (key, prefix, suffix) = if is_soketis(section, "channels", "filter") {
-        ("filter", "channel_name_starts_with", "channel_name_ends_with")
+fn channels(section: &mut Section<'_>) -> ChannelPattern {
+    if is_soketis(section, "channels", "filter") {
+        filters::soketis(section)
     } else {
-        ("channels", "prefix", "suffix")
-    };
-    section.section(key, |channels| ChannelFilter {
-        prefix: channels.or_default(prefix, "", values::channel_part),
-        suffix: channels.or_default(suffix, "", values::channel_part),
+        filters::channels(section)
+    }
+}
+
+fn breaker(section: &mut Section<'_>) -> BreakerSettings {
+    section.section("breaker", |breaker| BreakerSettings {
+        after: breaker.or_default("after", "10", values::integer(1..=BREAKER_AFTER_MAX)),
+        open_for: breaker.or_default("open_for", "30s", values::duration(MOMENT)),
     })
 }
 

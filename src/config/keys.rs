@@ -1,7 +1,5 @@
 //! The keys of an app, each with its secret.
 
-use std::path::PathBuf;
-
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{
@@ -62,9 +60,12 @@ fn key(section: &mut Section<'_>, around: &Around<'_>, taken: &mut Vec<(AppKey, 
 /// Reads `secret` or the file that `secret_file` names.
 fn secret(section: &mut Section<'_>, around: &Around<'_>) -> Option<SecretString> {
     let (typed, in_file) = (section.has("secret"), section.has("secret_file"));
-    let text = |value: &Value| values::filled(value).map(str::to_owned);
-    let secret = section.optional("secret", text, hidden);
-    let file = section.optional("secret_file", text, Value::shown);
+    let secret = section.optional("secret", |value| values::filled(value).map(SecretString::from), hidden);
+    let file = section.optional(
+        "secret_file",
+        |value| values::filled(value).map(str::to_owned),
+        Value::shown,
+    );
     let (key, secret) = match (typed, in_file) {
         (true, true) => {
             section.problem("secret", "stands beside `secret_file`, remove one of them");
@@ -75,9 +76,9 @@ fn secret(section: &mut Section<'_>, around: &Around<'_>) -> Option<SecretString
             return None;
         }
         (true, false) => ("secret", secret?),
-        (false, true) => ("secret_file", from_file(section, around, &file?)?),
+        (false, true) => ("secret_file", around.files.line(section, "secret_file", &file?)?),
     };
-    if secret == SAMPLE_SECRET && !around.listen.ip().to_canonical().is_loopback() {
+    if secret.expose_secret() == SAMPLE_SECRET && !around.listen.ip().to_canonical().is_loopback() {
         let what = format!(
             "is the sample secret, which everybody knows, and server.listen {} is open to other \
              machines; make a good one with `openssl rand -hex 16`",
@@ -86,26 +87,7 @@ fn secret(section: &mut Section<'_>, around: &Around<'_>) -> Option<SecretString
         section.problem(key, what);
         return None;
     }
-    Some(secret.into())
-}
-
-fn from_file(section: &mut Section<'_>, around: &Around<'_>, file: &str) -> Option<String> {
-    let path: PathBuf = around.folder.join(file);
-    let text = match (around.read)(&path) {
-        Ok(text) => SecretString::from(text),
-        Err(error) => {
-            section.problem("secret_file", format!("{} cannot be read: {error}", path.display()));
-            return None;
-        }
-    };
-    let text = text.expose_secret();
-    let line = text.strip_suffix('\n').unwrap_or(text);
-    let line = line.strip_suffix('\r').unwrap_or(line);
-    if line.is_empty() {
-        section.problem("secret_file", format!("{} is empty", path.display()));
-        return None;
-    }
-    Some(line.to_owned())
+    Some(secret)
 }
 
 #[cfg(test)]
@@ -116,6 +98,7 @@ mod tests {
         super::{
             apps::apps,
             error::Problem,
+            files::Files,
             reader::{self, Findings},
             settings::{AppSettings, WebhookSettings},
             source::parse,
@@ -139,6 +122,7 @@ mod tests {
         let webhooks = WebhookSettings {
             batch_window: Duration::from_millis(50),
             vacated_delay: Duration::from_secs(3),
+            recovery_window: Duration::from_secs(30),
             max_batch_events: 100,
             max_batch_bytes: 1,
             timeout: Duration::ZERO,
@@ -147,8 +131,10 @@ mod tests {
         let around = Around {
             webhooks: &webhooks,
             listen: listen.parse().expect("valid"),
-            folder: Path::new("/etc/vacancy"),
-            read: &files,
+            files: Files {
+                folder: Path::new("/etc/vacancy"),
+                read: &files,
+            },
         };
         let mut findings = Findings::default();
         let tree = parse(yaml).expect(yaml);

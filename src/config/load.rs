@@ -6,10 +6,13 @@ use std::{
 };
 
 use super::{
+    admin,
     apps::{self, Around},
     environment::Environment,
     error::{ConfigError, Problem},
     expand::expand,
+    files::Files,
+    ledger,
     reader::{self, Findings, Provenance},
     sections,
     settings::Settings,
@@ -84,8 +87,7 @@ pub fn load(named: Option<&Path>, surroundings: &Surroundings<'_>) -> Result<Loa
     }
 }
 
-/// Reads the configuration from a text; a relative `secret_file` starts at the folder of its
-/// source.
+/// Reads the configuration from a text; relative paths in it start at the folder of its source.
 ///
 /// # Errors
 /// When the text is not YAML, or what it says cannot be used.
@@ -128,21 +130,26 @@ fn settings(
         ConfigSource::File(path) => path.parent().unwrap_or(Path::new("")),
         ConfigSource::Embedded => Path::new(""),
     };
+    let files = Files {
+        folder,
+        read: surroundings.read,
+    };
     reader::read(tree, findings, |root| {
         let server = sections::server(root, surroundings.parallelism);
-        let ledger = sections::ledger(root);
+        let ledger = ledger::ledger(root, &files);
         let webhooks = sections::webhooks(root);
+        let admin = admin::admin(root, &files, server.listen);
         let around = Around {
             webhooks: &webhooks,
             listen: server.listen,
-            folder,
-            read: surroundings.read,
+            files,
         };
         let apps = apps::apps(root, &around);
         Settings {
             server,
             ledger,
             webhooks,
+            admin,
             apps,
         }
     })
@@ -152,7 +159,10 @@ fn settings(
 mod tests {
     use secrecy::ExposeSecret;
 
-    use super::{super::source::Origin, *};
+    use super::{
+        super::{settings::LedgerStore, source::Origin},
+        *,
+    };
 
     const MINIMAL: &str = "apps: [{id: '1', key: k, secret: hunter2, webhooks: [{url: 'http://h/', \
                            events: [channel_occupied]}]}]";
@@ -232,6 +242,38 @@ mod tests {
     fn a_secret_file_is_looked_for_beside_the_configuration() {
         let loaded = load_with(Some("etc/file.yaml"), &[], &files).expect("valid");
         assert_eq!(loaded.settings.apps[0].secret.expose_secret(), "hunter2");
+    }
+
+    #[test]
+    fn the_ledger_is_beside_the_configuration() {
+        let path = |named| {
+            let loaded = load_with(named, &[], &files).expect("valid");
+            loaded.settings.ledger.store
+        };
+        assert_eq!(
+            path(Some("etc/file.yaml")),
+            LedgerStore::File("etc/data/vacancy.redb".into())
+        );
+        assert_eq!(
+            path(Some("minimal.yaml")),
+            LedgerStore::File("data/vacancy.redb".into())
+        );
+        assert_eq!(path(None), LedgerStore::File("data/vacancy.redb".into()));
+    }
+
+    #[test]
+    fn the_admin_api_is_off_until_the_variable_of_the_sample_is_set() {
+        let token = |variables: &[(&str, &str)]| {
+            let loaded = load_with(None, variables, &files).expect("valid");
+            let token = loaded.settings.admin.token;
+            token.map(|token| token.expose_secret().to_owned())
+        };
+        assert_eq!(token(&[]), None);
+        assert_eq!(token(&[("VACANCY_ADMIN_TOKEN", "")]), None);
+        let given = [("VACANCY_ADMIN_TOKEN", "0123456789abcdef")];
+        assert_eq!(token(&given).as_deref(), Some("0123456789abcdef"));
+        let overridden = [("VACANCY__ADMIN__TOKEN", "0123456789abcdef")];
+        assert_eq!(token(&overridden).as_deref(), Some("0123456789abcdef"));
     }
 
     #[test]
@@ -354,6 +396,8 @@ mod tests {
             "since: ",
             "# batch_window: ",
             "# vacated_delay: ",
+            "# recovery_window: ",
+            "# token_file: ",
             "# id: ",
             "`event_types`",
             "`filter`",

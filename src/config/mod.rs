@@ -5,28 +5,34 @@
 //! collects every problem instead of stopping at the first. Nothing here reads the process's
 //! environment or a file by itself: both come in as [`Surroundings`].
 
+mod admin;
 mod apps;
 mod endpoint_url;
 mod endpoints;
 mod environment;
 mod error;
 mod expand;
+mod files;
+mod filters;
 mod headers;
 mod keys;
+mod ledger;
 mod limits;
 mod load;
 mod reader;
 mod sections;
 mod settings;
 mod source;
+mod tls;
 mod values;
+mod webhook_secret;
 
 pub use environment::Environment;
 pub use error::{ConfigError, Problem};
 pub use load::{ConfigSource, Loaded, ReadFile, Surroundings, from_text, load};
 pub use reader::Provenance;
 pub use settings::{
-    AppSettings, ChannelFilter, EndpointSettings, KeySettings, LedgerSettings, LimitSettings, ServerSettings, Settings,
-    WebhookSettings,
+    AdminSettings, AppSettings, BreakerSettings, EndpointSettings, KeySettings, LedgerSettings, LedgerStore,
+    LimitSettings, ServerSettings, Settings, TlsIdentity, TlsSettings, WebhookSettings,
 };
 pub use source::Origin;

@@ -103,6 +103,34 @@ impl Section<'_> {
             .collect()
     }
 
+    /// Reads a value, or the list of values, under a key that may be absent; those that are wrong are
+    /// left out. An empty text alone is an empty list.
+    pub(super) fn one_or_more<T>(
+        &mut self,
+        key: &'static str,
+        mut parse: impl FnMut(&Value) -> Result<T, Wrong>,
+        shown: Shown,
+    ) -> Vec<T> {
+        let path = self.path_of(key);
+        match self.take(key) {
+            Some(Node {
+                value: Value::List(items),
+                ..
+            }) => {
+                let items = items.into_iter().enumerate();
+                items
+                    .filter_map(|(index, item)| self.parse(format!("{path}[{index}]"), &item, &mut parse, shown))
+                    .collect()
+            }
+            Some(node) if node.value.as_text() == Some("") => {
+                self.parse(path, &node, |_| Ok(()), Value::shown);
+                Vec::new()
+            }
+            Some(node) => self.parse(path, &node, parse, shown).into_iter().collect(),
+            None => Vec::new(),
+        }
+    }
+
     /// Reads the map with free keys under a key, whose values are hidden.
     pub(super) fn hidden_pairs<T>(
         &mut self,

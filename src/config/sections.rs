@@ -4,9 +4,8 @@ use std::{net::SocketAddr, time::Duration};
 
 use super::{
     reader::Section,
-    settings::{LedgerSettings, ServerSettings, WebhookSettings},
-    source::Value,
-    values::{self, MOMENT, Wrong},
+    settings::{ServerSettings, WebhookSettings},
+    values::{self, MOMENT},
 };
 
 const KB: usize = 1 << 10;
@@ -30,16 +29,12 @@ pub(super) fn server(root: &mut Section<'_>, parallelism: usize) -> ServerSettin
     })
 }
 
-/// Reads `ledger`.
-pub(super) fn ledger(root: &mut Section<'_>) -> LedgerSettings {
-    root.section("ledger", |ledger| ledger.or_default("path", "memory", ledger_path))
-}
-
 /// Reads `webhooks`.
 pub(super) fn webhooks(root: &mut Section<'_>) -> WebhookSettings {
     root.section("webhooks", |webhooks| WebhookSettings {
         batch_window: duration(webhooks, "batch_window", "50ms", Duration::ZERO),
         vacated_delay: duration(webhooks, "vacated_delay", "3s", Duration::ZERO),
+        recovery_window: duration(webhooks, "recovery_window", "30s", Duration::ZERO),
         max_batch_events: webhooks.or_default("max_batch_events", "100", values::integer(1..=10_000)),
         max_batch_bytes: webhooks.or_default("max_batch_bytes", "1MB", values::size(1..=GB)),
         timeout: duration(webhooks, "timeout", "4s", MOMENT),
@@ -53,13 +48,6 @@ fn listen(server: &mut Section<'_>) -> SocketAddr {
 
 fn duration(section: &mut Section<'_>, key: &'static str, default: &str, lowest: Duration) -> Duration {
     section.or_default(key, default, values::duration(lowest))
-}
-
-fn ledger_path(value: &Value) -> Result<LedgerSettings, Wrong> {
-    match values::text(value)? {
-        "memory" => Ok(LedgerSettings::Memory),
-        _ => Err(Wrong::LedgerPath),
-    }
 }
 
 #[cfg(test)]
@@ -87,7 +75,6 @@ mod tests {
             let yaml = format!("{section}: {{{key}: {value}}}");
             read(&yaml, |root| {
                 server(root, 3);
-                ledger(root);
                 webhooks(root);
             })
             .1
@@ -133,6 +120,7 @@ mod tests {
         let want = WebhookSettings {
             batch_window: Duration::from_millis(50),
             vacated_delay: Duration::from_secs(3),
+            recovery_window: Duration::from_secs(30),
             max_batch_events: 100,
             max_batch_bytes: 1 << 20,
             timeout: Duration::from_secs(4),
@@ -167,7 +155,7 @@ mod tests {
     #[test]
     fn every_key_of_the_webhooks_is_read_from_its_own_name() {
         let yaml = "webhooks: {batch_window: 1ms, vacated_delay: 2ms, max_batch_events: 3, \
-                    max_batch_bytes: 4B, timeout: 5ms, retry_for: 6ms}";
+                    max_batch_bytes: 4B, timeout: 5ms, retry_for: 6ms, recovery_window: 7ms}";
         let (webhooks, problems) = read(yaml, webhooks);
         assert_eq!(problems, [""; 0]);
         let durations = [
@@ -175,8 +163,9 @@ mod tests {
             webhooks.vacated_delay,
             webhooks.timeout,
             webhooks.retry_for,
+            webhooks.recovery_window,
         ];
-        assert_eq!(durations.map(|duration| duration.as_millis()), [1, 2, 5, 6]);
+        assert_eq!(durations.map(|duration| duration.as_millis()), [1, 2, 5, 6, 7]);
         assert_eq!((webhooks.max_batch_events, webhooks.max_batch_bytes), (3, 4));
     }
 
@@ -203,6 +192,7 @@ mod tests {
             "server.drain_timeout",
             "webhooks.batch_window",
             "webhooks.vacated_delay",
+            "webhooks.recovery_window",
             "webhooks.retry_for",
         ] {
             check(path, &["0s", "366d"], &["367d", "0", "-1s"]);
@@ -232,16 +222,5 @@ mod tests {
     fn a_path_prefix_begins_with_a_slash_and_is_none_of_our_paths() {
         check("server.path_prefix", &["''", "/ws"], &["ws", "/", "/ws/", "/apps", "1"]);
         check("server.fallbacks", &["true", "false"], &["on", "1"]);
-    }
-
-    #[test]
-    fn the_ledger_is_in_memory() {
-        check("ledger.path", &["memory"], &["./ledger.db", "''", "1"]);
-        let (_, problems) = read("ledger: {path: a.db}", ledger);
-        assert_eq!(
-            problems,
-            ["ledger.path: only `memory` can be used, a ledger in a file is not in this version"]
-        );
-        assert_eq!(read("", ledger).0, LedgerSettings::Memory);
     }
 }

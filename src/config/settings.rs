@@ -1,11 +1,11 @@
 //! The configuration after validation: what the rest of the program sees.
 
-use std::{fmt, net::SocketAddr, time::Duration};
+use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
 
 use secrecy::SecretString;
 
 use super::endpoint_url;
-use crate::domain::{AppId, AppKey, EndpointId, WebhookEvent};
+use crate::domain::{AppId, AppKey, ChannelPattern, EndpointId, WebhookEvent};
 
 /// The whole configuration of a server.
 #[derive(Debug, Clone)]
@@ -16,6 +16,8 @@ pub struct Settings {
     pub ledger: LedgerSettings,
     /// How webhooks are batched and delivered, unless an app says otherwise.
     pub webhooks: WebhookSettings,
+    /// The API for operators.
+    pub admin: AdminSettings,
     /// The apps, in the order of the file. Ids and keys are unique.
     pub apps: Vec<AppSettings>,
 }
@@ -49,11 +51,29 @@ pub struct ServerSettings {
     pub fallbacks: bool,
 }
 
-/// Where it is kept what was told.
+/// Where it is kept what was told, and how much of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum LedgerSettings {
+pub struct LedgerSettings {
+    /// Where.
+    pub store: LedgerStore,
+    /// Most bytes of records, the log and the dead letters included.
+    pub max_bytes: u64,
+    /// How long a delivery stays in the log; zero: there is no log.
+    pub log_for: Duration,
+    /// Most bytes of the log; no more than `max_bytes`.
+    pub log_bytes: u64,
+    /// How long a dead letter is kept.
+    pub dead_letters_for: Duration,
+}
+
+/// Where a ledger is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LedgerStore {
     /// In memory: nothing survives a restart.
     Memory,
+    /// In this file. A relative path starts at the folder of the configuration file, or at the
+    /// current folder when there is none.
+    File(PathBuf),
 }
 
 /// How webhooks are batched and delivered.
@@ -63,6 +83,8 @@ pub struct WebhookSettings {
     pub batch_window: Duration,
     /// How long a channel stays told occupied after its last subscriber left; zero: not at all.
     pub vacated_delay: Duration,
+    /// How long after a start a channel that was told occupied may take to come back.
+    pub recovery_window: Duration,
     /// Most events in one request.
     pub max_batch_events: usize,
     /// Most bytes in one request body; a single larger event still goes, alone.
@@ -71,6 +93,15 @@ pub struct WebhookSettings {
     pub timeout: Duration,
     /// How long an event is retried before it is parked.
     pub retry_for: Duration,
+}
+
+/// The API for operators.
+#[derive(Debug, Clone)]
+pub struct AdminSettings {
+    /// The address to listen on; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// What a request must bear. `None`: the API is off and nothing listens.
+    pub token: Option<SecretString>,
 }
 
 /// One app.
@@ -106,6 +137,8 @@ pub struct AppSettings {
     pub batch_window: Duration,
     /// The vacated delay of this app.
     pub vacated_delay: Duration,
+    /// The recovery window of this app.
+    pub recovery_window: Duration,
     /// How much of everything its clients and its back end may ask for.
     pub limits: LimitSettings,
     /// Its webhook endpoints, in the order of the file. Ids are unique in the app.
@@ -177,11 +210,53 @@ pub struct EndpointSettings {
     /// The kinds of event that it asks for, without repetition.
     pub events: Vec<WebhookEvent>,
     /// Which channels it asks for.
-    pub channels: ChannelFilter,
+    pub channels: ChannelPattern,
     /// Headers of its own, sent besides ours; names that we set are refused.
     pub headers: Vec<(String, String)>,
+    /// Secrets of Standard Webhooks that its requests are signed with: `whsec_` and base64 of 24 to
+    /// 64 bytes each.
+    pub secrets: Vec<SecretString>,
     /// Whether several events may come in one request.
     pub batch: bool,
+    /// Whether its events carry `seq`, `id` and `at_ms`.
+    pub extras: bool,
+    /// Whether queued pairs of occupied and vacated that were never attempted are folded.
+    pub compact: bool,
+    /// Whether it is told of the channels that are occupied already when it is added.
+    pub announce: bool,
+    /// Requests that may be under way at once, each of channels of its own; 1 to 64.
+    pub lanes: u32,
+    /// When it is left alone for a while.
+    pub breaker: BreakerSettings,
+    /// How TLS is spoken with it, if otherwise than by default.
+    pub tls: TlsSettings,
+}
+
+/// When an endpoint that fails is left alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BreakerSettings {
+    /// Failures in a row after which it is; 1 or more.
+    pub after: u32,
+    /// For how long, until one request is let through.
+    pub open_for: Duration,
+}
+
+/// How TLS is spoken with an endpoint. What is here was read and is usable.
+#[derive(Debug, Clone, Default)]
+pub struct TlsSettings {
+    /// The certificates, as PEM, one of which that of the endpoint must lead to. `None`: Mozilla's.
+    pub roots: Option<String>,
+    /// What we show the endpoint of ourselves.
+    pub identity: Option<TlsIdentity>,
+}
+
+/// A certificate and its key, for an endpoint that asks who is calling.
+#[derive(Debug, Clone)]
+pub struct TlsIdentity {
+    /// Our certificate and those between it and a root, as PEM.
+    pub cert: String,
+    /// The private key of the first of them, as PEM.
+    pub key: SecretString,
 }
 
 impl fmt::Debug for EndpointSettings {
@@ -191,20 +266,19 @@ impl fmt::Debug for EndpointSettings {
             .field("id", &self.id)
             .field("url", &endpoint_url::shown(&self.url))
             .field("events", &self.events)
-            .field("channels", &self.channels)
+            .field("channels", self.channels.source())
             .field("headers", &headers)
+            .field("secrets", &self.secrets.len())
             .field("batch", &self.batch)
+            .field("extras", &self.extras)
+            .field("compact", &self.compact)
+            .field("announce", &self.announce)
+            .field("lanes", &self.lanes)
+            .field("breaker", &self.breaker)
+            .field("roots", &self.tls.roots.is_some())
+            .field("identity", &self.tls.identity.is_some())
             .finish()
     }
-}
-
-/// Which channels an endpoint asks for: those whose names have both.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ChannelFilter {
-    /// What the name must begin with; empty matches all.
-    pub prefix: String,
-    /// What the name must end with; empty matches all.
-    pub suffix: String,
 }
 
 #[cfg(test)]
@@ -217,16 +291,36 @@ mod tests {
             id: "a".parse().expect("valid"),
             url: "http://u:hunter2@h/?k=hunter2".into(),
             events: vec![WebhookEvent::ChannelOccupied],
-            channels: ChannelFilter::default(),
+            channels: ChannelPattern::default(),
             headers: vec![("X-Token".into(), "hunter2".into())],
+            secrets: vec!["whsec_hunter2".into()],
             batch: true,
+            extras: false,
+            compact: false,
+            announce: true,
+            lanes: 1,
+            breaker: BreakerSettings {
+                after: 10,
+                open_for: Duration::from_secs(30),
+            },
+            tls: TlsSettings {
+                roots: None,
+                identity: Some(TlsIdentity {
+                    cert: "cert".into(),
+                    key: "hunter2".into(),
+                }),
+            },
         };
-        assert_eq!(
-            format!("{endpoint:?}"),
-            "EndpointSettings { id: EndpointId(a), url: \"http://********@h/?********\", events: \
-             [ChannelOccupied], channels: ChannelFilter { prefix: \"\", suffix: \"\" }, headers: \
-             [\"X-Token\"], batch: true }"
-        );
+        let shown = format!("{endpoint:?} {:?}", endpoint.tls);
+        assert!(!shown.contains("hunter2"), "{shown}");
+        for part in [
+            "http://********@h/?********",
+            "[\"X-Token\"]",
+            "secrets: 1,",
+            "identity: true",
+        ] {
+            assert!(shown.contains(part), "{part}: {shown}");
+        }
     }
 
     #[test]

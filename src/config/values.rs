@@ -10,8 +10,10 @@ use std::{
     time::{Duration, UNIX_EPOCH},
 };
 
-use super::{endpoint_url::EndpointUrlError, headers::HeaderError, source::Value};
-use crate::domain::{AppIdError, AppKeyError, ChannelName, ChannelNameError, EndpointIdError, WebhookEvent};
+use super::{endpoint_url::EndpointUrlError, headers::HeaderError, source::Value, webhook_secret::WebhookSecretError};
+use crate::domain::{
+    AppIdError, AppKeyError, ChannelName, ChannelNameError, ChannelPatternError, EndpointIdError, WebhookEvent,
+};
 
 /// Least of a duration that must not be zero.
 pub(super) const MOMENT: Duration = Duration::from_millis(1);
@@ -51,8 +53,11 @@ pub(super) enum Wrong {
     DurationUnit { number: String },
     #[error("{number} has no unit, write {number}B, {number}KB, {number}MB or {number}GB")]
     SizeUnit { number: String },
-    #[error("only `memory` can be used, a ledger in a file is not in this version")]
-    LedgerPath,
+    #[error(
+        "must be {least} or more visible ASCII characters without spaces, or empty, which turns the API \
+         off; make a good one with `openssl rand -hex 16`"
+    )]
+    Token { least: usize },
     #[error(transparent)]
     AppId(#[from] AppIdError),
     #[error(transparent)]
@@ -61,6 +66,10 @@ pub(super) enum Wrong {
     EndpointId(#[from] EndpointIdError),
     #[error("no channel can match: {0}")]
     ChannelPart(#[from] ChannelNameError),
+    #[error(transparent)]
+    ChannelPattern(#[from] ChannelPatternError),
+    #[error(transparent)]
+    WebhookSecret(#[from] WebhookSecretError),
     #[error(transparent)]
     Url(#[from] EndpointUrlError),
     #[error(transparent)]
@@ -292,12 +301,12 @@ pub(super) fn path_prefix(value: &Value) -> Result<String, Wrong> {
 }
 
 /// What a channel name may begin or end with; empty matches all.
-pub(super) fn channel_part(value: &Value) -> Result<String, Wrong> {
+pub(super) fn channel_part(value: &Value) -> Result<&str, Wrong> {
     let text = text(value)?;
     if !text.is_empty() {
         text.parse::<ChannelName>()?;
     }
-    Ok(text.to_owned())
+    Ok(text)
 }
 
 /// The value of a text; `want` says what else there must be.
@@ -333,7 +342,8 @@ fn unlike(want: &'static str, value: &Value) -> Wrong {
     }
 }
 
-fn bytes_shown(bytes: usize) -> String {
+/// A size as it may be typed.
+pub(super) fn bytes_shown(bytes: usize) -> String {
     [(30, "GB"), (20, "MB"), (10, "KB")]
         .into_iter()
         .find(|(power, _)| 1 << power <= bytes && bytes.trailing_zeros() >= *power)

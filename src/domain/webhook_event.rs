@@ -2,8 +2,11 @@
 
 use std::{fmt, str::FromStr};
 
-/// The kind of a webhook event (PROTOCOL.md section 6.4).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+use serde::{Deserialize, Serialize};
+
+/// The kind of a webhook event (PROTOCOL.md section 6.4). It is stored by its name on the wire.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum WebhookEvent {
     /// A channel got its first subscriber.
     ChannelOccupied,
@@ -104,6 +107,9 @@ mod tests {
     fn every_event_reads_back_from_its_name() {
         for event in WebhookEvent::ALL {
             assert_eq!(event.to_string().parse(), Ok(event));
+            let stored = serde_json::to_string(&event).expect("a name");
+            assert_eq!(stored, format!("\"{event}\""));
+            assert_eq!(serde_json::from_str::<WebhookEvent>(&stored).expect("a name"), event);
         }
         assert_eq!("channel_opened".parse::<WebhookEvent>(), Err(WebhookEventError));
     }

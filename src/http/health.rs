@@ -41,15 +41,21 @@ pub(super) async fn live() -> HttpResponse {
         .body("live\n")
 }
 
-/// The server wants traffic.
+/// The server wants traffic. A ledger that cannot be written is said and does not change that:
+/// clients are served on, and turning them away would help nobody.
 pub(super) async fn ready(state: web::Data<HttpState>) -> HttpResponse {
-    if state.readiness.is_ready() {
-        HttpResponse::Ok()
+    if !state.readiness.is_ready() {
+        return HttpResponse::ServiceUnavailable()
             .content_type("text/plain; charset=utf-8")
-            .body("ready\n")
-    } else {
-        HttpResponse::ServiceUnavailable()
-            .content_type("text/plain; charset=utf-8")
-            .body("draining: the server is going away\n")
+            .body("draining: the server is going away\n");
     }
+    let failing = state
+        .ledger
+        .status()
+        .await
+        .map_or_else(|error| Some(error.to_string()), |status| status.failing);
+    let text = failing.map_or("ready\n".to_owned(), |failing| {
+        format!("ready, but webhooks wait: {failing}\n")
+    });
+    HttpResponse::Ok().content_type("text/plain; charset=utf-8").body(text)
 }

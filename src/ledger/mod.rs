@@ -34,7 +34,7 @@ pub use cut::{CutLimits, cut};
 pub use edge::{Edge, Key, Observed};
 pub use engine::{Engine, EngineLimits};
 pub use event::{ClientEvent, Event, EventBody, EventId, Stateless};
-pub use filter::Filter;
+pub use filter::{Filter, FilterSource};
 pub use handle::LedgerHandle;
 pub use log::{
     Attempted, DeadLetter, DeadPage, DeadQuery, EventRef, From, LogEntry, LogPage, LogQuery, LogStatus, Logged, Page,

@@ -1,22 +1,19 @@
 //! Makes the parts of a server from its settings and joins them.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{io, sync::Arc};
 
 use actix::{Actor, Addr};
 use actix_rt::Arbiter;
 
+use super::ledger::{app_rules, open_engine};
 use crate::{
     app::{App, AppParts, Apps, Key, Keys, Switches},
     channel::{Backlog, ChannelRegistry, ChannelRules, Workers},
-    clock,
-    config::{AppSettings, EndpointSettings, KeySettings, LedgerSettings, LimitSettings, Settings, WebhookSettings},
+    config::{AppSettings, EndpointSettings, KeySettings, LimitSettings, Settings, WebhookSettings},
     connection::FallbackHub,
     domain::AppLimits,
     http::Readiness,
-    ledger::{
-        self, AppRules, BreakerLimits, Control, CutLimits, EndpointRules, Engine, EngineLimits, Filter, LedgerHandle,
-        LedgerThread, MemoryStore,
-    },
+    ledger::{self, Control, LedgerHandle, LedgerThread},
     signature::SigningKey,
     webhook::{self, BatchLimits, Webhooks},
 };
@@ -40,23 +37,7 @@ pub(super) struct Assembly {
 impl Assembly {
     /// Starts the ledger and the webhooks of every app.
     pub(super) fn new(settings: &Settings) -> io::Result<Self> {
-        let engine = match settings.ledger {
-            LedgerSettings::Memory => {
-                let limits = EngineLimits {
-                    bytes_max: 64 << 20,
-                    log_bytes_max: 8 << 20,
-                    log_for: Duration::from_secs(7 * 86_400),
-                    dead_letters_for: Duration::from_secs(30 * 86_400),
-                };
-                Engine::new(
-                    MemoryStore::new(),
-                    Default::default(),
-                    limits,
-                    clock::random_bits() as u64,
-                )
-            }
-        };
-        let ledger = ledger::spawn(Box::new(engine))?;
+        let ledger = ledger::spawn(open_engine(&settings.ledger)?)?;
         let outbound = Arbiter::new();
         let workers = Arc::new(Workers::default());
         let backlog = Arc::new(Backlog::new(settings.server.publish_backlog));
@@ -140,37 +121,6 @@ fn endpoint_settings(
         timeout: webhooks.timeout,
         key: keys.oldest().key.clone(),
         signing: keys.oldest().signing.clone(),
-    }
-}
-
-fn app_rules(app: &AppSettings, webhooks: &WebhookSettings) -> AppRules {
-    let endpoints = app.webhooks.iter().map(|endpoint| EndpointRules {
-        id: endpoint.id.clone(),
-        filter: Filter {
-            events: endpoint.events.clone(),
-            prefix: endpoint.channels.prefix.clone(),
-            suffix: endpoint.channels.suffix.clone(),
-        },
-        cut: CutLimits {
-            events_max: if endpoint.batch { webhooks.max_batch_events } else { 1 },
-            body_bytes_max: webhooks.max_batch_bytes,
-            extras: false,
-        },
-        retry_for: webhooks.retry_for,
-        lanes: 1,
-        compact: false,
-        announce: true,
-        breaker: BreakerLimits {
-            after: 10,
-            open_for: Duration::from_secs(30),
-        },
-    });
-    AppRules {
-        id: app.id.clone(),
-        enabled: app.enabled,
-        vacated_delay: app.vacated_delay,
-        recovery_window: Duration::from_secs(30),
-        endpoints: endpoints.collect(),
     }
 }
 

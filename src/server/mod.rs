@@ -2,6 +2,7 @@
 
 mod assembly;
 mod drain;
+mod ledger;
 mod listener;
 mod panics;
 mod signals;
@@ -14,6 +15,7 @@ use actix_server::ServerHandle;
 use crate::{
     channel::{CountHolding, Holding},
     config::Settings,
+    ledger::Control,
 };
 
 use assembly::Assembly;
@@ -75,6 +77,7 @@ impl Server {
         let address = listener.local_addr()?;
         let assembly = Assembly::new(settings)?;
         let server = listener::serve(listener, &settings.server, &assembly)?;
+        assembly.ledger().control(Control::Accepting);
         Ok(Self {
             assembly,
             address,

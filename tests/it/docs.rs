@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use vacancy::config::{ConfigError, ConfigSource, Environment, Loaded, Surroundings, from_text};
 
 const SAMPLE: &str = include_str!("../../config.yaml");
+const CERT: &str = include_str!("../../src/config/tls/cert.pem");
+const KEY: &str = include_str!("../../src/config/tls/key.pem");
 
 fn parse(yaml: &str, variables: &[(&str, &str)]) -> Result<Loaded, ConfigError> {
     let environment: Environment = variables.iter().copied().collect();
@@ -13,6 +15,9 @@ fn parse(yaml: &str, variables: &[(&str, &str)]) -> Result<Loaded, ConfigError> 
         parallelism: 2,
         read: &|path| match path.to_str() {
             Some("secret.txt") => Ok("from-a-file\n".into()),
+            Some("token.txt") => Ok("a-token-from-a-file\n".into()),
+            Some("ca.pem" | "vacancy.pem") => Ok(CERT.into()),
+            Some("vacancy-key.pem") => Ok(KEY.into()),
             _ => Err(std::io::ErrorKind::NotFound.into()),
         },
     };
@@ -151,6 +156,9 @@ fn the_commented_keys_of_the_sample_may_be_uncommented() {
         .replace("    # secret_file: secret.txt ", "    secret_file: secret.txt #")
         .replace("    # batch_window: 50ms ", "    batch_window: 50ms #")
         .replace("    # vacated_delay: 3s ", "    vacated_delay: 3s #")
+        .replace("    # recovery_window: 30s ", "    recovery_window: 30s #")
+        .replace("  token: $", "  # token: $")
+        .replace("  # token_file: token.txt ", "  token_file: token.txt #")
         .replace("        # id: billing ", "        id: billing #")
         .replace("headers: {}", "headers: {Authorization: \"Bearer ${TOKEN}\"}");
     assert_eq!(uncommented.matches("\n    batch_window:").count(), 1);
@@ -161,5 +169,28 @@ fn the_commented_keys_of_the_sample_may_be_uncommented() {
     };
     assert_eq!(shown("apps[0].batch_window").as_deref(), Some("file"));
     assert_eq!(shown("apps[0].vacated_delay").as_deref(), Some("file"));
+    assert_eq!(shown("apps[0].recovery_window").as_deref(), Some("file"));
     assert_eq!(shown("apps[0].webhooks[0].id").as_deref(), Some("file"));
+    assert!(loaded.settings.admin.token.is_some());
+}
+
+#[test]
+fn the_empty_lists_of_the_sample_may_be_filled() {
+    let filled = SAMPLE
+        .replace("glob: [] ", "glob: job-* #")
+        .replace("regex: [] ", "regex: ['^a', 'b$'] #")
+        .replace("not: {} ", "not: { prefix: private- } #")
+        .replace("secrets: [] ", "secrets: [whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw] #")
+        .replace("http://127.0.0.1:3000", "https://127.0.0.1:3000")
+        .replace(
+            "tls: {} ",
+            "tls: { roots: ca.pem, cert: vacancy.pem, key: vacancy-key.pem } #",
+        );
+    let loaded = valid(&filled, &[]);
+    let endpoint = &loaded.settings.apps[0].webhooks[0];
+    let pattern = endpoint.channels.source();
+    assert_eq!((pattern.only.glob.len(), pattern.only.regex.len()), (1, 2));
+    assert_eq!(pattern.not.prefix, ["private-"]);
+    assert_eq!(endpoint.secrets.len(), 1);
+    assert!(endpoint.tls.roots.is_some() && endpoint.tls.identity.is_some());
 }

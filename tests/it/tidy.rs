@@ -88,6 +88,7 @@ const SHELLS: &[&str] = &[
     "ledger/thread.rs",
     "server/assembly.rs",
     "server/drain.rs",
+    "server/ledger.rs",
     "server/listener.rs",
     "server/mod.rs",
     "server/panics.rs",

@@ -1,3 +1,7 @@
+mod delivery;
+
+use std::{io, path::Path, time::Duration};
+
 use super::{
     super::{
         error::Problem,
@@ -11,6 +15,7 @@ const EVENTS: &str = "events: [channel_occupied]";
 const KNOWN: &str = "known are channel_occupied, channel_vacated, member_added, member_removed, client_event, \
                      cache_miss, subscription_count, user_online, user_offline and the groups existence, \
                      presence, client, cache";
+const SECRET: &str = "whsec_aHVudGVyMi1odW50ZXIyLWh1bnRlcjIt";
 /// The start of sha256 of "1\nhttp://h/".
 const HASH: &str = "f1e77289149f";
 
@@ -18,8 +23,12 @@ fn read(webhooks: &str) -> (Vec<EndpointSettings>, Findings) {
     let yaml = format!("webhooks: [{webhooks}]");
     let mut findings = Findings::default();
     let id = "1".parse().expect("valid");
+    let files = Files {
+        folder: Path::new("etc"),
+        read: &|_| Err(io::Error::new(io::ErrorKind::NotFound, "no such file")),
+    };
     let tree = parse(&yaml).expect(&yaml);
-    let endpoints = reader::read(tree, &mut findings, |app| endpoints(app, Some(&id)));
+    let endpoints = reader::read(tree, &mut findings, |app| endpoints(app, Some(&id), &files));
     (endpoints, findings)
 }
 
@@ -62,25 +71,37 @@ fn an_endpoint_has_defaults_for_all_but_url_and_events() {
     assert_eq!(endpoint.id.as_str(), HASH);
     assert_eq!(endpoint.url, "http://h/");
     assert_eq!(endpoint.events, [WebhookEvent::ChannelOccupied]);
-    assert_eq!(endpoint.channels, ChannelFilter::default());
-    assert!(endpoint.headers.is_empty());
-    assert!(endpoint.batch);
+    assert_eq!(endpoint.channels, ChannelPattern::default());
+    assert!(endpoint.headers.is_empty() && endpoint.secrets.is_empty());
+    assert_eq!(
+        (endpoint.batch, endpoint.extras, endpoint.compact, endpoint.announce),
+        (true, false, false, true)
+    );
+    assert_eq!(endpoint.lanes, 1);
+    let breaker = BreakerSettings {
+        after: 10,
+        open_for: Duration::from_secs(30),
+    };
+    assert_eq!(endpoint.breaker, breaker);
+    assert!(endpoint.tls.roots.is_none() && endpoint.tls.identity.is_none());
 }
 
 #[test]
 fn an_endpoint_is_read_as_it_is_typed() {
     let endpoints = accepted(
         "{id: a, url: 'https://h/?x', events: [client_event, member_added], \
-         channels: {prefix: presence-, suffix: '-x'}, headers: {X-B: b, X-A: a c}, batch: false}",
+         channels: {prefix: presence-, suffix: '-x'}, headers: {X-B: b, X-A: a c}, lanes: 4, \
+         breaker: {after: 3, open_for: 5s}}",
     );
     let endpoint = &endpoints[0];
     assert_eq!((endpoint.id.as_str(), endpoint.url.as_str()), ("a", "https://h/?x"));
     assert_eq!(endpoint.events, [WebhookEvent::ClientEvent, WebhookEvent::MemberAdded]);
+    assert_eq!(endpoint.channels, ChannelPattern::affixes("presence-", "-x"));
+    assert_eq!(endpoint.lanes, 4);
     assert_eq!(
-        (endpoint.channels.prefix.as_str(), endpoint.channels.suffix.as_str()),
-        ("presence-", "-x")
+        (endpoint.breaker.after, endpoint.breaker.open_for),
+        (3, Duration::from_secs(5))
     );
-    assert!(!endpoint.batch);
     let headers = [("X-B", "b"), ("X-A", "a c")];
     assert_eq!(
         endpoint.headers,
@@ -229,17 +250,11 @@ fn soketis_spelling_is_read_too() {
         endpoint.events,
         [WebhookEvent::ChannelOccupied, WebhookEvent::CacheMiss]
     );
-    let part = |text: &str| text.to_owned();
-    let want = ChannelFilter {
-        prefix: part("presence-"),
-        suffix: part("-x"),
-    };
-    assert_eq!(endpoint.channels, want);
+    assert_eq!(endpoint.channels, ChannelPattern::affixes("presence-", "-x"));
     let mixed = accepted(&format!(
         "{{url: 'http://h/', {EVENTS}, filter: {{channel_name_ends_with: '-x'}}}}"
     ));
-    assert_eq!(mixed[0].channels.suffix, "-x");
-    assert_eq!(mixed[0].channels.prefix, "");
+    assert_eq!(mixed[0].channels, ChannelPattern::affixes("", "-x"));
 }
 
 #[test]
@@ -279,21 +294,7 @@ fn both_spellings_at_once_are_a_problem_that_says_which_to_keep() {
     );
     let (endpoints, _) = read(&both);
     assert_eq!(endpoints[0].events, [WebhookEvent::ChannelOccupied]);
-    assert_eq!(
-        (
-            endpoints[0].channels.prefix.as_str(),
-            endpoints[0].channels.suffix.as_str()
-        ),
-        ("a", "")
-    );
-}
-
-#[test]
-fn batch_is_true_or_false() {
-    refused(
-        &format!("{{url: 'http://h/', {EVENTS}, batch: 1}}"),
-        &["webhooks[0].batch: must be true or false, not a whole number"],
-    );
+    assert_eq!(endpoints[0].channels, ChannelPattern::affixes("a", ""));
 }
 
 #[test]
@@ -314,9 +315,9 @@ fn every_problem_of_an_endpoint_is_reported() {
 }
 
 #[test]
-fn the_report_hides_headers_user_info_and_query() {
+fn the_report_hides_headers_secrets_user_info_and_query() {
     let (_, findings) = read(&format!(
-        "{{url: 'http://u:hunter2@h/a?hunter2', {EVENTS}, headers: {{X-A: hunter2}}}}"
+        "{{url: 'http://u:hunter2@h/a?hunter2', {EVENTS}, headers: {{X-A: hunter2}}, secrets: [{SECRET}]}}"
     ));
     let line = |p: &Provenance| format!("{} = {} ({})", p.path, p.value, p.origin);
     let mut report: Vec<_> = findings.report.iter().map(line).collect();
@@ -326,10 +327,15 @@ fn the_report_hides_headers_user_info_and_query() {
         [
             "webhooks[0].url = http://********@h/a?******** (file)",
             "webhooks[0].events[0] = channel_occupied (file)",
-            "webhooks[0].channels.prefix = \"\" (default)",
-            "webhooks[0].channels.suffix = \"\" (default)",
             "webhooks[0].headers.X-A = ******** (file)",
+            "webhooks[0].secrets[0] = ******** (file)",
             "webhooks[0].batch = true (default)",
+            "webhooks[0].extras = false (default)",
+            "webhooks[0].compact = false (default)",
+            "webhooks[0].announce = true (default)",
+            "webhooks[0].lanes = 1 (default)",
+            "webhooks[0].breaker.after = 10 (default)",
+            "webhooks[0].breaker.open_for = 30s (default)",
         ]
     );
 }

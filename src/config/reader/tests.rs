@@ -230,3 +230,28 @@ fn notes_and_warnings_are_kept_with_their_path() {
     assert_eq!(found.warnings[0].to_string(), "a.c: is odd");
     assert_eq!(found.problems[0].to_string(), "a.d: is wrong");
 }
+
+#[test]
+fn one_or_more_values_are_a_value_or_a_list() {
+    let filled = |value: &Value| values::filled(value).map(str::to_owned);
+    let read = |yaml| findings(yaml, |root| root.one_or_more("a", filled, Value::shown)).0;
+    assert_eq!(read("a: x"), ["x"]);
+    assert_eq!(read("a: [x, 1, y]"), ["x", "y"]);
+    for nothing in ["", "a: []", "a: ''"] {
+        assert_eq!(read(nothing), [""; 0], "{nothing}");
+    }
+    let shown = |root: &mut Section<'_>| drop(root.one_or_more("a", filled, hidden));
+    check("a: x", shown, &[], &["a = ******** (file)"]);
+    check(
+        "a: [x, y]",
+        shown,
+        &[],
+        &["a[0] = ******** (file)", "a[1] = ******** (file)"],
+    );
+    check("a: ''", shown, &[], &["a = \"\" (file)"]);
+    check("", shown, &[], &[]);
+    check("a: ['']", shown, &["a[0]: is empty"], &[]);
+    check("a: ", shown, &["a: has no value, give one or remove the key"], &[]);
+    check("a: {b: c}", shown, &["a: must be a text, not a map"], &[]);
+    check("b: x", shown, &["b: unknown key, known are a"], &[]);
+}

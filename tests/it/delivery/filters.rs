@@ -90,3 +90,18 @@ async fn item_13_two_apps_are_never_mixed() {
         assert!(request.events().iter().all(is_own), "{:?}", request.events());
     }
 }
+
+#[tokio::test]
+async fn channels_are_asked_for_by_glob_and_regex_and_left_out_by_not() {
+    let receiver = Receiver::start().await;
+    let filter = ", channels: {glob: ['job-*', 'task-{a,b}'], regex: '[0-9]$|b$', not: {prefix: job-x, glob: '*9'}}";
+    let webhooks = format!("[{}]", channels_webhook(&receiver.url(), filter));
+    let server = Process::start(&config("", &webhooks));
+    let mut client = server.client().await;
+    for channel in ["job-a", "my-job-1", "task-a", "task-c1", "job-x9", "job-x1", "task-b"] {
+        client.subscribe(channel).await;
+    }
+    client.subscribe("job-9").await;
+    client.subscribe("job-2").await;
+    receiver.expect(&["+job-x1", "+task-b", "+job-9", "+job-2"]).await;
+}

@@ -1,0 +1,141 @@
+//! The certificates that an endpoint is met with.
+
+use rustls::{
+    InconsistentKeys, RootCertStore,
+    crypto::ring,
+    pki_types::{
+        CertificateDer, PrivateKeyDer,
+        pem::{self, PemObject},
+    },
+    sign::CertifiedKey,
+};
+use secrecy::{ExposeSecret, SecretString};
+
+use super::{
+    files::Files,
+    reader::Section,
+    settings::{TlsIdentity, TlsSettings},
+    source::Value,
+    values,
+};
+
+/// Why what is in a file cannot be used. It never holds any of it.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+enum TlsError {
+    #[error("holds no certificate in PEM form")]
+    NoCertificate,
+    #[error("holds no private key in PEM form without a passphrase")]
+    NoKey,
+    #[error("is not PEM")]
+    NotPem,
+    #[error("has a certificate, the {nth}. in it, that cannot be used: {what}")]
+    Root { nth: usize, what: String },
+    #[error("does not belong to the first certificate of `cert`")]
+    Mismatch,
+    #[error("cannot be used with `cert`: {0}")]
+    Identity(String),
+}
+
+/// Reads `tls`.
+pub(super) fn tls(endpoint: &mut Section<'_>, files: &Files<'_>, url: Option<&str>) -> TlsSettings {
+    if endpoint.gives("tls") && url.is_some_and(|url| !is_https(url)) {
+        endpoint.problem("tls", "is for a URL with https://, remove it");
+    }
+    endpoint.section("tls", |tls| {
+        let roots = file(tls, "roots", files);
+        let roots = roots.filter(|pem| usable(tls, "roots", check_roots(pem.expose_secret())));
+        TlsSettings {
+            roots: roots.map(|pem| pem.expose_secret().to_owned()),
+            identity: identity(tls, files),
+        }
+    })
+}
+
+fn identity(tls: &mut Section<'_>, files: &Files<'_>) -> Option<TlsIdentity> {
+    let given = [tls.has("cert"), tls.has("key")];
+    let cert = file(tls, "cert", files);
+    let key = file(tls, "key", files);
+    match given {
+        [true, false] => tls.problem("key", "is missing, `cert` and `key` go together"),
+        [false, true] => tls.problem("cert", "is missing, `cert` and `key` go together"),
+        [true, true] | [false, false] => {}
+    }
+    let (cert, key) = (cert?, key?);
+    let chain = certificates(cert.expose_secret());
+    let private = private_key(key.expose_secret());
+    let (chain, private) = match (chain, private) {
+        (Ok(chain), Ok(private)) => (chain, private),
+        (chain, private) => {
+            usable(tls, "cert", chain.map(|_| ()));
+            usable(tls, "key", private.map(|_| ()));
+            return None;
+        }
+    };
+    usable(tls, "key", check_pair(chain, private)).then(|| TlsIdentity {
+        cert: cert.expose_secret().to_owned(),
+        key,
+    })
+}
+
+/// Reads the file that a key names.
+fn file(tls: &mut Section<'_>, key: &'static str, files: &Files<'_>) -> Option<SecretString> {
+    let typed = tls.optional(key, |value| values::filled(value).map(str::to_owned), Value::shown)?;
+    files.text(tls, key, &typed)
+}
+
+/// Reports what is wrong with the file of a key, and tells whether nothing is.
+fn usable(tls: &mut Section<'_>, key: &str, checked: Result<(), TlsError>) -> bool {
+    match checked {
+        Ok(()) => true,
+        Err(error) => {
+            tls.problem(key, error);
+            false
+        }
+    }
+}
+
+fn is_https(url: &str) -> bool {
+    url.split_once("://")
+        .is_some_and(|(scheme, _)| scheme.eq_ignore_ascii_case("https"))
+}
+
+fn certificates(text: &str) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let certificates = CertificateDer::pem_slice_iter(text.as_bytes()).collect::<Result<Vec<_>, _>>();
+    let certificates = certificates.map_err(|_| TlsError::NotPem)?;
+    if certificates.is_empty() {
+        return Err(TlsError::NoCertificate);
+    }
+    Ok(certificates)
+}
+
+fn private_key(text: &str) -> Result<PrivateKeyDer<'static>, TlsError> {
+    PrivateKeyDer::from_pem_slice(text.as_bytes()).map_err(|error| {
+        if matches!(error, pem::Error::NoItemsFound) {
+            TlsError::NoKey
+        } else {
+            TlsError::NotPem
+        }
+    })
+}
+
+fn check_roots(text: &str) -> Result<(), TlsError> {
+    let mut store = RootCertStore::empty();
+    for (index, certificate) in certificates(text)?.into_iter().enumerate() {
+        store.add(certificate).map_err(|error| TlsError::Root {
+            nth: index + 1,
+            what: error.to_string(),
+        })?;
+    }
+    Ok(())
+}
+
+fn check_pair(chain: Vec<CertificateDer<'static>>, key: PrivateKeyDer<'static>) -> Result<(), TlsError> {
+    match CertifiedKey::from_der(chain, key, &ring::default_provider()) {
+        Ok(_) => Ok(()),
+        Err(rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch)) => Err(TlsError::Mismatch),
+        Err(error) => Err(TlsError::Identity(error.to_string())),
+    }
+}
+
+#[cfg(test)]
+mod tests;
