@@ -17,7 +17,7 @@ use std::{
 
 use imbl::{HashMap, OrdMap};
 
-use crate::domain::{AppId, EndpointId, Now};
+use crate::domain::{AppId, ChannelName, EndpointId, Now};
 
 use super::{
     Ledger, LedgerError,
@@ -26,6 +26,7 @@ use super::{
     edge::Key,
     event::EventId,
     filter::Filter,
+    log::DeadLetter,
     occupancy::Occupancy,
     outbox::Outbox,
     store::{AnnouncingRecord, EndpointRecord, Loaded, Store},
@@ -37,6 +38,9 @@ use turn::Turn;
 
 /// How often a step is asked for though nothing comes, to let go of what is too old.
 const HOUSEKEEPING: Duration = Duration::from_secs(60);
+
+/// How many parked events of a step are logged each.
+const PARKED_LOGGED: usize = 10;
 
 /// How much an engine keeps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -175,12 +179,32 @@ impl<S: Store> Ledger for Engine<S> {
         if self.state.is_configured {
             self.loaded = None;
         }
+        log_parked(&changes.dead);
         done.retry_at = earlier(done.retry_at, Some(now.instant + HOUSEKEEPING));
         Ok(done)
     }
 
     fn read(&self, query: &Query, now: Now) -> Result<View, LedgerError> {
         self.view(query, now)
+    }
+}
+
+/// Logs what was parked: each event of a few, and how many there are of many.
+fn log_parked(letters: &[DeadLetter]) {
+    for letter in letters.iter().take(PARKED_LOGGED) {
+        let event = &letter.event;
+        let about = event.channel().map_or("a user", ChannelName::as_str);
+        log::error!(
+            "app {} endpoint {}: parked {} of {about} ({}), it is not told",
+            letter.app,
+            letter.endpoint,
+            event.kind(),
+            letter.because.as_str()
+        );
+    }
+    let more = letters.len().saturating_sub(PARKED_LOGGED);
+    if 0 < more {
+        log::error!("parked {more} more; the dead letters hold them all");
     }
 }
 
