@@ -4,6 +4,7 @@ mod assembly;
 mod drain;
 mod ledger;
 mod listener;
+pub mod numbers;
 mod panics;
 mod signals;
 
@@ -47,6 +48,7 @@ pub struct Server {
     address: SocketAddr,
     handle: ServerHandle,
     accepting: JoinHandle<io::Result<()>>,
+    numbers: JoinHandle<()>,
     drain_timeout: Duration,
 }
 
@@ -78,11 +80,13 @@ impl Server {
         let assembly = Assembly::new(settings)?;
         let server = listener::serve(listener, &settings.server, &assembly)?;
         assembly.ledger().control(Control::Accepting);
+        let numbers = numbers::keep_up_to_date(assembly.ledger());
         Ok(Self {
             assembly,
             address,
             handle: server.handle(),
             accepting: actix_rt::spawn(server),
+            numbers,
             drain_timeout: settings.server.drain_timeout,
         })
     }
@@ -118,6 +122,7 @@ impl Server {
     /// When accepting had failed.
     pub async fn stop(self) -> io::Result<()> {
         drain::drain(&self.assembly, &self.handle, self.drain_timeout).await;
+        self.numbers.abort();
         self.assembly.stop();
         self.handle.stop(false).await;
         self.accepting.await.map_err(io::Error::other)?

@@ -91,6 +91,7 @@ const SHELLS: &[&str] = &[
     "server/ledger.rs",
     "server/listener.rs",
     "server/mod.rs",
+    "server/numbers.rs",
     "server/panics.rs",
     "server/signals.rs",
     "webhook/endpoint.rs",
