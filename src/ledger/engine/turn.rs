@@ -1,6 +1,9 @@
 //! One step of an engine while it is carried out.
 
-use std::{collections::btree_map::Entry, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet, btree_map::Entry},
+    sync::Arc,
+};
 
 use super::{Endpoint, Reference, State};
 use crate::{
@@ -26,8 +29,20 @@ pub(super) struct Turn<'a> {
     pub(super) now: Now,
     pub(super) survives: bool,
     pub(super) changes: Changes,
+    /// How many more records of bulk work this step may handle; the rest follows in later ones.
+    pub(super) bulk_left: usize,
+    /// Records in the changes that replace others of the same key.
+    replaced: Replaced,
     done: Done,
     counters_before: Counters,
+}
+
+/// Which records in the changes replace others of the same key, so that they leave something to
+/// remove when they go in the same step.
+#[derive(Debug, Default)]
+struct Replaced {
+    queued: BTreeSet<(AppId, EndpointId, u64)>,
+    events: BTreeSet<EventId>,
 }
 
 impl<'a> Turn<'a> {
@@ -38,6 +53,8 @@ impl<'a> Turn<'a> {
             now,
             survives,
             changes: Changes::default(),
+            bulk_left: BULK_MAX,
+            replaced: Replaced::default(),
             done: Done::default(),
         }
     }
@@ -75,7 +92,7 @@ impl<'a> Turn<'a> {
 
     pub(super) fn answer(&mut self, answer: &Answer) {
         let (app, id) = (&answer.app, &answer.endpoint);
-        let mut effects = Effects::default();
+        let mut effects = self.effects();
         let Some(endpoint) = self.state.endpoint_mut(app, id) else {
             return;
         };
@@ -143,7 +160,7 @@ impl<'a> Turn<'a> {
             .map(|(app, id, _)| (app.clone(), id.clone()))
             .collect();
         for (app, id) in ready {
-            let mut effects = Effects::default();
+            let mut effects = self.effects();
             let mut counters = self.state.counters;
             let Some(endpoint) = self.state.endpoint_mut(&app, &id) else {
                 continue;
@@ -173,12 +190,12 @@ impl<'a> Turn<'a> {
         });
         let endpoints: Vec<(AppId, EndpointId)> = endpoints.collect();
         for (app, id) in endpoints {
-            let mut effects = Effects::default();
+            let mut effects = self.effects();
             if let Some(endpoint) = self.state.endpoint_mut(&app, &id) {
                 endpoint.outbox.go_on_parking(self.now, &mut effects);
             }
             self.absorb(&app, &id, effects);
-            self.announce(&app, &id, BULK_MAX);
+            self.announce(&app, &id, self.bulk_left);
         }
         self.forget_vacant();
     }
@@ -253,7 +270,7 @@ impl<'a> Turn<'a> {
 
     pub(super) fn push(&mut self, app: &AppId, id: &EndpointId, event: &Arc<Event>) {
         self.refer(event);
-        let mut effects = Effects::default();
+        let mut effects = self.effects();
         if let Some(endpoint) = self.state.endpoint_mut(app, id) {
             endpoint.outbox.push(Arc::clone(event), self.now, &mut effects);
         }
@@ -261,7 +278,7 @@ impl<'a> Turn<'a> {
     }
 
     fn set_mode(&mut self, app: &AppId, id: &EndpointId, mode: Mode) {
-        let mut effects = Effects::default();
+        let mut effects = self.effects();
         let Some(endpoint) = self.state.endpoint_mut(app, id) else {
             return;
         };
@@ -277,7 +294,7 @@ impl<'a> Turn<'a> {
         for event in events {
             self.refer(event);
         }
-        let mut effects = Effects::default();
+        let mut effects = self.effects();
         let mut counters = self.state.counters;
         if let Some(endpoint) = self.state.endpoint_mut(app, id) {
             endpoint
@@ -346,9 +363,11 @@ impl<'a> Turn<'a> {
                 continue;
             }
             let Some(app) = self.state.app_mut(&id) else { continue };
+            let limit = self.bulk_left;
             let forgotten = app
                 .occupancy
-                .forget_vacant(now, BULK_MAX, |event| references.contains_key(&event));
+                .forget_vacant(now, limit, |event| references.contains_key(&event));
+            self.bulk_left -= forgotten.len();
             let keys = forgotten.into_iter().map(|key| ((id.clone(), key), None));
             self.changes.keys.extend(keys);
         }
@@ -359,22 +378,20 @@ impl<'a> Turn<'a> {
         self.state.is_draining && self.survives
     }
 
+    /// Effects that come of what an outbox does in this step.
+    pub(super) fn effects(&self) -> Effects {
+        Effects {
+            bulk_left: self.bulk_left,
+            ..Effects::default()
+        }
+    }
+
     /// Keeps what an outbox's step has become.
     pub(super) fn absorb(&mut self, app: &AppId, id: &EndpointId, effects: Effects) {
+        self.bulk_left = effects.bulk_left;
         for (place, record) in effects.queued {
             let key = (app.clone(), id.clone(), place);
-            match (self.changes.queued.entry(key), record) {
-                // It came and went in this step.
-                (Entry::Occupied(entry), None) if entry.get().is_some() => {
-                    entry.remove();
-                }
-                (Entry::Occupied(mut entry), record) => {
-                    entry.insert(record);
-                }
-                (Entry::Vacant(entry), record) => {
-                    entry.insert(record);
-                }
-            }
+            put(&mut self.changes.queued, &mut self.replaced.queued, key, record);
         }
         for (request, record) in effects.requests {
             let key = (app.clone(), id.clone(), request);
@@ -430,7 +447,8 @@ impl<'a> Turn<'a> {
         reference.count += 1;
         if reference.count == 1 {
             self.state.event_bytes += bytes;
-            self.changes.events.insert(event.id, Some(Arc::clone(event)));
+            let (events, replaced) = (&mut self.changes.events, &mut self.replaced.events);
+            put(events, replaced, event.id, Some(Arc::clone(event)));
         }
     }
 
@@ -445,15 +463,24 @@ impl<'a> Turn<'a> {
         }
         self.state.event_bytes -= reference.bytes;
         self.state.references.remove(&id);
-        match self.changes.events.entry(id) {
-            // It came and went in this step.
-            Entry::Occupied(entry) if entry.get().is_some() => {
-                entry.remove();
+        put(&mut self.changes.events, &mut self.replaced.events, id, None);
+    }
+}
+
+/// Puts a record into the changes. One that came and went in the same step leaves nothing to do.
+fn put<K: Clone + Ord, V>(changes: &mut BTreeMap<K, Option<V>>, replaced: &mut BTreeSet<K>, key: K, record: Option<V>) {
+    match (changes.entry(key), record) {
+        (Entry::Vacant(entry), record) => {
+            entry.insert(record);
+        }
+        (Entry::Occupied(entry), None) if entry.get().is_some() && !replaced.contains(entry.key()) => {
+            entry.remove();
+        }
+        (Entry::Occupied(mut entry), record) => {
+            if entry.get().is_none() && record.is_some() {
+                replaced.insert(entry.key().clone());
             }
-            Entry::Occupied(_) => {}
-            Entry::Vacant(entry) => {
-                entry.insert(None);
-            }
+            entry.insert(record);
         }
     }
 }
