@@ -7,6 +7,7 @@
 mod batch;
 mod delivery;
 mod endpoint;
+pub mod guard;
 mod retry;
 mod webhooks;
 
