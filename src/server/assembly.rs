@@ -15,7 +15,7 @@ use crate::{
     http::Readiness,
     ledger::{self, Control, LedgerHandle, LedgerThread},
     signature::SigningKey,
-    webhook::{self, BatchLimits, Webhooks},
+    webhook::{self, BatchLimits, Signer, Tap, Tls, Webhooks},
 };
 
 /// A server's parts, joined and running but for the listener.
@@ -45,9 +45,10 @@ impl Assembly {
         ledger.handle().control(Control::Configure(rules.collect()));
         let mut apps = Apps::default();
         let mut all_webhooks = Vec::new();
+        let tap = Tap::new();
         for app in &settings.apps {
             let keys = keys(app);
-            let webhooks = start_webhooks(app, settings, &keys, ledger.handle(), &outbound);
+            let webhooks = start_webhooks(app, settings, &keys, (ledger.handle(), tap.clone()), &outbound);
             let observer = webhooks.clone().recipient();
             all_webhooks.push(webhooks);
             let channels = ChannelRegistry::new(Arc::clone(&workers), observer.clone(), channel_rules(app));
@@ -89,7 +90,7 @@ fn start_webhooks(
     app: &AppSettings,
     settings: &Settings,
     keys: &Keys,
-    ledger: LedgerHandle,
+    (ledger, tap): (LedgerHandle, Tap),
     outbound: &Arbiter,
 ) -> Addr<Webhooks> {
     let limits = BatchLimits {
@@ -103,7 +104,7 @@ fn start_webhooks(
         .collect();
     let id = app.id.clone();
     Webhooks::start_in_arbiter(&outbound.handle(), move |_| {
-        Webhooks::new(id, limits, endpoints, ledger)
+        Webhooks::new(id, limits, endpoints, ledger, tap)
     })
 }
 
@@ -119,8 +120,13 @@ fn endpoint_settings(
         url: endpoint.url.clone(),
         headers: endpoint.headers.clone(),
         timeout: webhooks.timeout,
-        key: keys.oldest().key.clone(),
-        signing: keys.oldest().signing.clone(),
+        signer: Signer {
+            key: keys.oldest().key.clone(),
+            signing: keys.oldest().signing.clone(),
+            standard: Vec::new(),
+        },
+        extras: false,
+        tls: Tls::public(),
     }
 }
 

@@ -10,6 +10,7 @@ use crate::{
     domain::{AppKey, ChannelName, WebhookEvent},
     ledger::{AppRules, Control, Edge, EndpointRules, Engine, Key, LedgerThread, Observed, Query, ToldChannel, View},
     signature::SigningKey,
+    webhook::{Signer, Tls},
 };
 
 /// The webhooks of app `1` with one endpoint on a ledger of their own.
@@ -42,14 +43,19 @@ impl Rig {
             url: url.into(),
             headers: Vec::new(),
             timeout: Duration::from_secs(4),
-            key,
-            signing: SigningKey::new(&"secret".into()),
+            signer: Signer {
+                key,
+                signing: SigningKey::new(&"secret".into()),
+                standard: Vec::new(),
+            },
+            extras: false,
+            tls: Tls::public(),
         };
         let limits = BatchLimits {
             window,
             events_max: 100,
         };
-        let webhooks = Webhooks::new(app(), limits, vec![endpoint], ledger.handle()).start();
+        let webhooks = Webhooks::new(app(), limits, vec![endpoint], ledger.handle(), Tap::new()).start();
         Self { webhooks, ledger }
     }
 
