@@ -8,6 +8,7 @@ mod batch;
 mod connect;
 mod delivery;
 mod endpoint;
+mod framing;
 pub mod guard;
 pub mod numbers;
 mod post;

@@ -66,3 +66,101 @@ impl Numbers {
         self.latency.record(latency.as_secs_f64());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use metrics::{
+        CounterFn, Gauge, HistogramFn, Key, KeyName, Metadata, Recorder, SharedString, Unit, with_local_recorder,
+    };
+
+    use super::*;
+
+    /// Writes down what is recorded, each with its name and labels.
+    #[derive(Clone, Default)]
+    struct Notes(Arc<Mutex<Vec<String>>>);
+
+    struct Note {
+        key: String,
+        notes: Notes,
+    }
+
+    impl Notes {
+        fn note(&self, key: &Key) -> Arc<Note> {
+            let labels = key.labels().map(|label| format!(" {}={}", label.key(), label.value()));
+            let key = format!("{}{}", key.name(), labels.collect::<String>());
+            let notes = self.clone();
+            Arc::new(Note { key, notes })
+        }
+    }
+
+    impl Note {
+        fn add(&self, value: &str) {
+            let line = format!("{} {value}", self.key);
+            self.notes.0.lock().expect("not poisoned").push(line);
+        }
+    }
+
+    impl CounterFn for Note {
+        fn increment(&self, value: u64) {
+            self.add(&value.to_string());
+        }
+
+        fn absolute(&self, value: u64) {
+            self.add(&value.to_string());
+        }
+    }
+
+    impl HistogramFn for Note {
+        fn record(&self, value: f64) {
+            self.add(&value.to_string());
+        }
+    }
+
+    impl Recorder for Notes {
+        fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+
+        fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+
+        fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+
+        fn register_counter(&self, key: &Key, _: &Metadata<'_>) -> Counter {
+            Counter::from_arc(self.note(key))
+        }
+
+        fn register_gauge(&self, _: &Key, _: &Metadata<'_>) -> Gauge {
+            Gauge::noop()
+        }
+
+        fn register_histogram(&self, key: &Key, _: &Metadata<'_>) -> Histogram {
+            Histogram::from_arc(self.note(key))
+        }
+    }
+
+    #[test]
+    fn attempts_and_latencies_are_told_apart_by_app_endpoint_and_result() {
+        let notes = Notes::default();
+        with_local_recorder(&notes, || {
+            let numbers = Numbers::new(&"1".parse().expect("valid"), &"e".parse().expect("valid"));
+            numbers.attempt(Outcome::Failed {
+                retry_in: Duration::ZERO,
+            });
+            numbers.attempt(Outcome::Delivered);
+            numbers.attempt(Outcome::Gone);
+            numbers.delivered(1_000, 2_500);
+            numbers.delivered(2_000, 1_000);
+        });
+        let notes = notes.0.lock().expect("not poisoned").clone();
+        assert_eq!(
+            notes,
+            [
+                "vacancy_webhook_attempts_total app=1 endpoint=e result=failed 1",
+                "vacancy_webhook_attempts_total app=1 endpoint=e result=delivered 1",
+                "vacancy_webhook_attempts_total app=1 endpoint=e result=gone 1",
+                "vacancy_webhook_latency_seconds app=1 endpoint=e 1.5",
+                "vacancy_webhook_latency_seconds app=1 endpoint=e 0",
+            ]
+        );
+    }
+}

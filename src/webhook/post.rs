@@ -10,7 +10,7 @@ use std::{
 use actix_tls::connect::Resolver;
 use awc::{
     Client, ClientResponse, Connector,
-    error::{ConnectError, PayloadError, SendRequestError},
+    error::{ConnectError, SendRequestError},
     http::{
         StatusCode,
         header::{LOCATION, RETRY_AFTER},
@@ -33,7 +33,8 @@ const CAUSE_CHARS_MAX: usize = 300;
 #[derive(Clone)]
 pub(super) struct Poster {
     client: Client,
-    url: String,
+    target: String,
+    shown: String,
     headers: Vec<(String, String)>,
     timeout: Duration,
 }
@@ -62,8 +63,6 @@ enum Cause {
     BodyTooSlow(u16, Duration),
     #[error("answered {0}, but with a body of more than {max} KiB", max = ANSWER_BYTES_MAX / 1_024)]
     BodyTooLong(u16),
-    #[error("answered {0}, but the body broke off: {1}")]
-    Body(u16, PayloadError),
     #[error("no answer within {shown}", shown = humantime::format_duration(*.0))]
     NoAnswer(Duration),
     #[error("no connection within {shown}", shown = humantime::format_duration(*.0))]
@@ -101,13 +100,12 @@ impl Poster {
         tls: &Tls,
         resolver: &Resolver,
     ) -> Self {
-        // A little less than the whole, so that an attempt that gets no connection can say so.
-        let connect_timeout = timeout.mul_f64(0.99);
+        let (target, is_tls) = url::target(url);
+        // The timeout is a little less than the whole, so that an attempt that gets no connection
+        // can say so.
         let connector = Connector::new()
-            .connector(GuardedConnector::new(resolver))
-            .rustls_0_23(tls.config())
-            .timeout(connect_timeout)
-            .handshake_timeout(connect_timeout)
+            .connector(GuardedConnector::new(resolver, is_tls.then(|| tls.clone())))
+            .timeout(timeout.mul_f64(0.99))
             .conn_keep_alive(KEEP_ALIVE)
             .limit(0);
         let mut client = Client::builder()
@@ -120,15 +118,16 @@ impl Poster {
         }
         Self {
             client: client.finish(),
-            url: url.to_owned(),
+            target,
+            shown: url::shown(url),
             headers,
             timeout,
         }
     }
 
     /// The URL without what may be secret.
-    pub(super) fn shown(&self) -> String {
-        url::shown(&self.url)
+    pub(super) fn shown(&self) -> &str {
+        &self.shown
     }
 
     /// Posts a delivery and waits for the whole answer: a status without the
@@ -150,7 +149,7 @@ impl Poster {
 
     /// Sends the request and reads the answer; what its head says is known as soon as it is there.
     async fn exchange(&self, delivery: &Delivery, now_s: u64, head: &mut Option<Head>) -> Result<(), Cause> {
-        let mut post = self.client.post(&self.url).camel_case();
+        let mut post = self.client.post(&self.target).camel_case();
         for (name, value) in self.headers.iter().filter(|(name, _)| delivery.allows(name)) {
             post = post.insert_header((name.as_str(), value.as_str()));
         }
@@ -215,12 +214,12 @@ impl Head {
     }
 }
 
-/// Reads a body without keeping it, which lets the connection be used again. The end of the
-/// connection is the end of the body, whatever length was announced.
+/// Reads a body without keeping it, which lets the connection be used again. However it breaks off,
+/// that is its end: the endpoint had answered by then.
 async fn read_to_the_end(answer: &mut ClientResponse, status: u16) -> Result<(), Cause> {
     let mut bytes = 0;
-    while let Some(chunk) = poll_fn(|cx| Pin::new(&mut *answer).poll_next(cx)).await {
-        bytes += chunk.map_err(|error| Cause::Body(status, error))?.len();
+    while let Some(Ok(chunk)) = poll_fn(|cx| Pin::new(&mut *answer).poll_next(cx)).await {
+        bytes += chunk.len();
         if ANSWER_BYTES_MAX < bytes {
             return Err(Cause::BodyTooLong(status));
         }

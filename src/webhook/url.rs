@@ -15,6 +15,20 @@ pub(super) fn user_info(url: &str) -> Option<(String, Option<String>)> {
     })
 }
 
+/// What a URL is asked for by a client that leaves TLS to its connector: `http`, without user info,
+/// and with the port that `https` means. The second tells whether TLS is to be spoken.
+pub(super) fn target(url: &str) -> (String, bool) {
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return (url.to_owned(), false);
+    };
+    let is_tls = scheme.eq_ignore_ascii_case("https");
+    let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    let has_port = host.rsplit(']').next().is_some_and(|after| after.contains(':'));
+    let port = if is_tls && !has_port { ":443" } else { "" };
+    (format!("http://{host}{port}{path}"), is_tls)
+}
+
 /// A URL without user info and query, for the log.
 pub(super) fn shown(url: &str) -> String {
     let url = url.split(['?', '#']).next().unwrap_or_default();
@@ -57,6 +71,23 @@ mod tests {
         assert_eq!(read("https://me:s%40cret@host/x@y"), want("me", "s@cret"));
         assert_eq!(read("https://me@host"), want("me", ""));
         assert_eq!(read("https://host/a@b"), None);
+    }
+
+    #[test]
+    fn the_client_is_asked_for_plain_http_at_the_port_of_the_scheme() {
+        for (url, want, is_tls) in [
+            ("http://host/a?b", "http://host/a?b", false),
+            ("http://me:s%40cret@host:81/", "http://host:81/", false),
+            ("https://host/a?b", "http://host:443/a?b", true),
+            ("https://host", "http://host:443", true),
+            ("HTTPS://host?b=:1", "http://host:443?b=:1", true),
+            ("https://a:b@host:8443/x@y:1", "http://host:8443/x@y:1", true),
+            ("https://[::1]/", "http://[::1]:443/", true),
+            ("https://[::1]:8443/", "http://[::1]:8443/", true),
+            ("http://[::1]/", "http://[::1]/", false),
+        ] {
+            assert_eq!(target(url), (want.to_owned(), is_tls), "{url}");
+        }
     }
 
     #[test]
