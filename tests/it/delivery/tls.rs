@@ -181,7 +181,10 @@ async fn roots_of_an_endpoint_count_instead_of_the_usual_ones() {
         let trusted = report(receiver.url(host), &trusting()).await;
         assert_eq!((trusted.status, trusted.error), (Some(200), None), "{host}");
         let usual = report(receiver.url(host), &TlsParts::default()).await;
-        assert!(usual.error.is_some_and(|error| error.contains("UnknownIssuer")), "{host}");
+        assert!(
+            usual.error.is_some_and(|error| error.contains("UnknownIssuer")),
+            "{host}"
+        );
         assert_eq!(receiver.requests(), 1);
     }
 }
