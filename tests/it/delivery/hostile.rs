@@ -68,7 +68,7 @@ async fn check_body(body: Body, cause: &str) -> usize {
 }
 
 /// What an attempt may cost in memory, with what an allocator and a log line add to it.
-const MEMORY: usize = 256 * 1_024;
+const MEMORY: usize = 128 * 1_024;
 /// What the kernels of both sides hold of what nobody reads.
 const SOCKET_BUFFERS: usize = 16 * 1_024 * 1_024;
 
