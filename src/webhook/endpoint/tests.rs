@@ -30,7 +30,7 @@ impl Ledger for Recorder {
         Ok(Done::default())
     }
 
-    fn read(&self, _: &Query) -> Result<View, LedgerError> {
+    fn read(&self, _: &Query, _: Now) -> Result<View, LedgerError> {
         Ok(View::Unanswered(0))
     }
 }
