@@ -2,6 +2,7 @@
 
 mod assembly;
 mod drain;
+mod endpoints;
 mod ledger;
 mod listener;
 pub mod numbers;

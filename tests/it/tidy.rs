@@ -96,7 +96,11 @@ const SHELLS: &[&str] = &[
     "server/numbers.rs",
     "server/panics.rs",
     "server/signals.rs",
+    "webhook/connect.rs",
     "webhook/endpoint.rs",
+    "webhook/endpoint/tests.rs",
+    "webhook/post.rs",
+    "webhook/tap.rs",
     "webhook/webhooks.rs",
     "webhook/webhooks/tests.rs",
 ];
