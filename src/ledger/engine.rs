@@ -7,6 +7,7 @@
 mod announce;
 mod bound;
 mod configure;
+mod keep;
 mod turn;
 mod views;
 
