@@ -14,6 +14,7 @@ mod docs;
 mod harness;
 mod occupancy;
 mod races;
+mod receivers;
 mod rows;
 mod smoke;
 mod tidy;
