@@ -18,3 +18,4 @@ mod receivers;
 mod rows;
 mod smoke;
 mod tidy;
+mod webhooks_page;
