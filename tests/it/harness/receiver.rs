@@ -18,6 +18,8 @@ use super::{SECRET, eventually, hmac_hex};
 pub enum Answer {
     /// With a status and an empty body.
     Status(u16),
+    /// With 200, after so long.
+    AcceptAfter(Duration),
     /// With these raw bytes.
     Raw(&'static str),
     /// Not at all: the connection stays open.
@@ -36,7 +38,7 @@ impl Answer {
         match self {
             Self::Status(status) => (200..300).contains(&status),
             Self::Raw(text) => text.starts_with("HTTP/1.1 2"),
-            Self::Endless | Self::AcceptAndClose => true,
+            Self::AcceptAfter(_) | Self::Endless | Self::AcceptAndClose => true,
             Self::Hang | Self::Drop => false,
         }
     }
@@ -148,6 +150,12 @@ impl Receiver {
         *self.answer.lock().expect("not poisoned") = answer;
     }
 
+    /// From here on it answers so, whatever was to be answered next.
+    pub fn answer_all(&self, answer: Answer) {
+        self.script.lock().expect("not poisoned").clear();
+        self.answer(answer);
+    }
+
     /// The next requests are answered so, one after the other, before the usual answer.
     pub fn answer_next(&self, answers: &[Answer]) {
         self.script.lock().expect("not poisoned").extend(answers);
@@ -205,6 +213,10 @@ impl Receiver {
             });
             let text = match answer {
                 Answer::Status(status) => empty_answer(status),
+                Answer::AcceptAfter(delay) => {
+                    tokio::time::sleep(delay).await;
+                    empty_answer(200)
+                }
                 Answer::Raw(text) => text.to_owned(),
                 Answer::Hang => {
                     std::future::pending::<()>().await;
