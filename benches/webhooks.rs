@@ -40,7 +40,7 @@ const WARM_UP: Duration = Duration::from_secs(1);
 /// When nothing has come for so long, nothing more will: longer than any wait between two attempts in
 /// these runs.
 const QUIET_MAX: Duration = Duration::from_secs(30);
-const ADMIN_TOKEN: &str = "bench-token";
+const ADMIN_TOKEN: &str = "webhooks-bench-token";
 
 fn main() -> ExitCode {
     harness::raise_open_files();

@@ -30,7 +30,7 @@ const SETTLE_TIMEOUT: Duration = Duration::from_secs(60);
 /// When nothing has come for so long, nothing more will: longer than the recovery window and the
 /// first retries.
 const QUIET: Duration = Duration::from_secs(4);
-const ADMIN_TOKEN: &str = "torture-token";
+const ADMIN_TOKEN: &str = "torture-admin-token";
 
 /// What is done.
 #[derive(Debug, Clone, Copy)]
