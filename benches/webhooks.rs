@@ -121,7 +121,7 @@ impl Run {
             }
         }
         Self {
-            server: Server::start_with(&config, "error,vacancy::server=info"),
+            server: Server::start_with(&config, "vacancy::server=info,vacancy::ledger=error"),
             admin_port,
             _folder: folder,
         }

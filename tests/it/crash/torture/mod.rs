@@ -159,7 +159,8 @@ pub async fn torture(plan: Plan) -> Report {
     let pictures = settled(&receivers, &truth, seed).await;
     let decided = decided::decided(admin_port, ADMIN_TOKEN).await;
     verdict::check_told(&told(&server).await, &truth);
-    verdict::check(&pictures, &decided, kills);
+    let problems = verdict::problems(&pictures, &decided, kills);
+    assert!(problems.is_empty(), "seed {seed}: {problems:#?}");
     Report {
         events: pictures[0].events.len(),
         repeated: pictures.iter().map(|picture| picture.repeated).sum(),

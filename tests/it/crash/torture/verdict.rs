@@ -92,46 +92,63 @@ fn events(body: &str) -> Vec<Event> {
     events.map(event).collect()
 }
 
-/// Checks what an endpoint with extras and a plain one received.
-pub(super) fn check(pictures: &[Picture; 2], decided: &BTreeSet<String>, kills: u32) {
+/// What is wrong with what an endpoint with extras and a plain one received; nothing, it should be.
+pub(super) fn problems(pictures: &[Picture; 2], decided: &BTreeSet<String>, kills: u32) -> Vec<String> {
     let [with_extras, plain] = pictures;
-    for picture in pictures {
+    let mut problems = Vec::new();
+    for (picture, name) in pictures.iter().zip(["extras", "plain"]) {
         for (key, states) in picture.by_key() {
             let alternates = states
                 .iter()
                 .enumerate()
                 .all(|(at, occupied)| *occupied == (at % 2 == 0));
-            assert!(alternates, "{key}: {states:?}");
+            if !alternates {
+                problems.push(format!("{name}: {key} does not alternate: {states:?}"));
+            }
         }
         // Each endpoint has one lane.
-        assert!(
-            picture.repeated <= kills as usize,
-            "{} requests repeated after {kills} kills",
-            picture.repeated
-        );
+        if (kills as usize) < picture.repeated {
+            problems.push(format!(
+                "{name}: {} requests repeated after {kills} kills",
+                picture.repeated
+            ));
+        }
     }
     let mut last: BTreeMap<&str, u64> = BTreeMap::new();
     let mut ids = BTreeSet::new();
     for event in &with_extras.events {
-        let seq = event.seq.expect("it has extras");
+        let (Some(seq), Some(id)) = (event.seq, event.id.clone()) else {
+            problems.push(format!("extras: an event of {} without", event.key));
+            continue;
+        };
         let before = last.insert(&event.key, seq);
-        assert!(before < Some(seq), "{}: seq {before:?}, then {seq}", event.key);
-        let id = event.id.clone().expect("it has extras");
-        assert!(ids.insert(id), "{:?} came in two requests", event.id);
+        if Some(seq) <= before {
+            problems.push(format!("extras: {} has seq {before:?} and then {seq}", event.key));
+        }
+        if !ids.insert(id.clone()) {
+            problems.push(format!("extras: {id} came in two requests"));
+        }
     }
-    let never_received: Vec<&String> = decided.difference(&ids).collect();
-    let never_decided: Vec<&String> = ids.difference(decided).collect();
-    assert!(
-        never_received.is_empty() && never_decided.is_empty(),
-        "decided and not received: {never_received:?}; received and not decided: {never_decided:?}"
+    problems.extend(
+        decided
+            .difference(&ids)
+            .map(|id| format!("{id} was decided and not received")),
     );
-    assert!(
-        plain
-            .events
-            .iter()
-            .all(|event| event.seq.is_none() && event.id.is_none())
+    problems.extend(
+        ids.difference(decided)
+            .map(|id| format!("{id} was received and not decided")),
     );
-    assert_eq!(with_extras.by_key(), plain.by_key());
+    if plain
+        .events
+        .iter()
+        .any(|event| event.seq.is_some() || event.id.is_some())
+    {
+        problems.push("plain: an event with extras".into());
+    }
+    if with_extras.by_key() != plain.by_key() {
+        problems.push("the two endpoints were not told the same".into());
+    }
+    problems
 }
 
 /// Checks that the told list is the truth.
@@ -144,4 +161,74 @@ pub(super) fn difference(picture: &BTreeSet<String>, truth: &BTreeSet<String>) -
     let missing: Vec<&String> = truth.difference(picture).collect();
     let surplus: Vec<&String> = picture.difference(truth).collect();
     format!("missing {missing:?}, surplus {surplus:?}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What an endpoint received: the key, its state, `seq` and id.
+    fn picture(events: &[(&str, bool, u64)], extras: bool) -> Picture {
+        let event = |(key, occupied, seq): &(&str, bool, u64)| Event {
+            key: (*key).into(),
+            occupied: *occupied,
+            seq: extras.then_some(*seq),
+            id: extras.then(|| format!("evt_{seq}")),
+        };
+        Picture {
+            events: events.iter().map(event).collect(),
+            repeated: 0,
+            requests: 1,
+        }
+    }
+
+    fn decided(seqs: &[u64]) -> BTreeSet<String> {
+        seqs.iter().map(|seq| format!("evt_{seq}")).collect()
+    }
+
+    /// What is found in two endpoints that received the same.
+    fn found(events: &[(&str, bool, u64)], seqs: &[u64]) -> Vec<String> {
+        let pictures = [picture(events, true), picture(events, false)];
+        problems(&pictures, &decided(seqs), 1)
+    }
+
+    #[test]
+    fn a_true_story_has_no_problem() {
+        let events = [("a", true, 1), ("b", true, 2), ("a", false, 3), ("a", true, 4)];
+        assert_eq!(found(&events, &[1, 2, 3, 4]), Vec::<String>::new());
+        assert_eq!(
+            picture(&events, false).occupied(),
+            BTreeSet::from(["a".into(), "b".into()])
+        );
+    }
+
+    #[test]
+    fn whatever_is_missing_doubled_or_out_of_order_is_found() {
+        assert_eq!(
+            found(&[("a", true, 1), ("a", true, 2)], &[1, 2]),
+            [
+                "extras: a does not alternate: [true, true]",
+                "plain: a does not alternate: [true, true]"
+            ]
+        );
+        assert_eq!(
+            found(&[("a", true, 2), ("a", false, 1)], &[1, 2]),
+            ["extras: a has seq Some(2) and then 1"]
+        );
+        assert_eq!(
+            found(&[("a", true, 1)], &[1, 2]),
+            ["evt_2 was decided and not received"]
+        );
+        assert_eq!(found(&[("a", true, 1)], &[]), ["evt_1 was received and not decided"]);
+        let told = picture(&[("a", true, 1)], true);
+        let not_told = picture(&[], false);
+        let not_the_same = "the two endpoints were not told the same";
+        assert_eq!(problems(&[told, not_told], &decided(&[1]), 0), [not_the_same]);
+        let [mut twice, once] = [true, false].map(|extras| picture(&[("a", true, 1)], extras));
+        twice.repeated = 2;
+        assert_eq!(
+            problems(&[twice, once], &decided(&[1]), 1),
+            ["extras: 2 requests repeated after 1 kills"]
+        );
+    }
 }
