@@ -268,3 +268,6 @@ impl Endpoint {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;
