@@ -269,3 +269,6 @@ impl Endpoint {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;
