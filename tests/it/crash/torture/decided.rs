@@ -15,10 +15,10 @@ pub(super) async fn decided(admin_port: u16, token: &str) -> BTreeSet<String> {
     let mut after = Some(0);
     while let Some(no) = after {
         let page = page(admin_port, token, no).await;
-        let entries = page["entries"].as_array().expect("an array");
-        for entry in entries {
-            assert_eq!(entry["what"], "decided", "{entry}");
-            let id = entry["event"]["id"].as_str().expect("an id");
+        let lines = page["lines"].as_array().expect("an array");
+        for line in lines {
+            assert_eq!(line["what"], "decided", "{line}");
+            let id = line["event"]["id"].as_str().expect("an id");
             assert!(ids.insert(id.to_owned()), "{id} was decided twice");
         }
         after = page["next"].as_u64();
