@@ -9,6 +9,7 @@
 )]
 
 mod conformance;
+mod crash;
 mod delivery;
 mod docs;
 mod harness;
