@@ -2,6 +2,7 @@
 
 mod check;
 mod config;
+mod ledger;
 mod serve;
 
 use std::{
@@ -15,6 +16,7 @@ use clap::{Parser, Subcommand};
 
 use crate::config::{ConfigError, Environment, Loaded, Surroundings};
 
+pub use ledger::LedgerArgs;
 pub use serve::serve;
 
 /// A realtime server that speaks the Pusher Channels protocol and whose webhooks can be trusted.
@@ -31,7 +33,7 @@ pub struct Cli {
 }
 
 /// What the program can do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 pub enum Command {
     /// Start the server.
     Serve,
@@ -39,6 +41,8 @@ pub enum Command {
     Check,
     /// Print the effective configuration, each value with where it came from, secrets hidden.
     Config,
+    /// Check, copy or compact the file of a ledger that no server uses.
+    Ledger(LedgerArgs),
 }
 
 impl Cli {
@@ -56,6 +60,7 @@ impl Cli {
                 Ok(loaded) => config::config(&loaded),
                 Err(error) => fail(&error),
             },
+            Command::Ledger(args) => ledger::ledger(&args, loaded),
         }
     }
 

@@ -1,5 +1,8 @@
-//! What a crash loses and what it does not (DESIGN.md sections 2 and 5).
+//! What a crash or a failing disk loses and what it does not (DESIGN.md sections 2 and 5).
 
+mod disk;
+mod faults;
+mod ledger_command;
 mod torture;
 
 use std::time::Duration;
