@@ -1,0 +1,29 @@
+//! The API for operators, on a listener of its own: what the endpoints, the log and the ledger
+//! hold, and what may be done about it.
+//!
+//! Every path is below `/admin/v1` and wants the bearer token of the configuration. The paths and
+//! their OpenAPI description are one declaration ([`admin_routes`]).
+
+mod auth;
+mod channels;
+mod endpoints;
+mod error;
+mod ledger;
+mod delivery_log;
+mod log_stream;
+mod query;
+mod replay;
+mod routes;
+mod state;
+mod stream;
+mod why;
+mod words;
+
+pub mod wire;
+
+pub use auth::{Token, authenticate};
+pub use error::AdminError;
+pub use query::QueryError;
+pub use routes::{admin_routes, openapi};
+pub use state::{AdminState, EndpointInfo};
+pub use words::span;
