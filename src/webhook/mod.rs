@@ -12,6 +12,6 @@ mod webhooks;
 
 pub use batch::{Batch, BatchLimits};
 pub use delivery::{Delivery, build};
-pub use endpoint::{Deliver, Endpoint, EndpointSettings};
+pub use endpoint::{Deliver, Endpoint, EndpointSettings, shown};
 pub use retry::{next, retry_after};
 pub use webhooks::{Idle, Webhooks};

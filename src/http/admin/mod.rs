@@ -25,5 +25,5 @@ pub use auth::{Token, authenticate};
 pub use error::AdminError;
 pub use query::QueryError;
 pub use routes::{admin_routes, openapi};
-pub use state::{AdminState, EndpointInfo};
+pub use state::{AdminParts, AdminState, EndpointInfo};
 pub use words::span;

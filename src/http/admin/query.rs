@@ -19,7 +19,7 @@ const LIMIT_MAX: usize = 1_000;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, IntoParams)]
 #[serde(default, deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub struct LogParams {
+pub(super) struct LogParams {
     /// Of this app.
     pub app: Option<String>,
     /// About this endpoint. Decided events are about none.
@@ -49,7 +49,7 @@ pub struct LogParams {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, IntoParams)]
 #[serde(default, deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub struct DeadParams {
+pub(super) struct DeadParams {
     /// Of this app.
     pub app: Option<String>,
     /// Of this endpoint.

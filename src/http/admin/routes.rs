@@ -2,7 +2,7 @@
 
 use actix_web::{App, get, web};
 use utoipa::openapi::{
-    ComponentsBuilder, ContactBuilder, InfoBuilder, OpenApi, SecurityRequirement,
+    ComponentsBuilder, InfoBuilder, OpenApi, SecurityRequirement,
     security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
 };
 use utoipa_actix_web::{AppExt, scope, service_config::ServiceConfig};

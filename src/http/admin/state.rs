@@ -23,6 +23,16 @@ pub struct AdminState {
     endpoints: Vec<EndpointInfo>,
 }
 
+/// What the state is made of.
+pub struct AdminParts {
+    /// The apps.
+    pub apps: Arc<Apps>,
+    /// The ledger.
+    pub ledger: LedgerHandle,
+    /// The endpoints that are configured.
+    pub endpoints: Vec<EndpointInfo>,
+}
+
 /// What is configured of an endpoint, as far as it may be shown.
 #[derive(Debug, Clone)]
 pub struct EndpointInfo {
@@ -37,14 +47,14 @@ pub struct EndpointInfo {
 }
 
 impl AdminState {
-    /// The state for these apps and their endpoints.
+    /// The state without a stream.
     #[must_use]
-    pub fn new(apps: Arc<Apps>, ledger: LedgerHandle, endpoints: Vec<EndpointInfo>) -> Self {
+    pub fn new(parts: AdminParts) -> Self {
         Self {
-            apps,
-            ledger,
+            apps: parts.apps,
+            ledger: parts.ledger,
             streams: Arc::new(Quota::new(Some(STREAMS_MAX))),
-            endpoints,
+            endpoints: parts.endpoints,
         }
     }
 

@@ -4,9 +4,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::{
-    domain::WebhookEvent,
+    domain::{self, ChannelPatternSource, WebhookEvent},
     http::admin::state::EndpointInfo,
-    ledger::{BreakerState, DisabledBecause, EndpointView, Filter, Mode},
+    ledger::{BreakerState, DisabledBecause, EndpointView, Mode},
 };
 
 /// Some endpoints.
@@ -145,7 +145,7 @@ impl Endpoint {
             id: view.id.to_string(),
             url: info.map(|info| info.url.clone()),
             events: info.map(|info| names(&info.filter.events)).unwrap_or_default(),
-            channels: info.map(|info| Channels::of(&info.filter)).unwrap_or_default(),
+            channels: info.map(|info| Channels::of(info.filter.channels.source())).unwrap_or_default(),
             mode,
             disabled_because: because.map(ToOwned::to_owned),
             breaker: match view.breaker {
@@ -174,25 +174,17 @@ impl Endpoint {
 }
 
 impl Channels {
-    fn of(filter: &Filter) -> Self {
-        let list = |text: &str| {
-            let given = (!text.is_empty()).then(|| text.to_owned());
-            given.into_iter().collect()
+    fn of(pattern: &ChannelPatternSource) -> Self {
+        let tests = |tests: &domain::NameTests| NameTests {
+            prefix: tests.prefix.clone(),
+            suffix: tests.suffix.clone(),
+            glob: tests.glob.clone(),
+            regex: tests.regex.clone(),
         };
         Self {
-            only: NameTests {
-                prefix: list(&filter.prefix),
-                suffix: list(&filter.suffix),
-                ..NameTests::default()
-            },
-            not: NameTests::default(),
+            only: tests(&pattern.only),
+            not: tests(&pattern.not),
         }
-    }
-
-    /// Tells whether every channel is asked for.
-    #[must_use]
-    pub fn is_all(&self) -> bool {
-        *self == Self::default()
     }
 
     /// In words: `all channels`, or `channels that begin with job-`.
