@@ -205,7 +205,10 @@ mod tests {
         fn counts(&mut self, subscriptions: usize, users: usize, workers: &[u16]) -> &mut Self {
             let got: Vec<u16> = self.0.workers().map(|WorkerId(at)| at).collect();
             let roster = &self.0;
-            assert_eq!(roster.per_worker().map(|(_, count)| count).sum::<usize>(), subscriptions);
+            assert_eq!(
+                roster.per_worker().map(|(_, count)| count).sum::<usize>(),
+                subscriptions
+            );
             assert_eq!(
                 (
                     roster.subscription_count(),

@@ -1,5 +1,6 @@
 //! The command line: one file per command.
 
+mod admin;
 mod check;
 mod config;
 mod serve;
@@ -12,9 +13,11 @@ use std::{
 };
 
 use clap::{Parser, Subcommand};
+use serde::Serialize;
 
 use crate::config::{ConfigError, Environment, Loaded, Surroundings};
 
+pub use admin::{ChannelsArgs, ClientArgs, EndpointArgs, ListenArgs, WebhooksArgs, WhyArgs};
 pub use serve::serve;
 
 /// A realtime server that speaks the Pusher Channels protocol and whose webhooks can be trusted.
@@ -31,7 +34,7 @@ pub struct Cli {
 }
 
 /// What the program can do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 pub enum Command {
     /// Start the server.
     Serve,
@@ -39,6 +42,14 @@ pub enum Command {
     Check,
     /// Print the effective configuration, each value with where it came from, secrets hidden.
     Config,
+    /// List, show, test, pause and replay the webhooks of a running server.
+    Webhooks(WebhooksArgs),
+    /// List the channels of a running server, as they were told and as they are.
+    Channels(ChannelsArgs),
+    /// Tell why the webhooks of a channel came, or did not.
+    Why(WhyArgs),
+    /// Post copies of a running server's webhooks to a URL near you.
+    Listen(ListenArgs),
 }
 
 impl Cli {
@@ -56,6 +67,10 @@ impl Cli {
                 Ok(loaded) => config::config(&loaded),
                 Err(error) => fail(&error),
             },
+            Command::Webhooks(args) => admin::run(admin::Command::Webhooks(args), loaded),
+            Command::Channels(args) => admin::run(admin::Command::Channels(args), loaded),
+            Command::Why(args) => admin::run(admin::Command::Why(args), loaded),
+            Command::Listen(args) => admin::run(admin::Command::Listen(args), loaded),
         }
     }
 
@@ -73,6 +88,17 @@ impl Cli {
 fn print(text: &str) {
     let mut out = io::stdout().lock();
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+/// A value as a line of JSON.
+fn json(value: &impl Serialize) -> String {
+    let text = serde_json::to_string(value).expect("what is shown is JSON");
+    format!("{text}\n")
+}
+
+/// Prints a value as a line of JSON.
+fn print_json(value: &impl Serialize) {
+    print(&json(value));
 }
 
 /// Prints an error and returns the exit code for it.

@@ -35,7 +35,8 @@ const ACCEPT_QUEUE: i32 = 4_096;
 
 /// Listens on an address that the configuration has under `key`.
 pub(super) fn bind(address: SocketAddr, key: &str) -> io::Result<TcpListener> {
-    let context = |error: io::Error| io::Error::new(error.kind(), format!("cannot listen on {address} ({key}): {error}"));
+    let context =
+        |error: io::Error| io::Error::new(error.kind(), format!("cannot listen on {address} ({key}): {error}"));
     let domain = socket2::Domain::for_address(address);
     let socket = socket2::Socket::new(domain, socket2::Type::STREAM, None).map_err(context)?;
     socket.set_reuse_address(true)?;

@@ -84,7 +84,9 @@ pub async fn authenticate(
     let header = request.headers().get(AUTHORIZATION);
     if !token.is_in(header.map(|value| value.as_bytes())) {
         if let Some(count) = token.refuse(clock::now().instant) {
-            let from = request.peer_addr().map_or_else(String::new, |peer| format!(", the last from {peer}"));
+            let from = request
+                .peer_addr()
+                .map_or_else(String::new, |peer| format!(", the last from {peer}"));
             log::warn!("admin API: refused requests without the right token: {count}{from}");
         }
         return Err(AdminError::Unauthorized.into());
@@ -101,7 +103,15 @@ mod tests {
         let token = Token::new(&"hunter2".into());
         let is_in = |header: &str| token.is_in(Some(header.as_bytes()));
         assert!(is_in("Bearer hunter2") && is_in("bearer hunter2") && is_in("Bearer  hunter2 "));
-        for header in ["", "Bearer", "Bearer ", "Bearer hunter", "Bearer hunter22", "Basic hunter2", "hunter2"] {
+        for header in [
+            "",
+            "Bearer",
+            "Bearer ",
+            "Bearer hunter",
+            "Bearer hunter22",
+            "Basic hunter2",
+            "hunter2",
+        ] {
             assert!(!is_in(header), "{header}");
         }
         assert!(!token.is_in(None));

@@ -1,6 +1,6 @@
 //! Channels, as they were told and as they are.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use actix_web::{get, web};
 use serde::Deserialize;
@@ -40,6 +40,24 @@ pub(super) struct ChannelParams {
     limit: Option<usize>,
     /// The `next` of the page before.
     after: Option<String>,
+}
+
+/// The apps, by id.
+#[utoipa::path(tag = "channels", responses(
+    (status = 200, description = "The apps", body = wire::Apps),
+    (status = "default", description = "Refused", body = wire::Problem),
+))]
+#[get("/apps")]
+#[expect(clippy::unused_async, reason = "handlers are async")]
+pub(super) async fn list_apps(state: web::Data<AdminState>) -> web::Json<wire::Apps> {
+    let about = |app: &Arc<App>| wire::App {
+        id: app.id().to_string(),
+        connections: app.connection_count(),
+        channels: app.channels().len(),
+    };
+    let mut apps: Vec<wire::App> = state.apps.iter().map(about).collect();
+    apps.sort_by(|a, b| a.id.cmp(&b.id));
+    web::Json(wire::Apps { apps })
 }
 
 /// The channels that are told occupied or have subscribers, by app and name.
@@ -104,21 +122,26 @@ async fn channels_of(
     }
     let live = app.channels().occupied(prefix).into_iter();
     // Untold ones after the last of a full page of told ones come with the next page.
-    let end = (count <= found.len()).then(|| found.keys().next_back().cloned()).flatten();
+    let end = (count <= found.len())
+        .then(|| found.keys().next_back().cloned())
+        .flatten();
     let live = live.filter(|(name, _)| after.is_none_or(|after| after < name.as_str()));
     let live = live.filter(|(name, _)| end.as_ref().is_none_or(|end| name <= end));
     for (channel, counts) in live {
         found.entry(channel).or_insert((None, counts));
     }
-    let channels = found.into_iter().take(count).map(|(channel, (told, counts))| wire::Channel {
-        app: app.id().to_string(),
-        channel: channel.to_string(),
-        told: told.is_some(),
-        seq: told.map(|told| told.seq),
-        since_ms: told.map(|told| told.since_ms),
-        subscriptions: counts.subscriptions,
-        users: counts.users,
-    });
+    let channels = found
+        .into_iter()
+        .take(count)
+        .map(|(channel, (told, counts))| wire::Channel {
+            app: app.id().to_string(),
+            channel: channel.to_string(),
+            told: told.is_some(),
+            seq: told.map(|told| told.seq),
+            since_ms: told.map(|told| told.since_ms),
+            subscriptions: counts.subscriptions,
+            users: counts.users,
+        });
     Ok(channels.collect())
 }
 

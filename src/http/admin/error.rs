@@ -74,6 +74,7 @@ impl From<JsonPayloadError> for AdminError {
     fn from(error: JsonPayloadError) -> Self {
         Self::Body(match error {
             JsonPayloadError::Deserialize(error) => error.to_string(),
+            JsonPayloadError::ContentType => "send it with `Content-Type: application/json`".into(),
             other => other.to_string(),
         })
     }

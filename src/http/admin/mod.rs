@@ -6,10 +6,10 @@
 
 mod auth;
 mod channels;
+mod delivery_log;
 mod endpoints;
 mod error;
 mod ledger;
-mod delivery_log;
 mod log_stream;
 mod query;
 mod replay;
@@ -27,3 +27,6 @@ pub use query::QueryError;
 pub use routes::{admin_routes, openapi};
 pub use state::{AdminParts, AdminState, EndpointInfo};
 pub use words::span;
+
+#[cfg(test)]
+mod tests;

@@ -138,14 +138,17 @@ pub(super) enum Id {
 /// Reads an id.
 pub(super) fn id(text: &str) -> Result<Id, QueryError> {
     let event = text.parse().map(Id::Event);
-    event.or_else(|_| text.parse().map(Id::Request)).map_err(|_| {
-        QueryError::new("id", "evt_ or msg_ and 16 hexadecimal digits", text)
-    })
+    event
+        .or_else(|_| text.parse().map(Id::Request))
+        .map_err(|_| QueryError::new("id", "evt_ or msg_ and 16 hexadecimal digits", text))
 }
 
 /// Reads the id of an app.
 pub(super) fn app(text: Option<&str>) -> Result<Option<AppId>, QueryError> {
-    let parse = |text: &str| text.parse().map_err(|_| QueryError::new("app", "the id of an app", text));
+    let parse = |text: &str| {
+        text.parse()
+            .map_err(|_| QueryError::new("app", "the id of an app", text))
+    };
     text.map(parse).transpose()
 }
 
@@ -246,7 +249,14 @@ mod tests {
         assert_eq!(read("1970-01-01 00:00:01.5"), Some(1_500));
         assert_eq!(read("1970-01-01T02:00:01+02:00"), Some(1_000));
         assert_eq!(read("1970-01-01T00:00:01-00:30"), Some(1_801_000));
-        for wrong in ["", "yesterday", "10x", "1970-01-01", "1970-01-01T00:00:01+2:00", "1970-01-01T00:00:01+24:00"] {
+        for wrong in [
+            "",
+            "yesterday",
+            "10x",
+            "1970-01-01",
+            "1970-01-01T00:00:01+2:00",
+            "1970-01-01T00:00:01+24:00",
+        ] {
             assert_eq!(read(wrong), None, "{wrong}");
         }
         assert_eq!(moment("since", None, 0), Ok(None));

@@ -7,11 +7,7 @@ use utoipa::openapi::{
 };
 use utoipa_actix_web::{AppExt, scope, service_config::ServiceConfig};
 
-use super::{
-    channels, delivery_log, endpoints,
-    error::AdminError,
-    ledger, log_stream, replay,
-};
+use super::{channels, delivery_log, endpoints, error::AdminError, ledger, log_stream, replay};
 
 /// Adds every route of the admin API, with its description, for an application that has
 /// [`AdminState`](super::AdminState) as data.
@@ -34,6 +30,7 @@ pub fn admin_routes(config: &mut ServiceConfig<'_>) {
                 .service(log_stream::stream_log)
                 .service(delivery_log::read_dead)
                 .service(replay::replay)
+                .service(channels::list_apps)
                 .service(channels::list_channels)
                 .service(channels::why)
                 .service(ledger::show_ledger)
@@ -61,7 +58,9 @@ pub fn openapi() -> OpenApi {
     api.info = InfoBuilder::new()
         .title("Vacancy, the admin API")
         .version(env!("CARGO_PKG_VERSION"))
-        .description(Some("Webhook endpoints, the delivery log, dead letters, and why a channel's webhooks came or did not."))
+        .description(Some(
+            "Webhook endpoints, the delivery log, dead letters, and why a channel's webhooks came or did not.",
+        ))
         .build();
     let token = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
     let components = api.components.take().unwrap_or_default();

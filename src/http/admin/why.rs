@@ -47,10 +47,15 @@ pub(super) fn explain(evidence: Evidence<'_>) -> Why {
     };
     let mut answer: Vec<String> = Vec::new();
     if let Some(failing) = evidence.failing {
-        answer.push(format!("Nothing is decided at the moment, since the ledger cannot be written: {failing}."));
+        answer.push(format!(
+            "Nothing is decided at the moment, since the ledger cannot be written: {failing}."
+        ));
     }
     if evidence.channel.kind() == ChannelKind::ServerToUser {
-        answer.push(format!("{} is the channel of a user, of which no webhook tells.", evidence.channel));
+        answer.push(format!(
+            "{} is the channel of a user, of which no webhook tells.",
+            evidence.channel
+        ));
     } else {
         answer.extend(words.state(&state, &evidence.live));
         answer.extend(words.flaps(&state));
@@ -117,12 +122,15 @@ fn happened(channel: &ChannelName, entries: &[LogEntry]) -> Vec<Happened> {
     let mut events: Vec<(u64, Happened)> = Vec::new();
     let mut at = |event: &EventRef, no: u64, events: &mut Vec<(u64, Happened)>| {
         let place = *places.entry(event.id).or_insert_with(|| {
-            events.push((no, Happened {
-                event: Event::new(event),
-                decided_ms: None,
-                attempts: Vec::new(),
-                parked: Vec::new(),
-            }));
+            events.push((
+                no,
+                Happened {
+                    event: Event::new(event),
+                    decided_ms: None,
+                    attempts: Vec::new(),
+                    parked: Vec::new(),
+                },
+            ));
             events.len() - 1
         });
         events[place].0 = events[place].0.min(no);
@@ -196,8 +204,12 @@ impl Words<'_> {
             1 => "1 connection is subscribed now".into(),
             count => format!("{count} connections are subscribed now"),
         };
-        let since = state.since_ms.map_or(String::new(), |at| format!(" since {}", self.ago(at)));
-        let until = state.until_ms.map_or("when the recovery window is over".into(), |at| self.within(at));
+        let since = state
+            .since_ms
+            .map_or(String::new(), |at| format!(" since {}", self.ago(at)));
+        let until = state
+            .until_ms
+            .map_or("when the recovery window is over".into(), |at| self.within(at));
         let text = match (state.state, state.seq) {
             (StateName::Occupied, _) => format!("{channel} is told occupied{since}; {subscribed}."),
             (StateName::Pending, _) => format!(
@@ -235,7 +247,10 @@ impl Words<'_> {
     fn endpoint(&self, asking: &Asking, events: &[Happened]) -> Vec<String> {
         let id = &asking.endpoint.id;
         if asking.told.is_empty() {
-            let because = asking.not_because.as_deref().unwrap_or("it asks for nothing of this channel");
+            let because = asking
+                .not_because
+                .as_deref()
+                .unwrap_or("it asks for nothing of this channel");
             return vec![format!("{id} is not told of it: {because}.")];
         }
         let mut said = Vec::new();
@@ -245,7 +260,9 @@ impl Words<'_> {
         }
         said.extend(self.mode(&asking.endpoint));
         if let Some(because) = &asking.not_because {
-            said.push(format!("{id} is not told when it becomes occupied or vacant: {because}."));
+            said.push(format!(
+                "{id} is not told when it becomes occupied or vacant: {because}."
+            ));
         }
         said
     }

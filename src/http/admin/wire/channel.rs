@@ -6,6 +6,24 @@ use utoipa::ToSchema;
 use super::{Endpoint, Event};
 use crate::ledger::{KeyState, KeyView};
 
+/// Some apps.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Apps {
+    /// By id.
+    pub apps: Vec<App>,
+}
+
+/// An app.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct App {
+    /// Its id.
+    pub id: String,
+    /// Its connections.
+    pub connections: usize,
+    /// Its channels with subscribers.
+    pub channels: usize,
+}
+
 /// A page of channels.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ChannelList {

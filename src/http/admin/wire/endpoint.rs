@@ -145,7 +145,9 @@ impl Endpoint {
             id: view.id.to_string(),
             url: info.map(|info| info.url.clone()),
             events: info.map(|info| names(&info.filter.events)).unwrap_or_default(),
-            channels: info.map(|info| Channels::of(info.filter.channels.source())).unwrap_or_default(),
+            channels: info
+                .map(|info| Channels::of(info.filter.channels.source()))
+                .unwrap_or_default(),
             mode,
             disabled_because: because.map(ToOwned::to_owned),
             breaker: match view.breaker {

@@ -2,10 +2,12 @@
 
 mod actions;
 mod channel;
-mod endpoint;
 mod delivery_log;
+mod endpoint;
 
 pub use actions::{Ledger, Lost, Posted, Problem, Replay, Replayed, ReplayedTo, Tested};
-pub use channel::{Asking, Channel, ChannelList, Delivery, Happened, Members, Parked, State, StateName, User, Why, Worker};
-pub use endpoint::{Breaker, Channels, Counts, Endpoint, EndpointMode, Endpoints, NameTests};
+pub use channel::{
+    App, Apps, Asking, Channel, ChannelList, Delivery, Happened, Members, Parked, State, StateName, User, Why, Worker,
+};
 pub use delivery_log::{Attempt, Dead, DeadLetters, Event, LogLine, LogLines, What};
+pub use endpoint::{Breaker, Channels, Counts, Endpoint, EndpointMode, Endpoints, NameTests};
