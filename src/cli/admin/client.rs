@@ -4,7 +4,7 @@ use std::{net::IpAddr, path::PathBuf, time::Duration};
 
 use awc::{
     ClientResponse,
-    error::{SendRequestError, WsClientError},
+    error::{ConnectError, SendRequestError, WsClientError},
     http::{StatusCode, Uri},
 };
 use clap::Args;
@@ -199,12 +199,16 @@ impl Client {
 
 /// Why a request was not answered, in the words of the operating system where it has some.
 pub(super) fn reason(error: &SendRequestError) -> String {
-    match error {
-        SendRequestError::Connect(awc::error::ConnectError::Io(error)) => error.to_string(),
-        SendRequestError::Connect(awc::error::ConnectError::Disconnected) => "the connection was closed".into(),
-        SendRequestError::Timeout => "it did not answer in time".into(),
-        other => other.to_string(),
+    if let SendRequestError::Connect(ConnectError::Io(error)) = error {
+        return error.to_string();
     }
+    if matches!(error, SendRequestError::Connect(ConnectError::Disconnected)) {
+        return "the connection was closed".into();
+    }
+    if matches!(error, SendRequestError::Timeout) {
+        return "it did not answer in time".into();
+    }
+    error.to_string()
 }
 
 /// A text in a path or a query.

@@ -9,7 +9,7 @@ use actix_web::{
     Error,
     body::MessageBody,
     dev::{ServiceRequest, ServiceResponse},
-    http::header::AUTHORIZATION,
+    http::header::{AUTHORIZATION, HeaderValue},
     middleware::Next,
     web,
 };
@@ -82,7 +82,7 @@ pub async fn authenticate(
         .app_data::<web::Data<Token>>()
         .expect("the listener is made with its token");
     let header = request.headers().get(AUTHORIZATION);
-    if !token.is_in(header.map(|value| value.as_bytes())) {
+    if !token.is_in(header.map(HeaderValue::as_bytes)) {
         if let Some(count) = token.refuse(clock::now().instant) {
             let from = request
                 .peer_addr()

@@ -48,7 +48,6 @@ pub(super) struct ChannelParams {
     (status = "default", description = "Refused", body = wire::Problem),
 ))]
 #[get("/apps")]
-#[expect(clippy::unused_async, reason = "handlers are async")]
 pub(super) async fn list_apps(state: web::Data<AdminState>) -> web::Json<wire::Apps> {
     let about = |app: &Arc<App>| wire::App {
         id: app.id().to_string(),

@@ -63,20 +63,22 @@ pub enum AdminError {
 
 impl From<QueryPayloadError> for AdminError {
     fn from(error: QueryPayloadError) -> Self {
-        Self::Parameters(match error {
+        Self::Parameters(match &error {
             QueryPayloadError::Deserialize(error) => error.to_string(),
-            other => other.to_string(),
+            _ => error.to_string(),
         })
     }
 }
 
 impl From<JsonPayloadError> for AdminError {
     fn from(error: JsonPayloadError) -> Self {
-        Self::Body(match error {
-            JsonPayloadError::Deserialize(error) => error.to_string(),
-            JsonPayloadError::ContentType => "send it with `Content-Type: application/json`".into(),
-            other => other.to_string(),
-        })
+        if let JsonPayloadError::Deserialize(error) = &error {
+            return Self::Body(error.to_string());
+        }
+        if matches!(error, JsonPayloadError::ContentType) {
+            return Self::Body("send it with `Content-Type: application/json`".into());
+        }
+        Self::Body(error.to_string())
     }
 }
 

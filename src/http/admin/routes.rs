@@ -46,7 +46,6 @@ struct Description(std::sync::OnceLock<OpenApi>);
 /// This description, as OpenAPI 3.1.
 #[utoipa::path(tag = "server", responses((status = 200, description = "An OpenAPI 3.1 document")))]
 #[get("/openapi.json")]
-#[expect(clippy::unused_async, reason = "handlers are async")]
 async fn describe(description: web::Data<Description>) -> web::Json<OpenApi> {
     web::Json(description.0.get_or_init(openapi).clone())
 }
