@@ -90,8 +90,7 @@ impl ResponseError for AdminError {
             | Self::NoApp(_)
             | Self::NoEndpoint(_)
             | Self::NothingToReplay(_)
-            | Self::NobodyAsks(_)
-            | Self::Ledger(LedgerError::NoEndpoint { .. }) => StatusCode::NOT_FOUND,
+            | Self::NobodyAsks(_) => StatusCode::NOT_FOUND,
             Self::SeveralEndpoints { .. }
             | Self::Query(_)
             | Self::Parameters(_)

@@ -46,7 +46,7 @@ impl Ledger for Fake {
         Ok(Done::default())
     }
 
-    fn read(&self, query: &Query) -> Result<View, LedgerError> {
+    fn read(&self, query: &Query, _: Now) -> Result<View, LedgerError> {
         Ok(match query {
             Query::Endpoints => View::Endpoints(self.endpoints.clone()),
             Query::Log(query) => {
