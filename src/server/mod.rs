@@ -3,8 +3,10 @@
 mod admin_listener;
 mod assembly;
 mod drain;
+mod endpoints;
 mod ledger;
 mod listener;
+pub mod numbers;
 mod panics;
 mod signals;
 
@@ -53,6 +55,7 @@ pub struct Server {
     handle: ServerHandle,
     accepting: JoinHandle<io::Result<()>>,
     admin: Option<AdminListener>,
+    numbers: JoinHandle<()>,
     drain_timeout: Duration,
 }
 
@@ -85,12 +88,14 @@ impl Server {
         let server = listener::serve(listener, &settings.server, &assembly)?;
         assembly.ledger().control(Control::Accepting);
         let admin = AdminListener::start(settings, &assembly)?;
+        let numbers = numbers::keep_up_to_date(assembly.ledger());
         Ok(Self {
             assembly,
             address,
             handle: server.handle(),
             accepting: actix_rt::spawn(server),
             admin,
+            numbers,
             drain_timeout: settings.server.drain_timeout,
         })
     }
@@ -135,6 +140,7 @@ impl Server {
         if let Some(admin) = self.admin {
             admin.stop().await?;
         }
+        self.numbers.abort();
         self.assembly.stop();
         self.handle.stop(false).await;
         self.accepting.await.map_err(io::Error::other)?

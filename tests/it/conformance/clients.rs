@@ -11,7 +11,7 @@ use crate::harness::{APP_ID, KEY, Process, SECRET, config};
 
 const INSTALL: &str = "run ./test, which installs what the client tests need";
 
-fn clients(language: &str) -> PathBuf {
+pub(crate) fn clients(language: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/clients")
         .join(language)
@@ -24,9 +24,15 @@ pub(super) fn free_port() -> u16 {
 }
 
 /// The folder of the npm packages; fails when they are not installed.
-pub(super) fn node_modules() -> PathBuf {
+pub(crate) fn node_modules() -> PathBuf {
     let folder = clients("node").join("node_modules");
-    for package in ["pusher", "pusher-js", "laravel-echo", "playwright-core"] {
+    for package in [
+        "pusher",
+        "pusher-js",
+        "laravel-echo",
+        "playwright-core",
+        "standardwebhooks",
+    ] {
         assert!(
             folder.join(package).is_dir(),
             "{package} is not in {}: {INSTALL}",
@@ -36,7 +42,7 @@ pub(super) fn node_modules() -> PathBuf {
     folder
 }
 
-fn python() -> PathBuf {
+pub(crate) fn python() -> PathBuf {
     let python = std::env::var_os("VACANCY_CLIENTS_PYTHON").map_or_else(
         || {
             let target = std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());

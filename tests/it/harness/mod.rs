@@ -14,7 +14,7 @@ pub use client::{Client, Frame};
 pub use fallback::{Fallback, Receiving};
 pub use process::Process;
 pub use raw::{Raw, client_frame, client_text, upgrade_request};
-pub use receiver::{Answer, Delivered, Receiver, alternating};
+pub use receiver::{Answer, Body, Delivered, Receiver, alternating};
 pub use wait::{eventually, within};
 
 pub use api::{now_s, signed_query};
