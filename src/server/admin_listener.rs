@@ -78,9 +78,14 @@ fn state(settings: &Settings, assembly: &Assembly) -> AdminState {
             },
         })
     });
+    // The webhooks of the apps are in the order of the apps.
+    let ids = settings.apps.iter().map(|app| app.id.clone());
+    let webhooks = ids.zip(assembly.webhooks.iter().cloned());
     AdminState::new(AdminParts {
         apps: Arc::clone(&assembly.apps),
         ledger: assembly.ledger(),
+        webhooks: webhooks.collect(),
+        tap: assembly.tap.clone(),
         endpoints: endpoints.collect(),
     })
 }

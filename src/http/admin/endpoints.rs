@@ -1,9 +1,14 @@
 //! Endpoints: what they are doing, and whether they are delivered to.
 
+use std::time::Duration;
+
 use actix_web::{get, post, web};
 
-use super::{error::AdminError, state::AdminState, wire};
-use crate::ledger::{Control, DisabledBecause, EndpointView, Mode};
+use super::{error::AdminError, query, state::AdminState, wire};
+use crate::{
+    ledger::{Control, DisabledBecause, EndpointView, Mode},
+    webhook::TestEndpoint,
+};
 
 type Answer<T> = Result<web::Json<T>, AdminError>;
 type State = web::Data<AdminState>;
@@ -103,4 +108,33 @@ async fn set_mode(state: &AdminState, path: &(String, String), mode: Mode) -> An
 
 pub(super) fn endpoint(state: &AdminState, view: &EndpointView) -> wire::Endpoint {
     wire::Endpoint::new(view, state.info(&view.app, &view.id))
+}
+
+/// How long a test may take: longer than an endpoint has to answer.
+const TEST_TIMEOUT: Duration = Duration::from_secs(600);
+
+/// Posts a signed request without events to an endpoint, whatever it is doing, and tells how it was
+/// answered.
+#[utoipa::path(tag = "webhooks",
+    params(("app" = String, Path, description = "The app"), ("id" = String, Path, description = "The endpoint")),
+    responses(
+        (status = 200, description = "How it was answered", body = wire::Tested),
+        (status = "default", description = "Refused", body = wire::Problem),
+    ),
+)]
+#[post("/webhooks/endpoints/{app}/{id}/test")]
+pub(super) async fn test_endpoint(state: State, path: AppAndId) -> Answer<wire::Tested> {
+    let nobody = || AdminError::no_endpoint(&path.0, &path.1);
+    let app = query::app(Some(&path.0))?.ok_or_else(nobody)?;
+    let id = query::endpoint(Some(&path.1))?.ok_or_else(nobody)?;
+    let webhooks = state.webhooks.get(&app).ok_or_else(nobody)?;
+    let tested = webhooks.send(TestEndpoint(id)).timeout(TEST_TIMEOUT).await;
+    let report = tested.map_err(|_| AdminError::NoAnswer)?.ok_or_else(nobody)?;
+    Ok(web::Json(wire::Tested {
+        app: path.0.clone(),
+        endpoint: path.1.clone(),
+        status: report.status,
+        error: report.error,
+        took_ms: report.took_ms,
+    }))
 }

@@ -53,12 +53,22 @@ pub enum AdminError {
     /// As many streams are open as may be.
     #[error("too many streams are open, close one")]
     TooManyStreams,
+    /// The webhooks did not answer in time.
+    #[error("the webhooks did not answer in time, try again")]
+    NoAnswer,
     /// A channel did not answer in time.
     #[error("{0}, try again")]
     Channel(#[from] UsersError),
     /// The ledger refused.
     #[error("{0}")]
     Ledger(#[from] LedgerError),
+}
+
+impl AdminError {
+    /// There is no endpoint of an id in an app.
+    pub(super) fn no_endpoint(app: &str, id: &str) -> Self {
+        Self::NoEndpoint(format!("{app}/{id}").chars().take(140).collect())
+    }
 }
 
 impl From<QueryPayloadError> for AdminError {
@@ -97,6 +107,7 @@ impl ResponseError for AdminError {
             | Self::Body(_)
             | Self::NoWebSocket => StatusCode::BAD_REQUEST,
             Self::TooManyStreams
+            | Self::NoAnswer
             | Self::Channel(_)
             | Self::Ledger(LedgerError::Stopped | LedgerError::Write { .. } | LedgerError::Read { .. }) => {
                 StatusCode::SERVICE_UNAVAILABLE

@@ -8,7 +8,7 @@ use super::{
     error::AdminError,
     query::LogParams,
     state::AdminState,
-    stream::{self, Source},
+    stream::{self, Source, json},
     wire,
 };
 use crate::{
@@ -98,8 +98,4 @@ async fn head(ledger: &LedgerHandle) -> Result<u64, LedgerError> {
     };
     let page = ledger.log(newest).await?;
     Ok(page.entries.first().map_or(0, |entry| entry.no))
-}
-
-pub(super) fn json(value: &impl serde::Serialize) -> String {
-    serde_json::to_string(value).expect("what is shown is JSON")
 }

@@ -10,6 +10,7 @@ mod delivery_log;
 mod endpoints;
 mod error;
 mod ledger;
+mod listen;
 mod log_stream;
 mod query;
 mod replay;

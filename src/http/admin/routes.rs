@@ -7,7 +7,7 @@ use utoipa::openapi::{
 };
 use utoipa_actix_web::{AppExt, scope, service_config::ServiceConfig};
 
-use super::{channels, delivery_log, endpoints, error::AdminError, ledger, log_stream, replay};
+use super::{channels, delivery_log, endpoints, error::AdminError, ledger, listen, log_stream, replay};
 
 /// Adds every route of the admin API, with its description, for an application that has
 /// [`AdminState`](super::AdminState) as data.
@@ -26,8 +26,10 @@ pub fn admin_routes(config: &mut ServiceConfig<'_>) {
                 .service(endpoints::disable_endpoint)
                 .service(endpoints::pause_endpoint)
                 .service(endpoints::resume_endpoint)
+                .service(endpoints::test_endpoint)
                 .service(delivery_log::read_log)
                 .service(log_stream::stream_log)
+                .service(listen::listen)
                 .service(delivery_log::read_dead)
                 .service(replay::replay)
                 .service(channels::list_apps)

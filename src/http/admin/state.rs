@@ -1,12 +1,15 @@
 //! What the handlers of the admin API need.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
+
+use actix::Addr;
 
 use super::error::AdminError;
 use crate::{
     app::{App, Apps, Quota},
     domain::{AppId, EndpointId},
     ledger::{EndpointView, Filter, LedgerHandle},
+    webhook::{Tap, Webhooks},
 };
 
 /// Most streams at a time; one more is answered 503.
@@ -18,6 +21,10 @@ pub struct AdminState {
     pub(super) apps: Arc<Apps>,
     /// The ledger.
     pub(super) ledger: LedgerHandle,
+    /// The webhooks of each app.
+    pub(super) webhooks: HashMap<AppId, Addr<Webhooks>>,
+    /// Where copies of what they post can be had.
+    pub(super) tap: Tap,
     /// The streams that are open.
     pub(super) streams: Arc<Quota>,
     endpoints: Vec<EndpointInfo>,
@@ -29,6 +36,10 @@ pub struct AdminParts {
     pub apps: Arc<Apps>,
     /// The ledger.
     pub ledger: LedgerHandle,
+    /// The webhooks of each app.
+    pub webhooks: HashMap<AppId, Addr<Webhooks>>,
+    /// Where copies of what they post can be had.
+    pub tap: Tap,
     /// The endpoints that are configured.
     pub endpoints: Vec<EndpointInfo>,
 }
@@ -53,6 +64,8 @@ impl AdminState {
         Self {
             apps: parts.apps,
             ledger: parts.ledger,
+            webhooks: parts.webhooks,
+            tap: parts.tap,
             streams: Arc::new(Quota::new(Some(STREAMS_MAX))),
             endpoints: parts.endpoints,
         }
@@ -96,6 +109,6 @@ impl AdminState {
         let view = views
             .into_iter()
             .find(|view| view.app.as_str() == app && view.id.as_str() == id);
-        view.ok_or_else(|| AdminError::NoEndpoint(format!("{app}/{id}").chars().take(140).collect()))
+        view.ok_or_else(|| AdminError::no_endpoint(app, id))
     }
 }

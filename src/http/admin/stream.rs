@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, StreamHandler, WrapFuture};
 use actix_web::{HttpRequest, HttpResponse, web};
 use actix_web_actors::ws::{CloseCode, CloseReason, Message, ProtocolError, WebsocketContext, WsResponseBuilder};
+use serde::Serialize;
 
 use super::{error::AdminError, state::AdminState};
 use crate::{app::QuotaGuard, clock};
@@ -112,4 +113,9 @@ impl<S: Source> StreamHandler<Result<Message, ProtocolError>> for Stream<S> {
             }
         }
     }
+}
+
+/// A message.
+pub(super) fn json(value: &impl Serialize) -> String {
+    serde_json::to_string(value).expect("what is shown is JSON")
 }

@@ -1,6 +1,9 @@
 //! The routes, over a ledger that has what a test gives it.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+};
 
 use actix_web::{App, http::StatusCode, middleware::from_fn, test, web};
 use serde_json::{Value, json};
@@ -15,6 +18,7 @@ use crate::{
         EventBody, EventId, EventRef, Filter, From as PageFrom, Key, Ledger, LedgerError, LedgerStatus, LedgerThread,
         LogEntry, LogPage, Logged, Mode, Page, ParkedBecause, Query, RequestId, Step, View,
     },
+    webhook::Tap,
 };
 
 const TOKEN: &str = "hunter2-hunter2-hunter2";
@@ -214,6 +218,8 @@ impl Api {
         let state = AdminState::new(AdminParts {
             apps: Arc::new(Apps::default()),
             ledger: self.ledger.handle(),
+            webhooks: HashMap::new(),
+            tap: Tap::new(),
             endpoints: vec![info("main", ""), info("jobs", "job-")],
         });
         let app = App::new()

@@ -110,6 +110,16 @@ pub struct Lost {
     pub lost: u64,
 }
 
+/// What who listens is told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(untagged)]
+pub enum Heard {
+    /// A copy of a request.
+    Posted(Posted),
+    /// Some are lost.
+    Lost(Lost),
+}
+
 /// A copy of a request, as it is posted to an endpoint.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = RequestCopy)]
