@@ -139,3 +139,20 @@ fn event_bytes(event: &Arc<Event>) -> u64 {
     };
     ref_bytes(&EventRef::new(event)) + texts as u64
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::store::suite;
+
+    #[test]
+    fn it_does_what_every_store_does() {
+        suite::keeps_the_contract(|| Box::new(MemoryStore::new()));
+    }
+
+    #[test]
+    fn it_has_no_file_and_waits_for_no_disk() {
+        let store = MemoryStore::new();
+        assert_eq!((store.path(), store.commits()), (None, CommitTimes::default()));
+    }
+}

@@ -241,3 +241,6 @@ fn change<K: Clone + Ord, V: Clone>(records: &mut BTreeMap<K, V>, changes: &BTre
         };
     }
 }
+
+#[cfg(test)]
+pub(super) mod suite;

@@ -6,7 +6,8 @@ use crate::{
     clock,
     config::{AppSettings, LedgerSettings, LedgerStore, WebhookSettings},
     ledger::{
-        AppRules, BreakerLimits, CutLimits, EndpointRules, Engine, EngineLimits, Filter, Ledger, Loaded, MemoryStore,
+        AppRules, BreakerLimits, CutLimits, Embedded, EmbeddedSettings, EndpointRules, Engine, EngineLimits, Filter,
+        Ledger, Loaded, MemoryStore,
     },
 };
 
@@ -23,8 +24,11 @@ pub(super) fn open_engine(settings: &LedgerSettings) -> io::Result<Box<dyn Ledge
     };
     let first = clock::random_bits() as u64;
     Ok(match &settings.store {
-        LedgerStore::Memory | LedgerStore::File(_) => {
-            Box::new(Engine::new(MemoryStore::new(), Loaded::default(), limits, first))
+        LedgerStore::Memory => Box::new(Engine::new(MemoryStore::new(), Loaded::default(), limits, first)),
+        LedgerStore::File(path) => {
+            let opened = Embedded::open(&EmbeddedSettings::new(path.clone()));
+            let (store, loaded) = opened.map_err(io::Error::other)?;
+            Box::new(Engine::new(store, loaded, limits, first))
         }
     })
 }

@@ -102,6 +102,8 @@ const SHELLS: &[&str] = &[
     "http/routes.rs",
     "http/signed_request.rs",
     "http/users.rs",
+    "ledger/embedded/mod.rs",
+    "ledger/embedded/tests.rs",
     "ledger/handle.rs",
     "ledger/messages.rs",
     "ledger/thread.rs",

@@ -1,47 +1,49 @@
 //! What becomes of apps and endpoints when the configuration changes (DESIGN.md section 5).
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use super::{App, Endpoint, State, turn::Turn};
+use super::{App, Endpoint, turn::Turn};
 use crate::{
     domain::{AppId, EndpointId},
     ledger::{
         breaker::BreakerLimits,
         cut::CutLimits,
+        edge::Key,
         filter::Filter,
         occupancy::Occupancy,
         outbox::{BULK_MAX, Effects, Kept, Outbox},
-        store::{AnnouncingRecord, EndpointRecord, Loaded},
-        window::{AppRules, EndpointRules},
+        store::{AnnouncingRecord, EndpointRecord, KeyRecord, Loaded},
+        window::{AppRules, EndpointRules, RequestId},
     },
 };
 
 impl Turn<'_> {
     /// Makes the apps those that are given; the first time, as they were kept.
     pub(super) fn configure(&mut self, apps: &[AppRules], loaded: Option<&Loaded>) {
-        let loaded = loaded.filter(|_| !self.state.is_configured);
+        let kept = loaded.filter(|_| !self.state.is_configured).map(KeptState::new);
+        if let Some(kept) = &kept {
+            self.restore_leaving(apps, kept);
+        }
         for rules in apps {
-            self.configure_app(rules, loaded);
+            self.configure_app(rules, kept.as_ref());
         }
         let is_gone = |id: &AppId| apps.iter().all(|rules| rules.id != *id);
         let gone: Vec<AppId> = self.state.apps.keys().filter(|id| is_gone(id)).cloned().collect();
         for id in gone {
             self.remove_app(&id);
         }
-        if let Some(loaded) = loaded {
-            self.restore_leaving(loaded);
-            self.drop_unreferenced(loaded);
+        if let Some(kept) = &kept {
+            self.drop_unreferenced(kept.loaded);
         }
         self.state.is_configured = true;
     }
 
-    fn configure_app(&mut self, rules: &AppRules, loaded: Option<&Loaded>) {
+    fn configure_app(&mut self, rules: &AppRules, kept: Option<&KeptState<'_>>) {
         let id = &rules.id;
         if self.state.apps.get(id).is_none() {
             let mut occupancy = Occupancy::new(rules.vacated_delay);
-            let keys = loaded.into_iter().flat_map(|loaded| &loaded.keys);
-            for ((_, key), record) in keys.filter(|((app, _), _)| app == id) {
-                occupancy.restore(key.clone(), record);
+            for (key, record) in kept.iter().flat_map(|kept| kept.keys_of(id)) {
+                occupancy.restore((*key).clone(), record);
             }
             let app = App {
                 rules: Arc::new(rules.clone()),
@@ -49,7 +51,7 @@ impl Turn<'_> {
                 endpoints: Default::default(),
             };
             self.state.apps.insert(id.clone(), Arc::new(app));
-            self.restore_endpoints(rules, loaded);
+            self.restore_endpoints(rules, kept.map(|kept| kept.loaded));
         }
         let Some(app) = self.state.app_mut(id) else { return };
         app.rules = Arc::new(rules.clone());
@@ -89,8 +91,12 @@ impl Turn<'_> {
                 filter: record.filter.clone(),
                 announcing: record.announcing.clone(),
             };
+            let is_as_kept = endpoint.record() == *record;
             if let Some(app) = self.state.app_mut(app) {
                 app.endpoints.insert(id.clone(), Arc::new(endpoint));
+            }
+            if !is_as_kept {
+                self.keep_endpoint(app, id);
             }
             self.absorb(app, id, effects);
         }
@@ -105,9 +111,10 @@ impl Turn<'_> {
         loaded: &Loaded,
         effects: &mut Effects,
     ) -> Outbox {
-        let is_its = |of_app: &AppId, of_id: &EndpointId| of_app == app && of_id == id;
-        let queued = loaded.queued.iter().filter(|((app, id, _), _)| is_its(app, id));
-        let requests = loaded.requests.iter().filter(|((app, id, _), _)| is_its(app, id));
+        let from = |place| (app.clone(), id.clone(), place);
+        let queued = loaded.queued.range(from(0)..=from(u64::MAX));
+        let from = |request| (app.clone(), id.clone(), RequestId(request));
+        let requests = loaded.requests.range(from(0)..=from(u64::MAX));
         let kept = Kept {
             queued: queued.map(|((_, _, place), record)| (*place, *record)).collect(),
             requests: requests.map(|((_, _, id), record)| (*id, record.clone())).collect(),
@@ -193,36 +200,38 @@ impl Turn<'_> {
     }
 
     /// Takes what was kept of endpoints and apps that are configured no more.
-    fn restore_leaving(&mut self, loaded: &Loaded) {
-        for ((app, id), record) in &loaded.endpoints {
+    fn restore_leaving(&mut self, apps: &[AppRules], kept: &KeptState<'_>) {
+        let is_configured = |app: &AppId, id: &EndpointId| {
+            let mut of_app = apps.iter().filter(|rules| rules.id == *app);
+            of_app.any(|rules| rules.endpoints.iter().any(|rules| rules.id == *id))
+        };
+        for ((app, id), record) in &kept.loaded.endpoints {
+            if is_configured(app, id) && !record.is_removed {
+                continue;
+            }
             let key = (app.clone(), id.clone());
-            if self.state.endpoint(app, id).is_some() && !record.is_removed {
-                continue;
-            }
-            if self.changes.endpoints.contains_key(&key) && record.is_removed {
-                // A new one of the same id: what is left of the old one was parked before.
-                continue;
-            }
             let mut effects = Effects::default();
             let rules = Arc::new(leaving_rules(id, record));
-            let outbox = self.restore_outbox(rules, record, app, id, loaded, &mut effects);
+            let outbox = self.restore_outbox(rules, record, app, id, kept.loaded, &mut effects);
             self.absorb(app, id, effects);
-            let record = EndpointRecord {
-                is_removed: true,
-                ..record.clone()
-            };
-            self.changes.endpoints.insert(key.clone(), Some(record));
+            if !record.is_removed {
+                let record = EndpointRecord {
+                    is_removed: true,
+                    ..record.clone()
+                };
+                self.changes.endpoints.insert(key.clone(), Some(record));
+            }
             self.state.leaving.insert(key, Arc::new(outbox));
         }
-        for ((app, key), record) in &loaded.keys {
-            if self.state.apps.contains_key(app) {
+        for (app, keys) in &kept.keys {
+            if apps.iter().any(|rules| rules.id == **app) {
                 continue;
             }
-            let State { leaving_apps, .. } = &mut *self.state;
-            let occupancy = leaving_apps
-                .entry(app.clone())
-                .or_insert_with(|| Occupancy::new(Default::default()));
-            occupancy.restore(key.clone(), record);
+            let mut occupancy = Occupancy::new(Duration::ZERO);
+            for (key, record) in keys {
+                occupancy.restore((*key).clone(), record);
+            }
+            self.state.leaving_apps.insert((*app).clone(), occupancy);
         }
     }
 
@@ -237,11 +246,11 @@ impl Turn<'_> {
 
     /// Goes on with endpoints and apps that are configured no more.
     pub(super) fn go_on_leaving(&mut self) {
-        if let Some(((app, id), _)) = self.state.leaving.get_min().cloned().map(|(key, outbox)| (key, outbox)) {
+        if let Some((app, id)) = self.state.leaving.keys().next().cloned() {
             self.remove_some_of(&app, &id);
             return;
         }
-        let Some((id, _)) = self.state.leaving_apps.get_min().cloned() else {
+        let Some(id) = self.state.leaving_apps.keys().next().cloned() else {
             return;
         };
         let Some(occupancy) = self.state.leaving_apps.get_mut(&id) else {
@@ -269,6 +278,26 @@ impl Turn<'_> {
     }
 }
 
+/// What was kept, with the keys of each app together.
+struct KeptState<'a> {
+    loaded: &'a Loaded,
+    keys: BTreeMap<&'a AppId, Vec<(&'a Key, &'a KeyRecord)>>,
+}
+
+impl<'a> KeptState<'a> {
+    fn new(loaded: &'a Loaded) -> Self {
+        let mut keys: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for ((app, key), record) in &loaded.keys {
+            keys.entry(app).or_default().push((key, record));
+        }
+        Self { loaded, keys }
+    }
+
+    fn keys_of(&self, app: &AppId) -> &[(&'a Key, &'a KeyRecord)] {
+        self.keys.get(app).map_or(&[], Vec::as_slice)
+    }
+}
+
 /// Rules for what is only to be parked.
 fn leaving_rules(id: &EndpointId, record: &EndpointRecord) -> EndpointRules {
     EndpointRules {
@@ -279,13 +308,13 @@ fn leaving_rules(id: &EndpointId, record: &EndpointRecord) -> EndpointRules {
             body_bytes_max: 1,
             extras: false,
         },
-        retry_for: Default::default(),
+        retry_for: Duration::ZERO,
         lanes: record.lanes,
         compact: false,
         announce: false,
         breaker: BreakerLimits {
             after: 1,
-            open_for: Default::default(),
+            open_for: Duration::ZERO,
         },
     }
 }

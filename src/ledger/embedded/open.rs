@@ -1,0 +1,208 @@
+//! Opening the file, or making a new one.
+
+use std::{
+    fs::{self, File},
+    io::{self, ErrorKind},
+    path::{Path, PathBuf},
+};
+
+use redb::{Builder, Database, DatabaseError, ReadableDatabase};
+
+use super::{
+    failure::{self, Failure},
+    load, migrate,
+    tables::{self, FORMAT, FORMAT_KEY, SERIAL_KEY, Table},
+};
+
+/// Most bytes of the file that are kept in memory.
+const CACHE_BYTES: usize = 64 * 1_024 * 1_024;
+
+/// Why a ledger cannot be opened, and what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Another process has it open.
+    #[error(
+        "the ledger {path} is in use by another server, and only one may use it; stop that one, or set ledger.path \
+         to another file for this one"
+    )]
+    InUse {
+        /// The file.
+        path: String,
+    },
+    /// It can be read or written no more, or not be made.
+    #[error(
+        "the ledger {path} cannot be used: {reason}. Make it writable, set ledger.path to another file, or to memory \
+         if nothing has to survive a restart"
+    )]
+    Unusable {
+        /// The file.
+        path: String,
+        /// Why.
+        reason: String,
+        /// Whether it is that the disk is full.
+        is_full: bool,
+    },
+    /// It is not what was written.
+    #[error(
+        "the ledger {path} is damaged or no ledger: {detail}. Put a backup in its place; or move it away and start \
+         with an empty one, which loses what was not yet delivered, the log and the dead letters: receivers are told \
+         of every channel that is occupied then, but not that others were vacated, so they should read the told list \
+         (GET /apps/ID/occupancy) anew. What of it can be read, `vacancy ledger check` tells"
+    )]
+    Damaged {
+        /// The file.
+        path: String,
+        /// What is wrong with it.
+        detail: String,
+    },
+    /// A later version has written it.
+    #[error(
+        "the ledger {path} has format {found}, and this version knows no later one than {known}; start the version \
+         that wrote it, or put a backup of format {known} in its place"
+    )]
+    Newer {
+        /// The file.
+        path: String,
+        /// Its format.
+        found: u64,
+        /// The latest format that is known.
+        known: u64,
+    },
+}
+
+impl OpenError {
+    /// Tells whether it is that the disk is full.
+    pub(super) const fn is_lack_of_space(&self) -> bool {
+        match self {
+            Self::Unusable { is_full, .. } => *is_full,
+            Self::InUse { .. } | Self::Damaged { .. } | Self::Newer { .. } => false,
+        }
+    }
+
+    /// Says what a failure means for the one who opens.
+    pub(super) fn new(path: &Path, failure: Failure) -> Self {
+        let path = path.display().to_string();
+        match failure {
+            Failure::Database(redb::Error::DatabaseAlreadyOpen | redb::Error::LockProtocolMismatch) => {
+                Self::InUse { path }
+            }
+            Failure::Database(redb::Error::Io(error)) if !is_damage(&error) => Self::Unusable {
+                path,
+                reason: failure::io_reason(&error),
+                is_full: failure::is_lack_of_space(&error),
+            },
+            failure @ (Failure::Database(_) | Failure::Record { .. } | Failure::Exchanged | Failure::Doubtful) => {
+                Self::Damaged {
+                    path,
+                    detail: failure.to_string(),
+                }
+            }
+        }
+    }
+}
+
+/// Opens a database that exists. At a start, every page of it is checked.
+pub(super) fn database(path: &Path, check: bool) -> Result<Database, DatabaseError> {
+    builder().set_check_integrity_on_open(check).open(path)
+}
+
+/// Opens the file of a ledger, in this version's format, or makes a new one.
+pub(super) fn ledger(
+    path: &Path,
+    open: impl Fn(&Path) -> Result<Database, DatabaseError>,
+) -> Result<Database, OpenError> {
+    let failed = |failure| OpenError::new(path, failure);
+    make_folder(path)?;
+    let database = match fs::metadata(path) {
+        Ok(file) if file.is_dir() => return Err(failed(damage("it is a folder"))),
+        // redb would begin anew in it. A ledger of ours never is empty.
+        Ok(file) if file.len() == 0 => return Err(failed(damage("it is empty"))),
+        Ok(_) => open(path).map_err(|error| failed(error.into()))?,
+        Err(error) if error.kind() == ErrorKind::NotFound => return create(path).map_err(failed),
+        Err(error) => return Err(failed(error.into())),
+    };
+    let read = || load::format(&database.begin_read()?);
+    let Some(found) = read().map_err(failed)? else {
+        return Err(failed(damage("it is a database of something else")));
+    };
+    if FORMAT < found {
+        return Err(OpenError::Newer {
+            path: path.display().to_string(),
+            found,
+            known: FORMAT,
+        });
+    }
+    migrate::migrate(&database, found).map_err(failed)?;
+    Ok(database)
+}
+
+/// The builder of all databases here.
+pub(super) fn builder() -> Builder {
+    let mut builder = Builder::new();
+    builder.set_cache_size(CACHE_BYTES);
+    builder
+}
+
+/// A path beside another, with something added to its name.
+pub(super) fn beside(path: &Path, end: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(end);
+    name.into()
+}
+
+/// Sees to it that a name that was made or changed in a folder survives a power cut.
+pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
+    File::open(folder(path))?.sync_all()
+}
+
+/// The folder of a file.
+pub(super) fn folder(path: &Path) -> &Path {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    folder.unwrap_or(Path::new("."))
+}
+
+fn make_folder(path: &Path) -> Result<(), OpenError> {
+    let folder = folder(path);
+    fs::create_dir_all(folder).map_err(|error| OpenError::Unusable {
+        path: path.display().to_string(),
+        reason: format!("its folder {} cannot be made: {error}", folder.display()),
+        is_full: failure::is_lack_of_space(&error),
+    })
+}
+
+/// Makes a new ledger under another name and gives it its own when it is whole, so that a crash
+/// meanwhile leaves nothing that looks like a damaged one.
+fn create(path: &Path) -> Result<Database, Failure> {
+    let new = beside(path, ".new");
+    if new.exists() {
+        match builder().create(&new) {
+            Err(error @ (DatabaseError::DatabaseAlreadyOpen | DatabaseError::LockProtocolMismatch)) => {
+                return Err(error.into());
+            }
+            Ok(_) | Err(_) => fs::remove_file(&new)?,
+        }
+    }
+    let database = builder().create(&new)?;
+    let txn = database.begin_write()?;
+    for table in Table::ALL {
+        let mut rows = txn.open_table(table.definition())?;
+        if table == Table::Meta {
+            rows.insert(FORMAT_KEY, tables::number_key(FORMAT).as_slice())?;
+            rows.insert(SERIAL_KEY, tables::number_key(0).as_slice())?;
+        }
+    }
+    txn.commit()?;
+    // The lock is on the file and goes with it.
+    fs::rename(&new, path)?;
+    sync_folder(path)?;
+    Ok(database)
+}
+
+fn damage(detail: &str) -> Failure {
+    Failure::Database(redb::Error::Corrupted(detail.to_owned()))
+}
+
+/// Tells whether an error is about what is in the file.
+fn is_damage(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::InvalidData | ErrorKind::UnexpectedEof)
+}
