@@ -22,7 +22,8 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 use vacancy::{
-    ledger::{AttemptReport, LedgerThread, Memory},
+    domain::Now,
+    ledger::{AttemptReport, Done, Ledger, LedgerError, LedgerThread, Query, Step, View},
     signature::SigningKey,
     webhook::{Endpoint, EndpointSettings, Signer, Tap, Test, Tls, TlsIdentity, TlsParts},
 };
@@ -108,9 +109,22 @@ impl TlsReceiver {
     }
 }
 
+/// A ledger that has nothing to do.
+struct Idle;
+
+impl Ledger for Idle {
+    fn step(&mut self, _: &Step, _: Now) -> Result<Done, LedgerError> {
+        Ok(Done::default())
+    }
+
+    fn read(&self, _: &Query, _: Now) -> Result<View, LedgerError> {
+        Ok(View::Unanswered(0))
+    }
+}
+
 /// An endpoint with these parts of TLS, and the ledger that it answers to.
 fn endpoint(url: String, parts: &TlsParts) -> (Addr<Endpoint>, LedgerThread) {
-    let ledger = vacancy::ledger::spawn(Box::new(Memory::new(0))).expect("a thread");
+    let ledger = vacancy::ledger::spawn(Box::new(Idle)).expect("a thread");
     let settings = EndpointSettings {
         app: "1".parse().expect("valid"),
         id: "e".parse().expect("valid"),
@@ -219,4 +233,41 @@ async fn a_receiver_that_never_ends_the_handshake_fails_the_attempt_within_the_t
     client.subscribe("news").await;
     eventually("an attempt", || async { server.log().contains("attempt 1 of msg_") }).await;
     assert!(server.log().contains("no connection within 300ms"), "{}", server.log());
+}
+
+/// A file of these contents with a name of its own.
+fn file(name: &str, contents: &str) -> std::path::PathBuf {
+    let name = format!("vacancy-tls-{}-{name}", std::process::id());
+    let path = std::env::temp_dir().join(name);
+    std::fs::write(&path, contents).expect("a temporary file");
+    path
+}
+
+#[actix_rt::test]
+async fn the_files_of_the_configuration_are_used() {
+    let receiver = TlsReceiver::start("127.0.0.1", LOCALHOST, true).await;
+    let other = TlsReceiver::start("127.0.0.1", OTHER, false).await;
+    let root = file("root.pem", ROOT);
+    let [cert, key] = [("cert.pem", CLIENT.0), ("key.pem", CLIENT.1)].map(|(name, pem)| file(name, pem));
+    let roots = format!("roots: \"{}\"", root.display());
+    let tls = format!(
+        ", tls: {{{roots}, cert: \"{}\", key: \"{}\"}}",
+        cert.display(),
+        key.display()
+    );
+    let webhooks = format!(
+        "[{}, {}]",
+        channels_webhook(&receiver.url("localhost"), &tls),
+        channels_webhook(&other.url("localhost"), &format!(", tls: {{{roots}}}")),
+    );
+    let server = Process::start(&config("", &webhooks));
+    let mut client = server.client().await;
+    client.subscribe("news").await;
+    eventually("a request", || async { receiver.requests() == 1 }).await;
+    let mismatch = "TLS failed: invalid peer certificate: certificate not valid for name \"localhost\"";
+    eventually("a failure", || async { server.log().contains(mismatch) }).await;
+    assert_eq!(other.requests(), 0);
+    for path in [root, cert, key] {
+        let _ = std::fs::remove_file(path);
+    }
 }

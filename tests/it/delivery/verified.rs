@@ -16,8 +16,10 @@ use vacancy::{
 
 use crate::{
     conformance::clients::{clients, node_modules, python},
-    harness::{KEY, SECRET, now_s},
+    harness::{Answer, Delivered, KEY, Process, Receiver, SECRET, config, now_s},
 };
+
+use super::channels_webhook;
 
 /// A secret that an endpoint shares with us.
 const STANDARD: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
@@ -65,7 +67,7 @@ fn request(time_s: u64, attempt: u32) -> Request {
 }
 
 /// What a program is told of a request.
-pub(super) fn told<'h>(name: &str, headers: impl Iterator<Item = (&'h str, &'h str)>, body: &str) -> serde_json::Value {
+fn told<'h>(name: &str, headers: impl Iterator<Item = (&'h str, &'h str)>, body: &str) -> serde_json::Value {
     let headers = headers.map(|(name, value)| (name.to_owned(), value.into()));
     let headers: serde_json::Map<String, serde_json::Value> = headers.collect();
     serde_json::json!({"name": name, "headers": headers, "body": body})
@@ -78,7 +80,7 @@ fn told_of(name: &str, delivery: &Delivery) -> serde_json::Value {
 
 /// Checks that Node's and Python's libraries accept these requests, and refuse them tampered with.
 #[track_caller]
-pub(super) fn check(standard: &str, requests: &[serde_json::Value]) {
+fn check(standard: &str, requests: &[serde_json::Value]) {
     node_modules();
     let input = serde_json::json!({"key": KEY, "secret": SECRET, "standard": standard, "requests": requests});
     run(Path::new("node"), "node/verify_webhook.mjs", &input, 5 * requests.len());
@@ -146,4 +148,44 @@ fn a_test_and_a_replay_are_accepted_too() {
     };
     let replay = build(&signer(&[STANDARD]), true, &replay, now);
     check(STANDARD, &[told_of("test", &test), told_of("replay", &replay)]);
+}
+
+/// What a program is told of a request as it came.
+fn told_as_received(name: &str, request: &Delivered) -> serde_json::Value {
+    let headers = request.head.lines().skip(1).filter_map(|line| line.split_once(": "));
+    told(name, headers, &request.body)
+}
+
+#[tokio::test]
+async fn what_the_server_sends_is_accepted_by_both_kinds_of_libraries_at_every_attempt_with_or_without_extras() {
+    let [plain, extras] = [Receiver::start().await, Receiver::start().await];
+    plain.answer_next(&[Answer::Status(500), Answer::Status(200)]);
+    let more = format!(", secrets: [{STANDARD}, {NEXT}]");
+    let webhooks = format!(
+        "[{}, {}]",
+        channels_webhook(&plain.url(), &more),
+        channels_webhook(&extras.url(), &format!("{more}, extras: true")),
+    );
+    let server = Process::start(&config("webhooks: {vacated_delay: 0s}", &webhooks));
+    let mut client = server.client().await;
+    client.subscribe("news").await;
+    client.unsubscribe("news").await;
+    for receiver in [&plain, &extras] {
+        receiver.expect(&["+news", "-news"]).await;
+    }
+    let attempts = plain.requests();
+    assert_eq!(attempts[0].header("x-vacancy-attempt"), Some("1"));
+    assert_eq!(attempts[1].header("x-vacancy-attempt"), Some("2"));
+    let first = &extras.requests()[0];
+    let event = &serde_json::from_str::<serde_json::Value>(&first.body).expect("JSON")["events"][0];
+    assert!(event["seq"].is_u64() && event["at_ms"].is_u64(), "{event}");
+    assert!(event["id"].as_str().is_some_and(|id| id.starts_with("evt_")), "{event}");
+    let requests = [
+        told_as_received("first attempt", &attempts[0]),
+        told_as_received("second attempt", &attempts[1]),
+        told_as_received("with extras", first),
+    ];
+    for secret in [STANDARD, NEXT] {
+        check(secret, &requests);
+    }
 }
