@@ -180,13 +180,13 @@ async fn act(client: &Client, args: &EndpointArgs, verb: &str) -> Result<(), Cli
         print_json(&now);
         return Ok(());
     }
-    let waiting = counted(now.queued, "event");
     let what = match now.mode {
-        EndpointMode::Enabled => format!("is enabled: {waiting} in its queue are delivered"),
-        EndpointMode::Paused => {
-            format!("is paused: {waiting} in its queue wait, and all that come, until it is resumed")
+        EndpointMode::Enabled if 0 < found.queued => {
+            format!("is enabled; {} waited for it", counted(found.queued, "event"))
         }
-        EndpointMode::Disabled => "is disabled: what it is to be told is parked until it is enabled".into(),
+        EndpointMode::Enabled => "is enabled".into(),
+        EndpointMode::Paused => "is paused: its events wait until it is resumed".into(),
+        EndpointMode::Disabled => "is disabled: its events are parked until it is enabled".into(),
     };
     print(&format!("{} (app {}) {what}.\n", now.id, now.app));
     Ok(())
