@@ -8,6 +8,7 @@
     reason = "tests read clocks, and are documented by their names"
 )]
 
+mod admin;
 mod conformance;
 mod crash;
 mod delivery;
