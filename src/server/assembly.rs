@@ -33,6 +33,8 @@ pub(super) struct Assembly {
     pub(super) fallbacks: Arc<FallbackHub>,
     /// The webhooks of each app.
     pub(super) webhooks: Vec<Addr<Webhooks>>,
+    /// Where copies of what they post can be had.
+    pub(super) tap: Tap,
     ledger: LedgerThread,
     outbound: Arbiter,
 }
@@ -72,6 +74,7 @@ impl Assembly {
             readiness: Readiness::default(),
             fallbacks: Arc::default(),
             webhooks: all_webhooks,
+            tap,
             ledger,
             outbound,
         })

@@ -24,4 +24,5 @@ pub use endpoint::{Deliver, Endpoint, EndpointSettings, Test};
 pub use retry::{next, retry_after};
 pub use tap::{Copied, Heard, Listener, Tap};
 pub use tls::{Tls, TlsError, TlsIdentity, TlsParts};
+pub use url::shown;
 pub use webhooks::{Idle, TestEndpoint, Webhooks};

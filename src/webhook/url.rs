@@ -29,8 +29,9 @@ pub(super) fn target(url: &str) -> (String, bool) {
     (format!("http://{host}{port}{path}"), is_tls)
 }
 
-/// A URL without user info and query, for the log.
-pub(super) fn shown(url: &str) -> String {
+/// A URL without user info and query, which may be secrets.
+#[must_use]
+pub fn shown(url: &str) -> String {
     let url = url.split(['?', '#']).next().unwrap_or_default();
     let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
     let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));

@@ -8,12 +8,16 @@
     reason = "tests read clocks, and are documented by their names"
 )]
 
+mod admin;
 mod conformance;
+mod crash;
 mod delivery;
 mod docs;
 mod harness;
 mod occupancy;
 mod races;
+mod receivers;
 mod rows;
 mod smoke;
 mod tidy;
+mod webhooks_page;
