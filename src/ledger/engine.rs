@@ -7,6 +7,7 @@
 mod announce;
 mod bound;
 mod configure;
+mod records;
 mod turn;
 mod views;
 

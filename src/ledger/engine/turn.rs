@@ -1,27 +1,21 @@
 //! One step of an engine while it is carried out.
 
-use std::{
-    collections::{BTreeMap, BTreeSet, btree_map::Entry},
-    sync::Arc,
-};
+use std::sync::Arc;
 
-use super::{Endpoint, Reference, State};
+use super::{Endpoint, State, records::Replaced};
 use crate::{
     domain::{AppId, EndpointId, Now},
     ledger::{
         counters::Counters,
         edge::{Key, Observed},
         event::{Event, EventBody, EventId},
-        log::{Attempted, DeadLetter, EventRef, LogEntry, Logged},
+        log::{Attempted, Logged},
         occupancy::Transition,
-        outbox::{BULK_MAX, Effects},
+        outbox::BULK_MAX,
         store::{Changes, KeyRecord, Loaded},
         window::{Answer, Control, DisabledBecause, Done, Mode, Outcome, Request, Window},
     },
 };
-
-/// What an event costs besides its JSON, in bytes.
-const EVENT_BYTES: u64 = 128;
 
 /// A step while it is carried out: the state that it changes, and the records that come of it.
 pub(super) struct Turn<'a> {
@@ -32,17 +26,9 @@ pub(super) struct Turn<'a> {
     /// How many more records of bulk work this step may handle; the rest follows in later ones.
     pub(super) bulk_left: usize,
     /// Records in the changes that replace others of the same key.
-    replaced: Replaced,
+    pub(super) replaced: Replaced,
     done: Done,
     counters_before: Counters,
-}
-
-/// Which records in the changes replace others of the same key, so that they leave something to
-/// remove when they go in the same step.
-#[derive(Debug, Default)]
-struct Replaced {
-    queued: BTreeSet<(AppId, EndpointId, u64)>,
-    events: BTreeSet<EventId>,
 }
 
 impl<'a> Turn<'a> {
@@ -376,112 +362,6 @@ impl<'a> Turn<'a> {
     /// After a drain has begun nothing is sent any more that will be sent after a restart.
     const fn is_holding(&self) -> bool {
         self.state.is_draining && self.survives
-    }
-
-    /// Effects that come of what an outbox does in this step.
-    pub(super) fn effects(&self) -> Effects {
-        Effects {
-            bulk_left: self.bulk_left,
-            ..Effects::default()
-        }
-    }
-
-    /// Keeps what an outbox's step has become.
-    pub(super) fn absorb(&mut self, app: &AppId, id: &EndpointId, effects: Effects) {
-        self.bulk_left = effects.bulk_left;
-        for (place, record) in effects.queued {
-            let key = (app.clone(), id.clone(), place);
-            put(&mut self.changes.queued, &mut self.replaced.queued, key, record);
-        }
-        for (request, record) in effects.requests {
-            let key = (app.clone(), id.clone(), request);
-            self.changes.requests.insert(key, record);
-        }
-        for (event, because) in effects.parked {
-            let line = Logged::Parked {
-                endpoint: id.clone(),
-                because,
-                event: EventRef::new(&event),
-            };
-            self.log(app, line);
-            let letter = DeadLetter {
-                no: self.state.counters.next_dead(),
-                at_ms: self.now.wall_ms,
-                app: app.clone(),
-                endpoint: id.clone(),
-                because,
-                event,
-            };
-            self.changes.dead.push(letter);
-        }
-        for event in effects.settled {
-            self.release(event);
-        }
-    }
-
-    pub(super) fn keep_endpoint(&mut self, app: &AppId, id: &EndpointId) {
-        if let Some(endpoint) = self.state.endpoint(app, id) {
-            let record = endpoint.record();
-            self.changes.endpoints.insert((app.clone(), id.clone()), Some(record));
-        }
-    }
-
-    pub(super) fn log(&mut self, app: &AppId, what: Logged) {
-        let entry = LogEntry {
-            no: self.state.counters.next_log(),
-            at_ms: self.now.wall_ms,
-            app: app.clone(),
-            what,
-        };
-        self.changes.log.push(entry);
-    }
-
-    /// Counts a reference to an event; the first keeps it.
-    pub(super) fn refer(&mut self, event: &Arc<Event>) {
-        let bytes = EVENT_BYTES + event.json_bytes(true) as u64;
-        let reference = self
-            .state
-            .references
-            .entry(event.id)
-            .or_insert(Reference { count: 0, bytes });
-        reference.count += 1;
-        if reference.count == 1 {
-            self.state.event_bytes += bytes;
-            let (events, replaced) = (&mut self.changes.events, &mut self.replaced.events);
-            put(events, replaced, event.id, Some(Arc::clone(event)));
-        }
-    }
-
-    /// Counts one reference less; the last lets go of the event.
-    pub(super) fn release(&mut self, id: EventId) {
-        let Some(reference) = self.state.references.get_mut(&id) else {
-            return;
-        };
-        reference.count -= 1;
-        if 0 < reference.count {
-            return;
-        }
-        self.state.event_bytes -= reference.bytes;
-        self.state.references.remove(&id);
-        put(&mut self.changes.events, &mut self.replaced.events, id, None);
-    }
-}
-
-/// Puts a record into the changes. One that came and went in the same step leaves nothing to do.
-fn put<K: Clone + Ord, V>(changes: &mut BTreeMap<K, Option<V>>, replaced: &mut BTreeSet<K>, key: K, record: Option<V>) {
-    match (changes.entry(key), record) {
-        (Entry::Vacant(entry), record) => {
-            entry.insert(record);
-        }
-        (Entry::Occupied(entry), None) if entry.get().is_some() && !replaced.contains(entry.key()) => {
-            entry.remove();
-        }
-        (Entry::Occupied(mut entry), record) => {
-            if entry.get().is_none() && record.is_some() {
-                replaced.insert(entry.key().clone());
-            }
-            entry.insert(record);
-        }
     }
 }
 

@@ -68,7 +68,10 @@ async fn every_client_is_closed_with_4200() {
 #[tokio::test]
 async fn what_was_told_occupied_is_told_vacated_and_delivered_before_the_end() {
     let receiver = Receiver::start().await;
-    let mut server = Process::start(&config("webhooks: {vacated_delay: 1h}\nledger: {path: memory}", &webhook(&receiver.url())));
+    let mut server = Process::start(&config(
+        "webhooks: {vacated_delay: 1h}\nledger: {path: memory}",
+        &webhook(&receiver.url()),
+    ));
     let mut client = server.client().await;
     client.subscribe("a").await;
     client.subscribe_as("presence-b", Some("7")).await;
@@ -136,7 +139,10 @@ async fn a_second_signal_ends_at_once() {
 async fn a_drain_ends_after_its_timeout_and_says_what_was_not_delivered() {
     let receiver = Receiver::start().await;
     receiver.answer(Answer::Status(500));
-    let mut server = Process::start(&config("server: {drain_timeout: 500ms}\nledger: {path: memory}", &webhook(&receiver.url())));
+    let mut server = Process::start(&config(
+        "server: {drain_timeout: 500ms}\nledger: {path: memory}",
+        &webhook(&receiver.url()),
+    ));
     let mut client = server.client().await;
     client.subscribe("news").await;
     receiver.expect_requests(1).await;
