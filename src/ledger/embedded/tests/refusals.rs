@@ -47,6 +47,10 @@ fn a_truncated_file_is_refused() {
     for len in [0, 1, 8, 100, 4_096, 5_000, bytes.len() / 2, bytes.len() - 4_096] {
         fs::write(&settings.path, &bytes[..len]).expect("it can be written");
         refused(&settings, DAMAGED);
+        assert!(
+            fs::read(&settings.path).expect("a file") == bytes[..len],
+            "it is left as it is"
+        );
     }
 }
 
