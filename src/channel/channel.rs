@@ -14,7 +14,7 @@ use crate::{
 
 use super::{
     count::CountThrottle,
-    messages::{ChannelId, ListUsers, Publish, Subscribe, Unsubscribe, WorkerId},
+    messages::{ChannelId, ListUsers, ListWorkers, Publish, Subscribe, Unsubscribe, WorkerId},
     registry::{ChannelRegistry, Tally},
     relay::{Relay, ToRelay},
     roster::{Effect, Roster},
@@ -348,5 +348,13 @@ impl Handler<ListUsers> for Channel {
 
     fn handle(&mut self, ListUsers: ListUsers, _: &mut Context<Self>) -> Vec<UserId> {
         self.roster.members().map(|member| member.user_id().clone()).collect()
+    }
+}
+
+impl Handler<ListWorkers> for Channel {
+    type Result = Vec<(WorkerId, usize)>;
+
+    fn handle(&mut self, ListWorkers: ListWorkers, _: &mut Context<Self>) -> Vec<(WorkerId, usize)> {
+        self.roster.per_worker().collect()
     }
 }

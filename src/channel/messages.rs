@@ -58,6 +58,11 @@ pub struct Publish {
     pub report: Option<(ClientEvent, Now)>,
 }
 
+/// Asks how many connections of each worker are subscribed.
+#[derive(Debug, Message)]
+#[rtype(result = "Vec<(WorkerId, usize)>")]
+pub struct ListWorkers;
+
 /// Asks for the distinct users of a presence channel, in the order of their ids.
 #[derive(Debug, Message)]
 #[rtype(result = "Vec<UserId>")]

@@ -20,7 +20,7 @@ pub use backlog::{Backlog, Charge};
 pub use cache::{Cached, EventCache};
 pub use channel::Channel;
 pub use count::CountThrottle;
-pub use messages::{ChannelId, ListUsers, Publish, Subscribe, Unsubscribe, WorkerId};
+pub use messages::{ChannelId, ListUsers, ListWorkers, Publish, Subscribe, Unsubscribe, WorkerId};
 pub use registry::{ChannelRegistry, ChannelRules, Counts, Published, UsersError};
 pub use relay::{CloseSome, CountHolding, Holding, Outlet, Outlets, Relay, ToRelay};
 pub use roster::{Effect, Roster};

@@ -9,7 +9,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use actix::{Actor, Addr, Recipient, dev::SendError};
+use actix::{
+    Actor, Addr, Handler, Message, Recipient,
+    dev::{SendError, ToEnvelope},
+};
 use ahash::RandomState;
 
 use crate::{
@@ -21,7 +24,7 @@ use crate::{
 use super::{
     cache::{Cached, EventCache},
     channel::Channel,
-    messages::{ChannelId, ListUsers, Publish, Subscribe, Unsubscribe},
+    messages::{ChannelId, ListUsers, ListWorkers, Publish, Subscribe, Unsubscribe, WorkerId},
     workers::Workers,
 };
 
@@ -211,15 +214,34 @@ impl ChannelRegistry {
     /// # Errors
     /// When the channel does not answer in time.
     pub async fn users(&self, name: &ChannelName) -> Result<Vec<UserId>, UsersError> {
+        self.ask(name, ListUsers).await
+    }
+
+    /// The workers whose connections are subscribed to a channel, each with how many.
+    ///
+    /// # Errors
+    /// When the channel does not answer in time.
+    pub async fn per_worker(&self, name: &ChannelName) -> Result<Vec<(WorkerId, usize)>, UsersError> {
+        self.ask(name, ListWorkers).await
+    }
+
+    /// Asks a channel for a list; one that is not there has an empty one.
+    async fn ask<M, T>(&self, name: &ChannelName, question: M) -> Result<Vec<T>, UsersError>
+    where
+        M: Message<Result = Vec<T>> + Send + 'static,
+        T: Send + 'static,
+        Channel: Handler<M>,
+        <Channel as Actor>::Context: ToEnvelope<Channel, M>,
+    {
         let question = {
             let shard = self.shard(name).read().unwrap_or_else(PoisonError::into_inner);
             match shard.get(name) {
-                Some(entry) => entry.channel.send(ListUsers).timeout(QUESTION_TIMEOUT),
+                Some(entry) => entry.channel.send(question).timeout(QUESTION_TIMEOUT),
                 None => return Ok(Vec::new()),
             }
         };
         match question.await {
-            Ok(users) => Ok(users),
+            Ok(list) => Ok(list),
             Err(actix::MailboxError::Closed) => Ok(Vec::new()),
             Err(actix::MailboxError::Timeout) => Err(UsersError),
         }

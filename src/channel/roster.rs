@@ -119,12 +119,17 @@ impl Roster {
 
     /// The workers that have subscriptions.
     pub fn workers(&self) -> impl Iterator<Item = WorkerId> {
+        self.per_worker().map(|(worker, _)| worker)
+    }
+
+    /// The workers that have subscriptions, each with how many.
+    pub fn per_worker(&self) -> impl Iterator<Item = (WorkerId, usize)> {
         let at = |at| WorkerId(u16::try_from(at).expect("the index was made from a WorkerId"));
         self.per_worker
             .iter()
             .enumerate()
             .filter(|(_, count)| 0 < **count)
-            .map(move |(place, _)| at(place))
+            .map(move |(place, count)| (at(place), *count))
     }
 
     /// Tells whether a connection is subscribed.
@@ -200,6 +205,10 @@ mod tests {
         fn counts(&mut self, subscriptions: usize, users: usize, workers: &[u16]) -> &mut Self {
             let got: Vec<u16> = self.0.workers().map(|WorkerId(at)| at).collect();
             let roster = &self.0;
+            assert_eq!(
+                roster.per_worker().map(|(_, count)| count).sum::<usize>(),
+                subscriptions
+            );
             assert_eq!(
                 (
                     roster.subscription_count(),

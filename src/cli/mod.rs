@@ -1,5 +1,6 @@
 //! The command line: one file per command.
 
+mod admin;
 mod check;
 mod config;
 mod ledger;
@@ -13,9 +14,11 @@ use std::{
 };
 
 use clap::{Parser, Subcommand};
+use serde::Serialize;
 
 use crate::config::{ConfigError, Environment, Loaded, Surroundings};
 
+pub use admin::{ChannelsArgs, ClientArgs, EndpointArgs, ListenArgs, WebhooksArgs, WhyArgs};
 pub use ledger::LedgerArgs;
 pub use serve::serve;
 
@@ -43,6 +46,14 @@ pub enum Command {
     Config,
     /// Check, copy or compact the file of a ledger that no server uses.
     Ledger(LedgerArgs),
+    /// List, show, test, pause and replay the webhooks of a running server.
+    Webhooks(WebhooksArgs),
+    /// List the channels of a running server, as they were told and as they are.
+    Channels(ChannelsArgs),
+    /// Tell why the webhooks of a channel came, or did not.
+    Why(WhyArgs),
+    /// Post copies of a running server's webhooks to a URL near you.
+    Listen(ListenArgs),
 }
 
 impl Cli {
@@ -61,6 +72,10 @@ impl Cli {
                 Err(error) => fail(&error),
             },
             Command::Ledger(args) => ledger::ledger(&args, loaded),
+            Command::Webhooks(args) => admin::run(admin::Command::Webhooks(args), loaded),
+            Command::Channels(args) => admin::run(admin::Command::Channels(args), loaded),
+            Command::Why(args) => admin::run(admin::Command::Why(args), loaded),
+            Command::Listen(args) => admin::run(admin::Command::Listen(args), loaded),
         }
     }
 
@@ -78,6 +93,17 @@ impl Cli {
 fn print(text: &str) {
     let mut out = io::stdout().lock();
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+/// A value as a line of JSON.
+fn json(value: &impl Serialize) -> String {
+    let text = serde_json::to_string(value).expect("what is shown is JSON");
+    format!("{text}\n")
+}
+
+/// Prints a value as a line of JSON.
+fn print_json(value: &impl Serialize) {
+    print(&json(value));
 }
 
 /// Prints an error and returns the exit code for it.

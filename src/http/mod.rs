@@ -1,5 +1,6 @@
 //! The HTTP API for back ends (PROTOCOL.md section 5), and what tells whether the server is well.
 
+pub mod admin;
 mod channels;
 mod error;
 mod events;

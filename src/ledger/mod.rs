@@ -15,6 +15,8 @@ mod engine;
 mod event;
 mod filter;
 mod handle;
+#[cfg(test)]
+mod keeping;
 mod log;
 mod memory_store;
 mod messages;

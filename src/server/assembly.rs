@@ -5,17 +5,20 @@ use std::{io, sync::Arc};
 use actix::{Actor, Addr};
 use actix_rt::Arbiter;
 
-use super::ledger::{app_rules, open_engine};
+use super::{
+    endpoints::endpoints,
+    ledger::{app_rules, open_engine},
+};
 use crate::{
     app::{App, AppParts, Apps, Key, Keys, Switches},
     channel::{Backlog, ChannelRegistry, ChannelRules, Workers},
-    config::{AppSettings, EndpointSettings, KeySettings, LimitSettings, Settings, WebhookSettings},
+    config::{AppSettings, KeySettings, LimitSettings, Settings},
     connection::FallbackHub,
     domain::AppLimits,
     http::Readiness,
     ledger::{self, Control, LedgerHandle, LedgerThread},
     signature::SigningKey,
-    webhook::{self, BatchLimits, Webhooks},
+    webhook::{BatchLimits, Tap, Webhooks},
 };
 
 /// A server's parts, joined and running but for the listener.
@@ -30,6 +33,8 @@ pub(super) struct Assembly {
     pub(super) fallbacks: Arc<FallbackHub>,
     /// The webhooks of each app.
     pub(super) webhooks: Vec<Addr<Webhooks>>,
+    /// Where copies of what they post can be had.
+    pub(super) tap: Tap,
     ledger: LedgerThread,
     outbound: Arbiter,
 }
@@ -45,9 +50,10 @@ impl Assembly {
         ledger.handle().control(Control::Configure(rules.collect()));
         let mut apps = Apps::default();
         let mut all_webhooks = Vec::new();
+        let tap = Tap::new();
         for app in &settings.apps {
             let keys = keys(app);
-            let webhooks = start_webhooks(app, settings, &keys, ledger.handle(), &outbound);
+            let webhooks = start_webhooks(app, settings, &keys, (ledger.handle(), tap.clone()), &outbound)?;
             let observer = webhooks.clone().recipient();
             all_webhooks.push(webhooks);
             let channels = ChannelRegistry::new(Arc::clone(&workers), observer.clone(), channel_rules(app));
@@ -68,6 +74,7 @@ impl Assembly {
             readiness: Readiness::default(),
             fallbacks: Arc::default(),
             webhooks: all_webhooks,
+            tap,
             ledger,
             outbound,
         })
@@ -89,39 +96,18 @@ fn start_webhooks(
     app: &AppSettings,
     settings: &Settings,
     keys: &Keys,
-    ledger: LedgerHandle,
+    (ledger, tap): (LedgerHandle, Tap),
     outbound: &Arbiter,
-) -> Addr<Webhooks> {
+) -> io::Result<Addr<Webhooks>> {
     let limits = BatchLimits {
         window: app.batch_window,
         events_max: settings.webhooks.max_batch_events,
     };
-    let endpoints = app
-        .webhooks
-        .iter()
-        .map(|endpoint| endpoint_settings(app, endpoint, &settings.webhooks, keys))
-        .collect();
+    let endpoints = endpoints(app, settings, keys)?;
     let id = app.id.clone();
-    Webhooks::start_in_arbiter(&outbound.handle(), move |_| {
-        Webhooks::new(id, limits, endpoints, ledger)
-    })
-}
-
-fn endpoint_settings(
-    app: &AppSettings,
-    endpoint: &EndpointSettings,
-    webhooks: &WebhookSettings,
-    keys: &Keys,
-) -> webhook::EndpointSettings {
-    webhook::EndpointSettings {
-        app: app.id.clone(),
-        id: endpoint.id.clone(),
-        url: endpoint.url.clone(),
-        headers: endpoint.headers.clone(),
-        timeout: webhooks.timeout,
-        key: keys.oldest().key.clone(),
-        signing: keys.oldest().signing.clone(),
-    }
+    Ok(Webhooks::start_in_arbiter(&outbound.handle(), move |_| {
+        Webhooks::new(id, limits, endpoints, ledger, tap)
+    }))
 }
 
 fn keys(app: &AppSettings) -> Keys {

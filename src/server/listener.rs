@@ -33,14 +33,10 @@ const KEEP_ALIVE: Duration = Duration::from_secs(75);
 /// Connections that wait to be accepted.
 const ACCEPT_QUEUE: i32 = 4_096;
 
-/// Listens on an address.
-pub(super) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
-    let context = |error: io::Error| {
-        io::Error::new(
-            error.kind(),
-            format!("cannot listen on {address} (server.listen): {error}"),
-        )
-    };
+/// Listens on an address that the configuration has under `key`.
+pub(super) fn bind(address: SocketAddr, key: &str) -> io::Result<TcpListener> {
+    let context =
+        |error: io::Error| io::Error::new(error.kind(), format!("cannot listen on {address} ({key}): {error}"));
     let domain = socket2::Domain::for_address(address);
     let socket = socket2::Socket::new(domain, socket2::Type::STREAM, None).map_err(context)?;
     socket.set_reuse_address(true)?;

@@ -1,7 +1,9 @@
 //! The composition root: makes everything from the settings, listens, and drains.
 
+mod admin_listener;
 mod assembly;
 mod drain;
+mod endpoints;
 mod ledger;
 mod listener;
 pub mod numbers;
@@ -19,6 +21,7 @@ use crate::{
     ledger::Control,
 };
 
+use admin_listener::AdminListener;
 use assembly::Assembly;
 use signals::Signals;
 
@@ -32,6 +35,9 @@ pub fn run_until_signal(settings: &Settings) -> io::Result<()> {
         panics::log_panics();
         let mut signals = Signals::new()?;
         let server = Server::start(settings)?;
+        if let Some(address) = server.admin_address() {
+            log::info!("admin API on http://{address}");
+        }
         log::info!("listening on http://{}", server.address());
         signals.next().await;
         log::info!("draining, a second signal ends at once");
@@ -48,6 +54,7 @@ pub struct Server {
     address: SocketAddr,
     handle: ServerHandle,
     accepting: JoinHandle<io::Result<()>>,
+    admin: Option<AdminListener>,
     numbers: JoinHandle<()>,
     drain_timeout: Duration,
 }
@@ -75,17 +82,19 @@ impl Server {
     /// # Errors
     /// When the address cannot be listened on, or a thread cannot be started.
     pub fn start(settings: &Settings) -> io::Result<Self> {
-        let listener = listener::bind(settings.server.listen)?;
+        let listener = listener::bind(settings.server.listen, "server.listen")?;
         let address = listener.local_addr()?;
         let assembly = Assembly::new(settings)?;
         let server = listener::serve(listener, &settings.server, &assembly)?;
         assembly.ledger().control(Control::Accepting);
+        let admin = AdminListener::start(settings, &assembly)?;
         let numbers = numbers::keep_up_to_date(assembly.ledger());
         Ok(Self {
             assembly,
             address,
             handle: server.handle(),
             accepting: actix_rt::spawn(server),
+            admin,
             numbers,
             drain_timeout: settings.server.drain_timeout,
         })
@@ -95,6 +104,12 @@ impl Server {
     #[must_use]
     pub const fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The address that the admin API listens on; none when it is off.
+    #[must_use]
+    pub fn admin_address(&self) -> Option<SocketAddr> {
+        self.admin.as_ref().map(AdminListener::address)
     }
 
     /// Counts what it holds.
@@ -122,6 +137,9 @@ impl Server {
     /// When accepting had failed.
     pub async fn stop(self) -> io::Result<()> {
         drain::drain(&self.assembly, &self.handle, self.drain_timeout).await;
+        if let Some(admin) = self.admin {
+            admin.stop().await?;
+        }
         self.numbers.abort();
         self.assembly.stop();
         self.handle.stop(false).await;

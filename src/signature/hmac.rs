@@ -24,8 +24,12 @@ impl SigningKey {
     /// Never: an HMAC takes a key of any length.
     #[must_use]
     pub fn new(secret: &SecretString) -> Self {
-        let state = Hmac::new_from_slice(secret.expose_secret().as_bytes()).expect("an HMAC takes a key of any length");
-        Self(state)
+        Self::from_bytes(secret.expose_secret().as_bytes())
+    }
+
+    /// The same of a secret that is given as bytes.
+    pub(super) fn from_bytes(secret: &[u8]) -> Self {
+        Self(Hmac::new_from_slice(secret).expect("an HMAC takes a key of any length"))
     }
 
     /// The signature of the parts, joined with nothing between them: 64 characters of lower-case
@@ -49,7 +53,8 @@ impl SigningKey {
         expected.ct_eq(given.as_bytes()).into()
     }
 
-    fn digest(&self, parts: &[&[u8]]) -> [u8; 32] {
+    /// The signature of the joined parts, as its bytes.
+    pub(super) fn digest(&self, parts: &[&[u8]]) -> [u8; 32] {
         let mut state = self.0.clone();
         for part in parts {
             state.update(part);

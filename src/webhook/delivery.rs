@@ -1,12 +1,24 @@
-//! The bytes of a webhook request (PROTOCOL.md sections 6.1 to 6.4).
+//! The bytes of a webhook request (PROTOCOL.md sections 6.1 to 6.4, DESIGN.md section 6).
 
+use bytes::Bytes;
 use serde::Serialize;
 
 use crate::{
     domain::{AppKey, ChannelName, UserId},
-    ledger::{Event, EventBody, Key, Request, Stateless},
-    signature::{SigningKey, webhook},
+    ledger::{Event, EventBody, Key, Request, RequestId, Stateless},
+    signature::{SigningKey, StandardKey, standard_webhooks, webhook},
 };
+
+/// What the requests of an endpoint are signed with. Its `Debug` shows no secret.
+#[derive(Debug, Clone)]
+pub struct Signer {
+    /// The key of the app that requests name.
+    pub key: AppKey,
+    /// The secret of that key.
+    pub signing: SigningKey,
+    /// The secrets of Standard Webhooks that the endpoint shares with us; each signs.
+    pub standard: Vec<StandardKey>,
+}
 
 /// A request ready to be sent.
 #[derive(Debug, PartialEq, Eq)]
@@ -14,7 +26,34 @@ pub struct Delivery {
     /// Its headers besides `Host` and `Content-Length`, with the names as they stand on the wire.
     pub headers: Vec<(&'static str, String)>,
     /// Its body: exactly the bytes that were signed.
-    pub body: Vec<u8>,
+    pub body: Bytes,
+}
+
+/// Names that no header of an endpoint's own may have, besides those of a delivery and those that
+/// begin with `x-pusher-` or `x-vacancy-`: what HTTP frames a request with, and the signature that
+/// not every delivery has.
+const NOT_THEIRS: [&str; 9] = [
+    "connection",
+    "content-length",
+    "expect",
+    "host",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "webhook-signature",
+];
+
+impl Delivery {
+    /// Tells whether an endpoint's own header may go along. The configuration refuses those that
+    /// may not.
+    #[must_use]
+    pub fn allows(&self, name: &str) -> bool {
+        let lower = name.to_ascii_lowercase();
+        let is_ours = |(ours, _): &(&str, String)| ours.eq_ignore_ascii_case(name);
+        let is_reserved = ["x-pusher-", "x-vacancy-"].iter().any(|begin| lower.starts_with(begin));
+        !is_reserved && !NOT_THEIRS.contains(&lower.as_str()) && !self.headers.iter().any(is_ours)
+    }
 }
 
 #[derive(Serialize)]
@@ -38,31 +77,63 @@ struct EventWire<'a> {
     user_id: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     subscription_count: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seq: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    at_ms: Option<u64>,
 }
 
-/// Makes the headers and the body of an attempt made at `now_s`, in seconds since 1970.
+/// Makes the headers and the body of an attempt made at `now_s`, in seconds since 1970. With
+/// `extras` each event has `id` and `at_ms`, and `seq` if it carries a state; without, exactly
+/// Pusher's keys.
 ///
 /// The body depends only on the request's time and events, so that it is the same at each attempt
 /// that has the same time.
 #[must_use]
-pub fn build(key: &AppKey, signing: &SigningKey, request: &Request, now_s: u64) -> Delivery {
-    let wire = BodyWire {
-        time_ms: request.time_ms,
-        events: request.events.iter().map(|event| event_wire(event)).collect(),
-    };
-    let body = serde_json::to_vec(&wire).expect("texts and numbers are always serialisable");
-    let headers = vec![
-        ("Content-Type", "application/json".to_owned()),
-        ("User-Agent", "pusher-webhooks".to_owned()),
-        ("X-Pusher-Key", key.to_string()),
-        ("X-Pusher-Signature", webhook::sign(signing, &body)),
-        ("Webhook-Id", request.id.to_string()),
-        ("Webhook-Timestamp", now_s.to_string()),
-    ];
-    Delivery { headers, body }
+pub fn build(signer: &Signer, extras: bool, request: &Request, now_s: u64) -> Delivery {
+    let events = request.events.iter().map(|event| event_wire(event, extras));
+    let mut delivery = signed(signer, request.time_ms, events.collect(), request.id, now_s);
+    delivery
+        .headers
+        .push(("X-Vacancy-Attempt", request.attempt.to_string()));
+    if request.replay {
+        delivery.headers.push(("X-Vacancy-Replay", "1".to_owned()));
+    }
+    delivery
 }
 
-fn event_wire(event: &Event) -> EventWire<'_> {
+/// Makes a request without events that an operator asked for, to see that the endpoint is reached
+/// and finds the signatures valid.
+#[must_use]
+pub fn build_test(signer: &Signer, id: RequestId, now_ms: u64) -> Delivery {
+    let mut delivery = signed(signer, now_ms, Vec::new(), id, now_ms / 1_000);
+    delivery.headers.push(("X-Vacancy-Test", "1".to_owned()));
+    delivery
+}
+
+fn signed(signer: &Signer, time_ms: u64, events: Vec<EventWire<'_>>, id: RequestId, now_s: u64) -> Delivery {
+    let wire = BodyWire { time_ms, events };
+    let body = serde_json::to_vec(&wire).expect("texts and numbers are always serialisable");
+    let id = id.to_string();
+    let standard = standard_webhooks::sign(&signer.standard, &id, now_s, &body);
+    let mut headers = vec![
+        ("Content-Type", "application/json".to_owned()),
+        ("User-Agent", "pusher-webhooks".to_owned()),
+        ("X-Pusher-Key", signer.key.to_string()),
+        ("X-Pusher-Signature", webhook::sign(&signer.signing, &body)),
+        ("Webhook-Id", id),
+        ("Webhook-Timestamp", now_s.to_string()),
+    ];
+    headers.extend(standard.map(|signatures| ("Webhook-Signature", signatures)));
+    Delivery {
+        headers,
+        body: body.into(),
+    }
+}
+
+fn event_wire(event: &Event, extras: bool) -> EventWire<'_> {
     let mut wire = EventWire {
         name: event.kind().as_str(),
         channel: event.channel().map(ChannelName::as_str),
@@ -71,6 +142,9 @@ fn event_wire(event: &Event) -> EventWire<'_> {
         socket_id: None,
         user_id: None,
         subscription_count: None,
+        seq: event.seq().filter(|_| extras),
+        id: extras.then(|| event.id.to_string()),
+        at_ms: extras.then_some(event.at_ms),
     };
     match &event.body {
         EventBody::State { key, .. } => match key {
@@ -96,7 +170,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::ledger::{ClientEvent, EventId, RequestId};
+    use crate::ledger::{ClientEvent, EventId};
 
     fn request(events: Vec<EventBody>) -> Request {
         Request {
@@ -139,6 +213,14 @@ mod tests {
         }
     }
 
+    fn user(occupied: bool) -> EventBody {
+        EventBody::State {
+            key: Key::User("a_user_id".parse().expect("valid")),
+            occupied,
+            seq: 9,
+        }
+    }
+
     fn client(channel: &str, event: &str, data: &str, socket_id: &str, user: Option<&str>) -> EventBody {
         EventBody::Stateless(Stateless::Client(ClientEvent {
             channel: channel.parse().expect("valid"),
@@ -149,30 +231,60 @@ mod tests {
         }))
     }
 
+    fn signer(standard: &[&str]) -> Signer {
+        let standard = standard.iter().map(|secret| StandardKey::parse(&(*secret).into()));
+        Signer {
+            key: "278d425bdf160c739803".parse().expect("valid"),
+            signing: SigningKey::new(&"7ad3773142a6692b25b8".into()),
+            standard: standard.map(|key| key.expect("a secret")).collect(),
+        }
+    }
+
+    /// The value of a header, which stands there at most once.
+    #[track_caller]
+    fn value<'d>(delivery: &'d Delivery, name: &str) -> Option<&'d str> {
+        let mut of_name = delivery.headers.iter().filter(|(header, _)| *header == name);
+        let value = of_name.next().map(|(_, value)| value.as_str());
+        assert!(of_name.next().is_none(), "{name} once");
+        value
+    }
+
+    /// Checks that a cut counts the bytes that are sent.
+    #[track_caller]
+    fn check_length(request: &Request, extras: bool) {
+        let delivery = build(&signer(&[]), extras, request, 1_327_078_149);
+        let events: usize = request.events.iter().map(|event| event.json_bytes(extras)).sum();
+        let frame = r#"{"time_ms":1327078148132,"events":[]}"#.len();
+        let commas = request.events.len() - 1;
+        assert_eq!(delivery.body.len(), frame + commas + events, "as the cut counts");
+    }
+
     /// The vectors of PROTOCOL.md section 10.5: body and signature must both be the documented.
     #[track_caller]
     fn check(events: Vec<EventBody>, body: &str, signature: &str) {
-        let key = "278d425bdf160c739803".parse().expect("valid");
-        let signing = SigningKey::new(&"7ad3773142a6692b25b8".into());
         let request = request(events);
-        let delivery = build(&key, &signing, &request, 1_327_078_149);
+        let delivery = build(&signer(&[]), false, &request, 1_327_078_149);
         assert_eq!(String::from_utf8_lossy(&delivery.body), body);
-        let value = |name: &str| {
-            let mut of_name = delivery.headers.iter().filter(|(header, _)| *header == name);
-            let value = of_name.next().map(|(_, value)| value.as_str());
-            assert!(of_name.next().is_none(), "{name} once");
-            value
-        };
+        let value = |name| value(&delivery, name);
         assert_eq!(value("X-Pusher-Signature"), Some(signature));
         assert_eq!(value("X-Pusher-Key"), Some("278d425bdf160c739803"));
         assert_eq!(value("Content-Type"), Some("application/json"));
         assert_eq!(value("User-Agent"), Some("pusher-webhooks"));
         assert_eq!(value("Webhook-Id"), Some("msg_00000000000000ab"));
         assert_eq!(value("Webhook-Timestamp"), Some("1327078149"));
-        let events: usize = request.events.iter().map(|event| event.json_bytes(false)).sum();
-        let frame = r#"{"time_ms":1327078148132,"events":[]}"#.len();
-        let commas = request.events.len() - 1;
-        assert_eq!(delivery.body.len(), frame + commas + events, "as the cut counts");
+        assert_eq!(value("X-Vacancy-Attempt"), Some("1"));
+        check_length(&request, false);
+        check_length(&request, true);
+    }
+
+    /// What one event is told as with extras.
+    #[track_caller]
+    fn check_extras(event: EventBody, want: &str) {
+        let request = request(vec![event]);
+        let delivery = build(&signer(&[]), true, &request, 1_327_078_149);
+        let body = String::from_utf8(delivery.body.into()).expect("UTF-8");
+        assert_eq!(body, format!(r#"{{"time_ms":1327078148132,"events":[{want}]}}"#));
+        check_length(&request, true);
     }
 
     #[test]
@@ -278,15 +390,128 @@ mod tests {
 
     #[test]
     fn the_id_is_the_same_at_each_attempt_and_so_is_the_body() {
-        let key = "k".parse().expect("valid");
-        let signing = SigningKey::new(&"s".into());
         let first = request(vec![channel("a", true)]);
         let second = Request {
             attempt: 2,
             ..first.clone()
         };
-        let [a, b] = [(first, 1), (second, 9)].map(|(r, now)| build(&key, &signing, &r, now));
+        let [a, b] = [(first, 1), (second, 9)].map(|(request, now)| build(&signer(&[]), false, &request, now));
         assert_eq!(a.body, b.body);
         assert_eq!(a.headers[..5], b.headers[..5]);
+        assert_eq!(value(&a, "X-Vacancy-Attempt"), Some("1"));
+        assert_eq!(value(&b, "X-Vacancy-Attempt"), Some("2"));
+    }
+
+    #[test]
+    fn with_extras_an_event_that_carries_a_state_has_seq_id_and_at_ms() {
+        check_extras(
+            channel("my-channel", true),
+            r#"{"name":"channel_occupied","channel":"my-channel","seq":9,"id":"evt_0000000000000003","at_ms":5}"#,
+        );
+        check_extras(
+            channel("my-channel", false),
+            r#"{"name":"channel_vacated","channel":"my-channel","seq":9,"id":"evt_0000000000000003","at_ms":5}"#,
+        );
+        check_extras(
+            member(true),
+            r#"{"name":"member_added","channel":"presence-room","user_id":"a_user_id","seq":9,"id":"evt_0000000000000003","at_ms":5}"#,
+        );
+        check_extras(
+            user(false),
+            r#"{"name":"user_offline","user_id":"a_user_id","seq":9,"id":"evt_0000000000000003","at_ms":5}"#,
+        );
+    }
+
+    #[test]
+    fn with_extras_an_event_without_state_has_no_seq() {
+        check_extras(
+            client("presence-room", "client-x", "y", "1.1", Some("a_user_id")),
+            r#"{"name":"client_event","channel":"presence-room","event":"client-x","data":"y","socket_id":"1.1","user_id":"a_user_id","id":"evt_0000000000000003","at_ms":5}"#,
+        );
+        check_extras(
+            EventBody::Stateless(Stateless::CacheMiss("cache-prices".parse().expect("valid"))),
+            r#"{"name":"cache_miss","channel":"cache-prices","id":"evt_0000000000000003","at_ms":5}"#,
+        );
+        check_extras(
+            EventBody::Stateless(Stateless::SubscriptionCount("news".parse().expect("valid"), 3)),
+            r#"{"name":"subscription_count","channel":"news","subscription_count":3,"id":"evt_0000000000000003","at_ms":5}"#,
+        );
+    }
+
+    #[test]
+    fn the_cut_counts_the_bytes_of_users_and_of_what_is_escaped_too() {
+        let escaped = client("private-room", "client-\"", "\u{1}\n\"zażółć 😀\u{2028}\\", "1.1", None);
+        let request = request(vec![user(true), escaped, user(false)]);
+        check_length(&request, false);
+        check_length(&request, true);
+    }
+
+    #[test]
+    fn each_secret_of_standard_webhooks_signs_and_without_one_there_is_no_header() {
+        let secrets = [
+            "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+            "whsec_YSBzZWNyZXQgZm9yIHRoZSByb3RhdGlvbiwgb2YgNDAgYnl0ZXMhIQ==",
+        ];
+        let request = request(vec![channel("my-channel", true)]);
+        let delivery = build(&signer(&secrets), false, &request, 1_327_078_149);
+        assert_eq!(
+            value(&delivery, "Webhook-Signature"),
+            Some("v1,cilwwBs3AQty16ixMNDYZLcaiJ1r/DM9ZF1wqwvrC+c= v1,8iHRTbbIRVvunuhTgy+dbIFp4tl0kPfia4k+AKNc6Z8=")
+        );
+        let delivery = build(&signer(&[]), false, &request, 1_327_078_149);
+        assert_eq!(value(&delivery, "Webhook-Signature"), None);
+    }
+
+    #[test]
+    fn a_replay_says_so_and_nothing_else_does() {
+        let once = request(vec![channel("a", true)]);
+        let replay = Request {
+            replay: true,
+            ..once.clone()
+        };
+        let [once, replay] = [once, replay].map(|request| build(&signer(&[]), false, &request, 1));
+        assert_eq!(value(&once, "X-Vacancy-Replay"), None);
+        assert_eq!(value(&replay, "X-Vacancy-Replay"), Some("1"));
+        assert_eq!(once.body, replay.body);
+    }
+
+    #[test]
+    fn a_test_has_no_events_and_is_signed_and_says_what_it_is() {
+        let secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+        let test = build_test(&signer(&[secret]), RequestId(1), 1_327_078_148_132);
+        assert_eq!(
+            String::from_utf8_lossy(&test.body),
+            r#"{"time_ms":1327078148132,"events":[]}"#
+        );
+        let signature = signer(&[]).signing.sign_hex(&[&test.body]);
+        assert_eq!(value(&test, "X-Pusher-Signature"), Some(signature.as_str()));
+        assert!(value(&test, "Webhook-Signature").is_some());
+        assert_eq!(value(&test, "Webhook-Timestamp"), Some("1327078148"));
+        assert_eq!(value(&test, "X-Vacancy-Test"), Some("1"));
+        assert_eq!(value(&test, "X-Vacancy-Attempt"), None);
+    }
+
+    #[test]
+    fn no_header_of_an_endpoint_replaces_one_of_ours_or_frames_the_request() {
+        let delivery = build(&signer(&[]), false, &request(vec![channel("a", true)]), 1);
+        for name in [
+            "content-type",
+            "USER-AGENT",
+            "x-pusher-key",
+            "X-Pusher-Other",
+            "Webhook-ID",
+            "webhook-signature",
+            "X-Vacancy-Replay",
+            "Content-Length",
+            "host",
+            "Transfer-Encoding",
+            "connection",
+            "expect",
+        ] {
+            assert!(!delivery.allows(name), "{name}");
+        }
+        for name in ["Authorization", "X-Custom", "Accept", "webhook-x", "x-pusher"] {
+            assert!(delivery.allows(name), "{name}");
+        }
     }
 }

@@ -1,35 +1,33 @@
 //! Delivers the requests of one endpoint.
 
-use std::time::Duration;
+use std::{rc::Rc, time::Duration};
 
-use actix::{Actor, Context, Handler, Message};
-use awc::{
-    Client, Connector,
-    error::{ConnectError, SendRequestError},
-    http::header::RETRY_AFTER,
+use actix::{Actor, Context, Handler, Message, ResponseFuture};
+use actix_tls::connect::Resolver;
+
+use super::{
+    delivery::{self, Delivery, Signer},
+    numbers::Numbers,
+    post::{Posted, Poster},
+    retry,
+    tap::{Copied, Tap},
+    tls::Tls,
+    webhooks::exit_on_panic,
 };
-use percent_encoding::percent_decode_str;
-
-use super::{delivery, retry, webhooks::exit_on_panic};
 use crate::{
     clock,
-    domain::{AppId, AppKey, EndpointId},
+    domain::{AppId, EndpointId},
     ledger::{Answer, AttemptReport, LedgerHandle, Outcome, Request, RequestId},
-    signature::SigningKey,
 };
 
-/// How long a connection is kept for the next request: less than the 5 s after which common servers
-/// close it, so that a request rarely meets a connection that is just being closed.
-const KEEP_ALIVE: Duration = Duration::from_secs(4);
-/// Most bytes of an answer's body that are read; what it says is not needed.
-const ANSWER_BYTES_MAX: usize = 4 * 1_024;
+/// The status by which an endpoint says that it wants nothing more.
+const GONE: u16 = 410;
 
-/// One endpoint: signs the requests that the ledger cut for it, posts them, and answers to the
-/// ledger how it went. The ledger keeps the queue and hands out one request at a time.
+/// One endpoint: signs the requests that the ledger cut for it, posts each once, and answers to the
+/// ledger how it went. The ledger keeps the queue and hands out one request per lane at a time.
 pub struct Endpoint {
-    settings: EndpointSettings,
+    part: Rc<Part>,
     ledger: LedgerHandle,
-    client: Client,
 }
 
 /// What an endpoint is and how it is reached.
@@ -43,63 +41,66 @@ pub struct EndpointSettings {
     pub url: String,
     /// Headers of its own, sent besides ours.
     pub headers: Vec<(String, String)>,
-    /// How long it has to answer.
+    /// How long it has to answer, until the end of the answer's body.
     pub timeout: Duration,
-    /// The key that requests name.
-    pub key: AppKey,
     /// What requests are signed with.
-    pub signing: SigningKey,
+    pub signer: Signer,
+    /// Whether its events carry `seq`, `id` and `at_ms`.
+    pub extras: bool,
+    /// How TLS is spoken with it.
+    pub tls: Tls,
 }
 
-/// A request to deliver. Control: the ledger has at most one under way per endpoint.
+/// A request to deliver. Control: the ledger has at most one under way per lane, and few replays.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub struct Deliver(pub Request);
 
-/// Why an attempt failed, for the log.
-#[derive(Debug, thiserror::Error)]
-enum AttemptError {
-    #[error("answered {0}, only 2xx counts as received")]
-    Status(u16),
-    #[error("closed the connection without an answer")]
-    Closed,
-    #[error("{0}")]
-    Send(SendRequestError),
-}
+/// Posts a request without events to the endpoint, whatever its state, and reports how that went.
+/// The ledger knows nothing of it.
+#[derive(Debug, Message)]
+#[rtype(result = "AttemptReport")]
+pub struct Test;
 
-impl From<SendRequestError> for AttemptError {
-    fn from(error: SendRequestError) -> Self {
-        // The client names it after its own insides.
-        if matches!(error, SendRequestError::Connect(ConnectError::Disconnected)) {
-            Self::Closed
-        } else {
-            Self::Send(error)
-        }
-    }
+/// What the attempts under way share.
+struct Part {
+    app: AppId,
+    id: EndpointId,
+    signer: Signer,
+    extras: bool,
+    poster: Poster,
+    tap: Tap,
+    numbers: Numbers,
 }
 
 impl Endpoint {
     /// An endpoint that has not sent anything. Call it on the thread that it is to run on.
     #[must_use]
-    pub fn new(settings: EndpointSettings, ledger: LedgerHandle) -> Self {
-        let connector = Connector::new()
-            .timeout(settings.timeout)
-            .handshake_timeout(settings.timeout)
-            .conn_keep_alive(KEEP_ALIVE)
-            .limit(1);
-        let mut client = Client::builder()
-            .connector(connector)
-            .timeout(settings.timeout)
-            .disable_redirects()
-            .no_default_headers();
-        if let Some((name, password)) = user_info(&settings.url) {
-            client = client.basic_auth(name, password.as_deref());
-        }
-        let client = client.finish();
+    pub fn new(settings: EndpointSettings, ledger: LedgerHandle, tap: Tap) -> Self {
+        Self::resolving_by(&Resolver::default(), settings, ledger, tap)
+    }
+
+    /// The same with another source of addresses than the system's.
+    fn resolving_by(resolver: &Resolver, settings: EndpointSettings, ledger: LedgerHandle, tap: Tap) -> Self {
+        let poster = Poster::new(
+            &settings.url,
+            settings.headers,
+            settings.timeout,
+            &settings.tls,
+            resolver,
+        );
+        let part = Part {
+            numbers: Numbers::new(&settings.app, &settings.id),
+            app: settings.app,
+            id: settings.id,
+            signer: settings.signer,
+            extras: settings.extras,
+            poster,
+            tap,
+        };
         Self {
-            settings,
+            part: Rc::new(part),
             ledger,
-            client,
         }
     }
 }
@@ -108,7 +109,7 @@ impl Actor for Endpoint {
     type Context = Context<Self>;
 
     fn stopped(&mut self, _: &mut Context<Self>) {
-        exit_on_panic("endpoint", &self.settings.app);
+        exit_on_panic("endpoint", &self.part.app);
     }
 }
 
@@ -116,13 +117,22 @@ impl Handler<Deliver> for Endpoint {
     type Result = ();
 
     fn handle(&mut self, Deliver(request): Deliver, _: &mut Context<Self>) {
-        let settings = self.settings.clone();
-        let client = self.client.clone();
+        let part = Rc::clone(&self.part);
         let mut pending = PendingAnswer::new(self.ledger.clone(), &request);
         // A task of its own: if it breaks, the endpoint lives on.
         actix_rt::spawn(async move {
-            pending.is(attempt(&client, &settings, &request).await);
+            let (outcome, report) = part.attempt(&request).await;
+            pending.is(outcome, report);
         });
+    }
+}
+
+impl Handler<Test> for Endpoint {
+    type Result = ResponseFuture<AttemptReport>;
+
+    fn handle(&mut self, Test: Test, _: &mut Context<Self>) -> Self::Result {
+        let part = Rc::clone(&self.part);
+        Box::pin(async move { part.test().await })
     }
 }
 
@@ -130,205 +140,127 @@ impl Handler<Deliver> for Endpoint {
 /// otherwise the lane would wait for ever.
 struct PendingAnswer {
     ledger: LedgerHandle,
-    app: AppId,
-    endpoint: EndpointId,
-    request: RequestId,
-    outcome: Outcome,
+    answer: Option<Answer>,
 }
 
 impl PendingAnswer {
     /// An answer that says failed until it is known better.
     fn new(ledger: LedgerHandle, request: &Request) -> Self {
-        Self {
-            ledger,
+        let answer = Answer {
             app: request.app.clone(),
             endpoint: request.endpoint.clone(),
             request: request.id,
             outcome: Outcome::Failed {
                 retry_in: retry::next(request.attempt, None, 0.5),
             },
+            report: AttemptReport {
+                at_ms: clock::now().wall_ms,
+                error: Some("the attempt broke, the server's log has more".to_owned()),
+                ..AttemptReport::default()
+            },
+        };
+        Self {
+            ledger,
+            answer: Some(answer),
         }
     }
 
-    fn is(&mut self, outcome: Outcome) {
-        self.outcome = outcome;
+    fn is(&mut self, outcome: Outcome, report: AttemptReport) {
+        if let Some(answer) = &mut self.answer {
+            (answer.outcome, answer.report) = (outcome, report);
+        }
     }
 }
 
 impl Drop for PendingAnswer {
     fn drop(&mut self) {
-        self.ledger.answer(Answer {
+        if let Some(answer) = self.answer.take() {
+            self.ledger.answer(answer);
+        }
+    }
+}
+
+impl Part {
+    /// Posts a request once and tells how it ended.
+    async fn attempt(&self, request: &Request) -> (Outcome, AttemptReport) {
+        let at_ms = clock::now().wall_ms;
+        let delivery = delivery::build(&self.signer, self.extras, request, at_ms / 1_000);
+        self.copy(&delivery, request.id, request.attempt);
+        let posted = self.poster.post(&delivery).await;
+        let outcome = outcome(request.attempt, &posted);
+        self.numbers.attempt(outcome);
+        self.log(request, &posted, outcome);
+        if outcome == Outcome::Delivered && !request.replay {
+            let now_ms = clock::now().wall_ms;
+            for event in &request.events {
+                self.numbers.delivered(event.at_ms, now_ms);
+            }
+        }
+        (outcome, report(at_ms, posted))
+    }
+
+    async fn test(&self) -> AttemptReport {
+        let at_ms = clock::now().wall_ms;
+        let id = RequestId(clock::random_bits() as u64);
+        let delivery = delivery::build_test(&self.signer, id, at_ms);
+        self.copy(&delivery, id, 1);
+        report(at_ms, self.poster.post(&delivery).await)
+    }
+
+    fn copy(&self, delivery: &Delivery, request: RequestId, attempt: u32) {
+        self.tap.copy(|| Copied {
             app: self.app.clone(),
-            endpoint: self.endpoint.clone(),
-            request: self.request,
-            outcome: self.outcome,
-            report: AttemptReport::default(),
+            endpoint: self.id.clone(),
+            request,
+            attempt,
+            headers: delivery.headers.clone(),
+            body: delivery.body.clone(),
         });
     }
-}
 
-/// Posts a request once and tells how it ended.
-async fn attempt(client: &Client, settings: &EndpointSettings, request: &Request) -> Outcome {
-    match post(client, settings, request).await {
-        Ok(()) => {
-            log::debug!(
-                "app {} endpoint {}: delivered {} with {} events at attempt {}",
-                settings.app,
-                settings.id,
-                request.id,
+    fn log(&self, request: &Request, posted: &Posted, outcome: Outcome) {
+        let (app, id) = (&self.app, &self.id);
+        let cause = posted.cause.as_deref().unwrap_or("delivered");
+        let (url, attempt, request_id) = (self.poster.shown(), request.attempt, request.id);
+        match outcome {
+            Outcome::Delivered => log::debug!(
+                "app {app} endpoint {id}: delivered {request_id} with {} events at attempt {attempt}",
                 request.events.len(),
-                request.attempt
-            );
-            Outcome::Delivered
-        }
-        Err((error, retry_after)) => {
-            let jitter = f64::from(clock::random_bits() as u32) / f64::from(u32::MAX);
-            let retry_in = retry::next(request.attempt, retry_after, jitter);
-            log::error!(
-                "app {} endpoint {} at {}: attempt {} of {} failed, next in {:.1} s: {error}",
-                settings.app,
-                settings.id,
-                shown(&settings.url),
-                request.attempt,
-                request.id,
+            ),
+            Outcome::Failed { retry_in } => log::error!(
+                "app {app} endpoint {id} at {url}: attempt {attempt} of {request_id} failed, next in {:.1} s: {cause}",
                 retry_in.as_secs_f64()
-            );
-            Outcome::Failed { retry_in }
+            ),
+            Outcome::Gone => log::error!(
+                "app {app} endpoint {id} at {url}: attempt {attempt} of {request_id} was answered {GONE} (gone), \
+                 the endpoint is disabled"
+            ),
         }
     }
 }
 
-async fn post(
-    client: &Client,
-    settings: &EndpointSettings,
-    request: &Request,
-) -> Result<(), (AttemptError, Option<Duration>)> {
-    let now = clock::now();
-    let (now_s, deadline) = (now.wall_ms / 1_000, now.instant + settings.timeout);
-    let delivery = delivery::build(&settings.key, &settings.signing, request, now_s);
-    let mut post = client.post(&settings.url).camel_case();
-    for (name, value) in &settings.headers {
-        post = post.insert_header((name.as_str(), value.as_str()));
-    }
-    for (name, value) in delivery.headers {
-        post = post.insert_header((name, value));
-    }
-    let sent = post.send_body(delivery.body).await;
-    let mut response = sent.map_err(|error| (AttemptError::from(error), None))?;
-    let status = response.status();
-    let asked = response
-        .headers()
-        .get(RETRY_AFTER)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| retry::retry_after(value, now_s));
-    // Reading the little there usually is lets the connection be used again.
-    let body = response.body().limit(ANSWER_BYTES_MAX);
-    let _ = tokio::time::timeout_at(deadline.into(), body).await;
-    if status.is_success() {
-        Ok(())
+/// What the ledger makes of how a post went.
+fn outcome(attempt: u32, posted: &Posted) -> Outcome {
+    if posted.cause.is_none() {
+        Outcome::Delivered
+    } else if posted.status == Some(GONE) {
+        Outcome::Gone
     } else {
-        Err((AttemptError::Status(status.as_u16()), asked))
+        let jitter = f64::from(clock::random_bits() as u32) / f64::from(u32::MAX);
+        Outcome::Failed {
+            retry_in: retry::next(attempt, posted.retry_after, jitter),
+        }
     }
 }
 
-/// The user name and the password in a URL, for basic authentication.
-fn user_info(url: &str) -> Option<(String, Option<String>)> {
-    let (_, rest) = url.split_once("://")?;
-    let authority = rest.split(['/', '?', '#']).next()?;
-    let (user_info, _) = authority.rsplit_once('@')?;
-    let decode = |text| percent_decode_str(text).decode_utf8_lossy().into_owned();
-    Some(match user_info.split_once(':') {
-        Some((name, password)) => (decode(name), Some(decode(password))),
-        None => (decode(user_info), None),
-    })
-}
-
-/// A URL without user info and query, for the log.
-fn shown(url: &str) -> String {
-    let url = url.split(['?', '#']).next().unwrap_or_default();
-    let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
-    let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
-    let host = authority.rsplit('@').next().unwrap_or_default();
-    format!("{scheme}://{host}/{path}")
+fn report(at_ms: u64, posted: Posted) -> AttemptReport {
+    AttemptReport {
+        at_ms,
+        took_ms: posted.took_ms,
+        status: posted.status,
+        error: posted.cause,
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_user_info_of_a_url_is_percent_decoded() {
-        let read = |url| user_info(url).map(|(name, password)| (name, password.unwrap_or_default()));
-        let want = |name: &str, password: &str| Some((name.to_owned(), password.to_owned()));
-        assert_eq!(read("https://me:s%40cret@host/x@y"), want("me", "s@cret"));
-        assert_eq!(read("https://me@host"), want("me", ""));
-        assert_eq!(read("https://host/a@b"), None);
-    }
-
-    #[test]
-    fn a_url_is_shown_without_user_info_and_query() {
-        for (url, want) in [
-            ("http://user:pw@host:1/a/b?token=x#y", "http://host:1/a/b"),
-            ("https://host", "https://host/"),
-            ("https://host?secret=1", "https://host/"),
-            ("https://a@b@host/x", "https://host/x"),
-        ] {
-            assert_eq!(shown(url), want);
-        }
-    }
-
-    /// Tells what it was answered.
-    struct Recorder(std::sync::mpsc::Sender<Outcome>);
-
-    impl crate::ledger::Ledger for Recorder {
-        fn step(
-            &mut self,
-            step: &crate::ledger::Step,
-            _: crate::domain::Now,
-        ) -> Result<crate::ledger::Done, crate::ledger::LedgerError> {
-            for answer in &step.answers {
-                let _ = self.0.send(answer.outcome);
-            }
-            Ok(crate::ledger::Done::default())
-        }
-
-        fn read(
-            &self,
-            _: &crate::ledger::Query,
-            _: crate::domain::Now,
-        ) -> Result<crate::ledger::View, crate::ledger::LedgerError> {
-            Ok(crate::ledger::View::Unanswered(0))
-        }
-    }
-
-    #[test]
-    fn an_attempt_that_breaks_is_answered_as_failed() {
-        let (sender, outcomes) = std::sync::mpsc::channel();
-        let ledger = crate::ledger::spawn(Box::new(Recorder(sender))).expect("a thread");
-        let request = Request {
-            id: RequestId(1),
-            app: "1".parse().expect("valid"),
-            endpoint: "e".parse().expect("valid"),
-            lane: 0,
-            replay: false,
-            time_ms: 0,
-            attempt: 3,
-            events: Vec::new(),
-        };
-        let pending = PendingAnswer::new(ledger.handle(), &request);
-        let broken = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            let _pending = pending;
-            panic!("as an attempt might");
-        }));
-        assert!(broken.is_err());
-        let failed = Outcome::Failed {
-            retry_in: Duration::from_secs(4),
-        };
-        assert_eq!(outcomes.recv(), Ok(failed));
-        let mut pending = PendingAnswer::new(ledger.handle(), &request);
-        pending.is(Outcome::Delivered);
-        drop(pending);
-        assert_eq!(outcomes.recv(), Ok(Outcome::Delivered));
-        ledger.stop();
-    }
-}
+mod tests;

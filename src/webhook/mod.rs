@@ -5,13 +5,24 @@
 //! posts and answers to the ledger (DESIGN.md sections 3 and 6). Neither decides what is told.
 
 mod batch;
+mod connect;
 mod delivery;
 mod endpoint;
+mod framing;
+pub mod guard;
+pub mod numbers;
+mod post;
 mod retry;
+mod tap;
+mod tls;
+mod url;
 mod webhooks;
 
 pub use batch::{Batch, BatchLimits};
-pub use delivery::{Delivery, build};
-pub use endpoint::{Deliver, Endpoint, EndpointSettings};
+pub use delivery::{Delivery, Signer, build, build_test};
+pub use endpoint::{Deliver, Endpoint, EndpointSettings, Test};
 pub use retry::{next, retry_after};
-pub use webhooks::{Idle, Webhooks};
+pub use tap::{Copied, Heard, Listener, Tap};
+pub use tls::{Tls, TlsError, TlsIdentity, TlsParts};
+pub use url::shown;
+pub use webhooks::{Idle, TestEndpoint, Webhooks};

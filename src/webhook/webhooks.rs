@@ -2,16 +2,17 @@
 
 use std::{collections::HashMap, time::Instant};
 
-use actix::{Actor, Addr, AsyncContext, Context, Handler, Message, SpawnHandle};
+use actix::{Actor, Addr, AsyncContext, Context, Handler, Message, ResponseFuture, SpawnHandle};
 
 use super::{
     batch::{Batch, BatchLimits},
-    endpoint::{Deliver, Endpoint, EndpointSettings},
+    endpoint::{Deliver, Endpoint, EndpointSettings, Test},
+    tap::Tap,
 };
 use crate::{
     clock,
     domain::{AppId, EndpointId, Now},
-    ledger::{LedgerHandle, Observe, StepDone},
+    ledger::{AttemptReport, LedgerHandle, Observe, StepDone},
 };
 
 /// The webhooks of one app: a window of what was reported, and the endpoints, its children.
@@ -24,6 +25,7 @@ pub struct Webhooks {
     endpoint_settings: Vec<EndpointSettings>,
     endpoints: HashMap<EndpointId, Addr<Endpoint>>,
     ledger: LedgerHandle,
+    tap: Tap,
     timer: Option<(Instant, SpawnHandle)>,
     /// A [`Wake`] lies in the mailbox.
     is_woken: bool,
@@ -35,6 +37,12 @@ pub struct Webhooks {
 #[rtype(result = "bool")]
 pub struct Idle;
 
+/// Posts a request without events to an endpoint and reports how that went; `None` of an endpoint
+/// that the app does not have.
+#[derive(Debug, Message)]
+#[rtype(result = "Option<AttemptReport>")]
+pub struct TestEndpoint(pub EndpointId);
+
 impl Webhooks {
     /// The webhooks of an app that has reported nothing.
     #[must_use]
@@ -43,6 +51,7 @@ impl Webhooks {
         limits: BatchLimits,
         endpoint_settings: Vec<EndpointSettings>,
         ledger: LedgerHandle,
+        tap: Tap,
     ) -> Self {
         Self {
             batch: Batch::new(app.clone(), limits),
@@ -50,6 +59,7 @@ impl Webhooks {
             endpoint_settings,
             endpoints: HashMap::new(),
             ledger,
+            tap,
             timer: None,
             is_woken: false,
             dropped_logged: 0,
@@ -110,7 +120,7 @@ impl Actor for Webhooks {
         self.ledger.attach(self.app.clone(), ctx.address().recipient());
         for settings in self.endpoint_settings.drain(..) {
             let id = settings.id.clone();
-            let endpoint = Endpoint::new(settings, self.ledger.clone()).start();
+            let endpoint = Endpoint::new(settings, self.ledger.clone(), self.tap.clone()).start();
             self.endpoints.insert(id, endpoint);
         }
     }
@@ -176,6 +186,16 @@ impl Handler<Idle> for Webhooks {
 
     fn handle(&mut self, Idle: Idle, _: &mut Context<Self>) -> bool {
         self.batch.is_idle()
+    }
+}
+
+impl Handler<TestEndpoint> for Webhooks {
+    type Result = ResponseFuture<Option<AttemptReport>>;
+
+    /// The answer is waited for beside the actor, not by it.
+    fn handle(&mut self, TestEndpoint(id): TestEndpoint, _: &mut Context<Self>) -> Self::Result {
+        let endpoint = self.endpoints.get(&id).cloned();
+        Box::pin(async move { endpoint?.send(Test).await.ok() })
     }
 }
 

@@ -8,6 +8,7 @@
     reason = "tests read clocks, and are documented by their names"
 )]
 
+mod admin;
 mod conformance;
 mod crash;
 mod delivery;
@@ -15,6 +16,8 @@ mod docs;
 mod harness;
 mod occupancy;
 mod races;
+mod receivers;
 mod rows;
 mod smoke;
 mod tidy;
+mod webhooks_page;

@@ -10,6 +10,7 @@ use crate::{
     domain::{AppKey, ChannelName, WebhookEvent},
     ledger::{AppRules, Control, Edge, EndpointRules, Engine, Key, LedgerThread, Observed, Query, ToldChannel, View},
     signature::SigningKey,
+    webhook::{Signer, Tls},
 };
 
 /// The webhooks of app `1` with one endpoint on a ledger of their own.
@@ -42,14 +43,19 @@ impl Rig {
             url: url.into(),
             headers: Vec::new(),
             timeout: Duration::from_secs(4),
-            key,
-            signing: SigningKey::new(&"secret".into()),
+            signer: Signer {
+                key,
+                signing: SigningKey::new(&"secret".into()),
+                standard: Vec::new(),
+            },
+            extras: false,
+            tls: Tls::public(),
         };
         let limits = BatchLimits {
             window,
             events_max: 100,
         };
-        let webhooks = Webhooks::new(app(), limits, vec![endpoint], ledger.handle()).start();
+        let webhooks = Webhooks::new(app(), limits, vec![endpoint], ledger.handle(), Tap::new()).start();
         Self { webhooks, ledger }
     }
 
@@ -91,7 +97,7 @@ fn receiver(statuses: &'static [u16]) -> (String, mpsc::Receiver<String>) {
             let (mut socket, _) = listener.accept().expect("accepts");
             let mut request = Vec::new();
             let mut chunk = [0; 4_096];
-            while !request.ends_with(b"}]}") {
+            while !request.ends_with(b"]}") {
                 let read = socket.read(&mut chunk).expect("reads");
                 request.extend_from_slice(&chunk[..read]);
             }
@@ -164,4 +170,15 @@ async fn a_window_is_taken_when_it_closes_though_nothing_else_comes() {
     rig.settled().await;
     assert!(rig.told("a").await.told.is_none());
     assert!(rig.told("b").await.told.is_some());
+}
+
+#[actix_rt::test]
+async fn an_endpoint_is_tested_by_its_id_beside_the_ledger() {
+    let (url, bodies) = receiver(&[204]);
+    let rig = Rig::start(&url, Duration::ZERO, Duration::ZERO);
+    let test = |id: &str| rig.webhooks.send(TestEndpoint(id.parse().expect("valid")));
+    assert_eq!(test("other").await.expect("runs"), None);
+    let report = test("e").await.expect("runs").expect("the app has it");
+    assert_eq!((report.status, report.error), (Some(204), None));
+    assert_eq!(next(&bodies).await, "[]}");
 }

@@ -2,31 +2,30 @@
 //! `tests/clients`, which prints a line for each of its checks.
 
 use std::{
-    net::TcpListener,
     path::{Path, PathBuf},
     process::{Command, Output},
 };
 
-use crate::harness::{APP_ID, KEY, Process, SECRET, config};
+use crate::harness::{APP_ID, KEY, Process, SECRET, config, free_port};
 
 const INSTALL: &str = "run ./test, which installs what the client tests need";
 
-fn clients(language: &str) -> PathBuf {
+pub(crate) fn clients(language: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/clients")
         .join(language)
 }
 
-/// A port that nobody listens on.
-pub(super) fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    listener.local_addr().expect("bound").port()
-}
-
 /// The folder of the npm packages; fails when they are not installed.
-pub(super) fn node_modules() -> PathBuf {
+pub(crate) fn node_modules() -> PathBuf {
     let folder = clients("node").join("node_modules");
-    for package in ["pusher", "pusher-js", "laravel-echo", "playwright-core"] {
+    for package in [
+        "pusher",
+        "pusher-js",
+        "laravel-echo",
+        "playwright-core",
+        "standardwebhooks",
+    ] {
         assert!(
             folder.join(package).is_dir(),
             "{package} is not in {}: {INSTALL}",
@@ -36,7 +35,7 @@ pub(super) fn node_modules() -> PathBuf {
     folder
 }
 
-fn python() -> PathBuf {
+pub(crate) fn python() -> PathBuf {
     let python = std::env::var_os("VACANCY_CLIENTS_PYTHON").map_or_else(
         || {
             let target = std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());

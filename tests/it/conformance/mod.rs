@@ -4,7 +4,7 @@ mod authorized;
 mod cache;
 mod cli;
 mod client_events;
-mod clients;
+pub(crate) mod clients;
 mod close_codes;
 mod counts;
 mod drain;

@@ -66,7 +66,7 @@ async fn item_9_errors_and_a_hang_are_retried_with_growing_gaps() {
     check_gaps(&requests);
     check_logged(&log, 1, "answered 500");
     check_logged(&log, 2, "answered 404");
-    check_logged(&log, 3, "imeout");
+    check_logged(&log, 3, "no answer within 1s");
 }
 
 #[tokio::test]
@@ -104,13 +104,14 @@ async fn item_10_every_2xx_is_a_success_whatever_comes_with_it() {
     let large = format!("HTTP/1.1 200 OK\r\nContent-Length: 65536\r\n\r\n{}", "x".repeat(65_536));
     let large = Answer::Raw(Box::leak(large.into_boxed_str()));
     let chunked = Answer::Raw("HTTP/1.1 201 X\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n");
-    let stalled = Answer::Raw("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf");
+    let closing = Answer::Raw("HTTP/1.1 200 OK\r\nContent-Length: 10\r\nConnection: close\r\n\r\n0123456789");
+    let interim = Answer::Raw("HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
     let none = Answer::Raw("HTTP/1.1 204 No Content\r\n\r\n");
     for answers in [
         [none, Answer::Status(299)],
         [large, chunked],
-        [Answer::Endless, Answer::AcceptAndClose],
-        [stalled, Answer::Status(202)],
+        [interim, Answer::AcceptAndClose],
+        [closing, Answer::Status(202)],
     ] {
         let receiver = Receiver::start().await;
         receiver.answer_next(&answers);
@@ -205,4 +206,27 @@ async fn a_kept_connection_that_the_receiver_closed_meanwhile_is_not_used_again(
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
     assert!(!server.log().contains(" failed, next in "), "{}", server.log());
+}
+
+#[tokio::test]
+async fn an_endpoint_that_answers_410_gets_nothing_more() {
+    let [leaving, staying] = [Receiver::start().await, Receiver::start().await];
+    leaving.answer(Answer::Status(410));
+    let [first, second] = [&leaving, &staying].map(|receiver| super::channels_webhook(&receiver.url(), ""));
+    let server = Process::start(&config(
+        "webhooks: {vacated_delay: 0s}",
+        &format!("[{first}, {second}]"),
+    ));
+    let mut client = server.client().await;
+    client.subscribe("news").await;
+    let disabled = || {
+        server
+            .log()
+            .contains("was answered 410 (gone), the endpoint is disabled")
+    };
+    eventually("a log line", || async { disabled() }).await;
+    client.unsubscribe("news").await;
+    client.subscribe("news").await;
+    staying.expect(&["+news", "-news", "+news"]).await;
+    assert_eq!(leaving.requests().len(), 1);
 }

@@ -4,10 +4,12 @@
 mod batching;
 mod failures;
 mod filters;
+mod hostile;
 mod isolation;
 mod parking;
 mod request;
 mod tls;
+mod verified;
 
 use crate::harness::Delivered;
 

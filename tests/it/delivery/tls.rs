@@ -1,91 +1,273 @@
-//! Endpoints behind TLS are verified.
+//! Endpoints behind TLS: theirs is verified, ours is shown where it is asked for.
 
-use std::process::{Child, Command, Stdio};
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use actix::{Actor, Addr};
+use rustls::{
+    RootCertStore, ServerConfig,
+    crypto::ring,
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+    server::WebPkiClientVerifier,
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
+};
+use tokio_rustls::TlsAcceptor;
+use vacancy::{
+    domain::Now,
+    ledger::{AttemptReport, Done, Ledger, LedgerError, LedgerThread, Query, Step, View},
+    signature::SigningKey,
+    webhook::{Endpoint, EndpointSettings, Signer, Tap, Test, Tls, TlsIdentity, TlsParts},
+};
 
 use crate::harness::{Process, config, eventually};
 
 use super::channels_webhook;
 
-/// A TLS server with a certificate that nobody trusts. It is killed when this is dropped.
-struct Untrusted {
-    server: Child,
+/// What the other certificates come from; nobody else trusts it.
+const ROOT: &str = include_str!("certificates/root.pem");
+/// The certificate of `localhost`, of 127.0.0.1 and of `::1`.
+const LOCALHOST: (&str, &str) = (
+    include_str!("certificates/localhost.pem"),
+    include_str!("certificates/localhost-key.pem"),
+);
+/// The certificate of `other.example`.
+const OTHER: (&str, &str) = (
+    include_str!("certificates/other.pem"),
+    include_str!("certificates/other-key.pem"),
+);
+/// What we are known by.
+const CLIENT: (&str, &str) = (
+    include_str!("certificates/client.pem"),
+    include_str!("certificates/client-key.pem"),
+);
+
+/// A server behind TLS that answers 200 to what it got through the handshake.
+struct TlsReceiver {
     port: u16,
+    requests: Arc<AtomicUsize>,
 }
 
-impl Drop for Untrusted {
-    fn drop(&mut self) {
-        let _ = self.server.kill();
-        let _ = self.server.wait();
+impl TlsReceiver {
+    /// One with a certificate and its key; it may ask for a certificate of the client.
+    async fn start(address: &str, (certificate, key): (&str, &str), asks_for_ours: bool) -> Self {
+        let certificate = CertificateDer::from_pem_slice(certificate.as_bytes()).expect("a certificate");
+        let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).expect("a key");
+        let provider = Arc::new(ring::default_provider());
+        let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
+            .with_safe_default_protocol_versions()
+            .expect("the provider has them");
+        let builder = if asks_for_ours {
+            let mut roots = RootCertStore::empty();
+            let root = CertificateDer::from_pem_slice(ROOT.as_bytes()).expect("a certificate");
+            roots.add(root).expect("a root");
+            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+            builder.with_client_cert_verifier(verifier.build().expect("roots"))
+        } else {
+            builder.with_no_client_auth()
+        };
+        let config = builder.with_single_cert(vec![certificate], key).expect("they match");
+        let acceptor = TlsAcceptor::from(Arc::new(config));
+        let address: SocketAddr = format!("{address}:0").parse().expect("an address");
+        let listener = TcpListener::bind(address).await.expect("a port");
+        let receiver = Self {
+            port: listener.local_addr().expect("bound").port(),
+            requests: Arc::default(),
+        };
+        let requests = Arc::clone(&receiver.requests);
+        actix_rt::spawn(async move {
+            while let Ok((socket, _)) = listener.accept().await {
+                let Ok(mut stream) = acceptor.accept(socket).await else {
+                    continue;
+                };
+                let mut request = Vec::new();
+                while !request.ends_with(b"]}") && stream.read_buf(&mut request).await.is_ok_and(|read| 0 < read) {}
+                assert!(request.starts_with(b"POST /webhooks?a=b HTTP/1.1\r\n"));
+                requests.fetch_add(1, Ordering::Relaxed);
+                let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+                stream.write_all(answer).await.expect("it waits for it");
+                let _ = stream.shutdown().await;
+            }
+        });
+        receiver
+    }
+
+    fn url(&self, host: &str) -> String {
+        format!("https://{host}:{}/webhooks?a=b", self.port)
+    }
+
+    fn requests(&self) -> usize {
+        self.requests.load(Ordering::Relaxed)
     }
 }
 
-/// Starts one with the `openssl` program; none where that is not installed.
-fn untrusted() -> Option<Untrusted> {
-    let folder = std::env::temp_dir().join(format!("vacancy-tls-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).expect("a temporary folder");
-    let [key, certificate] = ["key.pem", "certificate.pem"].map(|name| folder.join(name));
-    let made = Command::new("openssl")
-        .args([
-            "req",
-            "-x509",
-            "-newkey",
-            "rsa:2048",
-            "-nodes",
-            "-days",
-            "1",
-            "-subj",
-            "/CN=localhost",
-        ])
-        .args(["-addext", "basicConstraints=critical,CA:FALSE"])
-        .args(["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"])
-        .arg("-keyout")
-        .arg(&key)
-        .arg("-out")
-        .arg(&certificate)
-        .stderr(Stdio::null())
-        .status();
-    if !made.is_ok_and(|status| status.success()) {
-        return None;
+/// A ledger that has nothing to do.
+struct Idle;
+
+impl Ledger for Idle {
+    fn step(&mut self, _: &Step, _: Now) -> Result<Done, LedgerError> {
+        Ok(Done::default())
     }
-    let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-    let port = free.local_addr().expect("bound").port();
-    drop(free);
-    let server = Command::new("openssl")
-        .args(["s_server", "-quiet", "-accept", &port.to_string()])
-        .arg("-key")
-        .arg(&key)
-        .arg("-cert")
-        .arg(&certificate)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("openssl runs");
-    Some(Untrusted { server, port })
+
+    fn read(&self, _: &Query, _: Now) -> Result<View, LedgerError> {
+        Ok(View::Unanswered(0))
+    }
 }
 
-#[tokio::test]
-async fn item_9_a_certificate_that_nobody_trusts_is_a_failure_with_its_cause_in_the_log() {
-    let Some(untrusted) = untrusted() else {
-        println!("not tested: the openssl program is not installed");
-        return;
+/// An endpoint with these parts of TLS, and the ledger that it answers to.
+fn endpoint(url: String, parts: &TlsParts) -> (Addr<Endpoint>, LedgerThread) {
+    let ledger = vacancy::ledger::spawn(Box::new(Idle)).expect("a thread");
+    let settings = EndpointSettings {
+        app: "1".parse().expect("valid"),
+        id: "e".parse().expect("valid"),
+        url,
+        headers: Vec::new(),
+        timeout: Duration::from_secs(4),
+        signer: Signer {
+            key: "key".parse().expect("valid"),
+            signing: SigningKey::new(&"secret".into()),
+            standard: Vec::new(),
+        },
+        extras: false,
+        tls: Tls::new(parts).expect("usable"),
     };
-    eventually("a listener", || async {
-        tokio::net::TcpStream::connect(("127.0.0.1", untrusted.port))
-            .await
-            .is_ok()
-    })
-    .await;
-    let url = format!("https://localhost:{}/webhooks", untrusted.port);
-    let server = Process::start(&config("", &format!("[{}]", channels_webhook(&url, ""))));
+    let endpoint = Endpoint::new(settings, ledger.handle(), Tap::new()).start();
+    (endpoint, ledger)
+}
+
+async fn report(url: String, parts: &TlsParts) -> AttemptReport {
+    let (endpoint, _ledger) = endpoint(url, parts);
+    endpoint.send(Test).await.expect("runs")
+}
+
+fn trusting() -> TlsParts {
+    TlsParts {
+        roots: Some(ROOT.to_owned()),
+        identity: None,
+    }
+}
+
+#[actix_rt::test]
+async fn item_9_a_certificate_that_nobody_trusts_is_a_failure_with_its_cause_in_the_log() {
+    let untrusted = TlsReceiver::start("127.0.0.1", LOCALHOST, false).await;
+    let webhooks = format!("[{}]", channels_webhook(&untrusted.url("localhost"), ""));
+    let server = Process::start(&config("", &webhooks));
     let mut client = server.client().await;
     client.subscribe("news").await;
     eventually("two attempts", || async { server.log().contains("attempt 2 of msg_") }).await;
     let log = server.log();
-    let line = log
-        .lines()
-        .find(|line| line.contains("attempt 1 of msg_"))
-        .expect("a line");
-    assert!(line.contains("certificate"), "{line}");
+    let mut lines = log.lines();
+    let line = lines.find(|line| line.contains("attempt 1 of msg_")).expect("a line");
+    assert!(line.contains("TLS failed: invalid peer certificate"), "{line}");
     assert!(line.contains("UnknownIssuer"), "{line}");
+    assert_eq!(untrusted.requests(), 0);
+}
+
+#[actix_rt::test]
+async fn a_certificate_of_another_name_is_a_failure_that_says_so() {
+    let other = TlsReceiver::start("127.0.0.1", OTHER, false).await;
+    let report = report(other.url("localhost"), &trusting()).await;
+    assert_eq!(report.status, None);
+    let error = report.error.expect("a cause");
+    assert!(
+        error.contains("certificate not valid for name \"localhost\"") && error.contains("other.example"),
+        "{error}"
+    );
+    assert_eq!(other.requests(), 0);
+}
+
+#[actix_rt::test]
+async fn roots_of_an_endpoint_count_instead_of_the_usual_ones() {
+    for (address, host) in [
+        ("127.0.0.1", "localhost"),
+        ("127.0.0.1", "127.0.0.1"),
+        ("[::1]", "[::1]"),
+    ] {
+        let receiver = TlsReceiver::start(address, LOCALHOST, false).await;
+        let trusted = report(receiver.url(host), &trusting()).await;
+        assert_eq!((trusted.status, trusted.error), (Some(200), None), "{host}");
+        let usual = report(receiver.url(host), &TlsParts::default()).await;
+        assert!(
+            usual.error.is_some_and(|error| error.contains("UnknownIssuer")),
+            "{host}"
+        );
+        assert_eq!(receiver.requests(), 1);
+    }
+}
+
+#[actix_rt::test]
+async fn the_certificate_of_an_endpoint_is_shown_to_a_receiver_that_asks_for_one() {
+    let receiver = TlsReceiver::start("127.0.0.1", LOCALHOST, true).await;
+    let (cert, key) = CLIENT;
+    let parts = TlsParts {
+        identity: Some(TlsIdentity {
+            cert: cert.into(),
+            key: key.into(),
+        }),
+        ..trusting()
+    };
+    let known = report(receiver.url("localhost"), &parts).await;
+    assert_eq!((known.status, known.error), (Some(200), None));
+    let unknown = report(receiver.url("localhost"), &trusting()).await;
+    let error = unknown.error.expect("a cause");
+    assert!(error.contains("CertificateRequired"), "{error}");
+    assert_eq!(receiver.requests(), 1);
+}
+
+#[actix_rt::test]
+async fn a_receiver_that_never_ends_the_handshake_fails_the_attempt_within_the_timeout() {
+    let silent = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let port = silent.local_addr().expect("bound").port();
+    let url = format!("https://localhost:{port}/webhooks");
+    let webhooks = format!("[{}]", channels_webhook(&url, ""));
+    let server = Process::start(&config("webhooks: {timeout: 300ms}", &webhooks));
+    let mut client = server.client().await;
+    client.subscribe("news").await;
+    eventually("an attempt", || async { server.log().contains("attempt 1 of msg_") }).await;
+    assert!(server.log().contains("no connection within 300ms"), "{}", server.log());
+}
+
+/// A file of these contents with a name of its own.
+fn file(name: &str, contents: &str) -> std::path::PathBuf {
+    let name = format!("vacancy-tls-{}-{name}", std::process::id());
+    let path = std::env::temp_dir().join(name);
+    std::fs::write(&path, contents).expect("a temporary file");
+    path
+}
+
+#[actix_rt::test]
+async fn the_files_of_the_configuration_are_used() {
+    let receiver = TlsReceiver::start("127.0.0.1", LOCALHOST, true).await;
+    let other = TlsReceiver::start("127.0.0.1", OTHER, false).await;
+    let root = file("root.pem", ROOT);
+    let [cert, key] = [("cert.pem", CLIENT.0), ("key.pem", CLIENT.1)].map(|(name, pem)| file(name, pem));
+    let roots = format!("roots: \"{}\"", root.display());
+    let tls = format!(
+        ", tls: {{{roots}, cert: \"{}\", key: \"{}\"}}",
+        cert.display(),
+        key.display()
+    );
+    let webhooks = format!(
+        "[{}, {}]",
+        channels_webhook(&receiver.url("localhost"), &tls),
+        channels_webhook(&other.url("localhost"), &format!(", tls: {{{roots}}}")),
+    );
+    let server = Process::start(&config("", &webhooks));
+    let mut client = server.client().await;
+    client.subscribe("news").await;
+    eventually("a request", || async { receiver.requests() == 1 }).await;
+    let mismatch = "TLS failed: invalid peer certificate: certificate not valid for name \"localhost\"";
+    eventually("a failure", || async { server.log().contains(mismatch) }).await;
+    assert_eq!(other.requests(), 0);
+    for path in [root, cert, key] {
+        let _ = std::fs::remove_file(path);
+    }
 }

@@ -88,6 +88,19 @@ impl Process {
         self.child.id()
     }
 
+    /// The most memory that it had since [`Process::forget_peak`], in bytes.
+    pub fn peak(&self) -> usize {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("Linux");
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kib = peak.and_then(|peak| peak.trim().strip_suffix(" kB"));
+        1_024 * kib.and_then(|kib| kib.trim().parse::<usize>().ok()).expect("a number")
+    }
+
+    /// Has the most memory counted from what it has now.
+    pub fn forget_peak(&self) {
+        std::fs::write(format!("/proc/{}/clear_refs", self.pid()), "5").expect("Linux");
+    }
+
     /// Sends it a signal, by name.
     pub fn signal(&self, name: &str) {
         let status = Command::new("kill")

@@ -18,16 +18,74 @@ use super::{SECRET, eventually, hmac_hex};
 pub enum Answer {
     /// With a status and an empty body.
     Status(u16),
+    /// With 200, after so long.
+    AcceptAfter(Duration),
     /// With these raw bytes.
     Raw(&'static str),
     /// Not at all: the connection stays open.
     Hang,
     /// By closing the connection.
     Drop,
-    /// With 200 and a body that never ends.
-    Endless,
+    /// With 200 and a body that does not end in time.
+    Endless(Body),
     /// With 200, and then by closing the connection that the head promised to keep.
     AcceptAndClose,
+}
+
+/// A body that the sender must not wait for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Body {
+    /// Chunk after chunk for ever.
+    Chunked,
+    /// For ever, without any framing.
+    Unframed,
+    /// One gigabyte as announced, as fast as it is taken.
+    Gigabyte,
+    /// One byte a second.
+    Drip,
+    /// Half of what was announced, and then nothing.
+    Half,
+}
+
+impl Body {
+    const fn head(self) -> &'static str {
+        match self {
+            Self::Chunked => "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+            Self::Unframed => "HTTP/1.1 200 OK\r\n\r\n",
+            Self::Gigabyte => "HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n",
+            Self::Drip | Self::Half => "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n",
+        }
+    }
+
+    /// Writes it for as long as the other side takes it, and gives how many bytes it took.
+    async fn write(self, socket: &mut TcpStream) -> usize {
+        let (part, wait) = match self {
+            Self::Chunked => (format!("1000\r\n{}\r\n", "x".repeat(4_096)), None),
+            Self::Unframed | Self::Gigabyte => ("x".repeat(4_096), None),
+            Self::Drip => ("x".to_owned(), Some(Duration::from_secs(1))),
+            Self::Half => ("xxxxx".to_owned(), Some(Duration::from_secs(3_600))),
+        };
+        let most = if self == Self::Gigabyte {
+            1_000_000_000
+        } else {
+            usize::MAX
+        };
+        let mut written = 0;
+        if socket.write_all(self.head().as_bytes()).await.is_err() {
+            return 0;
+        }
+        while written < most && socket.write_all(part.as_bytes()).await.is_ok() {
+            written += part.len();
+            if let Some(wait) = wait {
+                // Until the other side is gone or it is time for more.
+                let mut byte = [0];
+                if tokio::time::timeout(wait, socket.read(&mut byte)).await.is_ok() {
+                    break;
+                }
+            }
+        }
+        written
+    }
 }
 
 impl Answer {
@@ -35,9 +93,10 @@ impl Answer {
     pub fn accepts(self) -> bool {
         match self {
             Self::Status(status) => (200..300).contains(&status),
-            Self::Raw(text) => text.starts_with("HTTP/1.1 2"),
-            Self::Endless | Self::AcceptAndClose => true,
-            Self::Hang | Self::Drop => false,
+            // After an interim answer the final one is expected to accept.
+            Self::Raw(text) => text.starts_with("HTTP/1.1 2") || text.starts_with("HTTP/1.1 103"),
+            Self::AcceptAfter(_) | Self::AcceptAndClose => true,
+            Self::Endless(_) | Self::Hang | Self::Drop => false,
         }
     }
 }
@@ -111,6 +170,7 @@ pub struct Receiver {
     delivered: Arc<Mutex<Vec<Delivered>>>,
     answer: Arc<Mutex<Answer>>,
     script: Arc<Mutex<VecDeque<Answer>>>,
+    bodies: Arc<Mutex<Vec<(usize, Instant)>>>,
 }
 
 impl Receiver {
@@ -127,6 +187,7 @@ impl Receiver {
             delivered: Arc::default(),
             answer: Arc::new(Mutex::new(Answer::Status(200))),
             script: Arc::default(),
+            bodies: Arc::default(),
         };
         let serving = receiver.clone();
         tokio::spawn(async move {
@@ -148,6 +209,12 @@ impl Receiver {
         *self.answer.lock().expect("not poisoned") = answer;
     }
 
+    /// From here on it answers so, whatever was to be answered next.
+    pub fn answer_all(&self, answer: Answer) {
+        self.script.lock().expect("not poisoned").clear();
+        self.answer(answer);
+    }
+
     /// The next requests are answered so, one after the other, before the usual answer.
     pub fn answer_next(&self, answers: &[Answer]) {
         self.script.lock().expect("not poisoned").extend(answers);
@@ -156,6 +223,11 @@ impl Receiver {
     /// Every request so far.
     pub fn requests(&self) -> Vec<Delivered> {
         self.delivered.lock().expect("not poisoned").clone()
+    }
+
+    /// Of each endless body that the sender gave up: how many bytes it took, and when it was gone.
+    pub fn bodies(&self) -> Vec<(usize, Instant)> {
+        self.bodies.lock().expect("not poisoned").clone()
     }
 
     /// Every event so far of requests that were answered 2xx, in order.
@@ -205,18 +277,22 @@ impl Receiver {
             });
             let text = match answer {
                 Answer::Status(status) => empty_answer(status),
+                Answer::AcceptAfter(delay) => {
+                    tokio::time::sleep(delay).await;
+                    empty_answer(200)
+                }
                 Answer::Raw(text) => text.to_owned(),
                 Answer::Hang => {
                     std::future::pending::<()>().await;
                     return;
                 }
                 Answer::Drop => return,
-                Answer::Endless => {
-                    let head = "HTTP/1.1 200 OK\r\nContent-Length: 1000000000000\r\n\r\n";
-                    let mut text = head.to_owned();
-                    while socket.write_all(text.as_bytes()).await.is_ok() {
-                        text = "x".repeat(1_024);
-                    }
+                Answer::Endless(body) => {
+                    let written = body.write(&mut socket).await;
+                    self.bodies
+                        .lock()
+                        .expect("not poisoned")
+                        .push((written, Instant::now()));
                     return;
                 }
                 Answer::AcceptAndClose => empty_answer(200),

@@ -1,0 +1,255 @@
+//! Reaches the admin API of a running server.
+
+use std::{net::IpAddr, path::PathBuf, time::Duration};
+
+use awc::{
+    ClientResponse,
+    error::{ConnectError, SendRequestError, WsClientError},
+    http::{StatusCode, Uri},
+};
+use clap::Args;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Serialize, de::DeserializeOwned};
+
+use super::error::ClientError;
+use crate::{
+    config::{ConfigError, Loaded},
+    http::admin::wire,
+};
+
+/// The variable that may hold the token.
+const TOKEN_VARIABLE: &str = "VACANCY_ADMIN_TOKEN";
+/// How long the server may take to answer; a replay may have much to read.
+const TIMEOUT: Duration = Duration::from_secs(60);
+/// Longest answer that is read.
+const ANSWER_BYTES_MAX: usize = 256 * 1_024 * 1_024;
+/// Longest message of a stream that is read.
+const MESSAGE_BYTES_MAX: usize = 64 * 1_024 * 1_024;
+/// What stands in a path or a query as it is.
+const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+
+/// Where the server is, and how what it says is shown.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
+pub struct ClientArgs {
+    /// Where the admin API is; without, as admin.listen of the configuration says.
+    #[arg(long, global = true, value_name = "URL")]
+    pub(super) url: Option<String>,
+    /// A file with the token of the admin API; without, the variable VACANCY_ADMIN_TOKEN, and
+    /// without that, admin.token of the configuration.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(super) token_file: Option<PathBuf>,
+    /// Print JSON; of a list, an object a line.
+    #[arg(long, global = true)]
+    pub(super) json: bool,
+}
+
+/// Asks the admin API.
+pub(super) struct Client {
+    base: String,
+    token: SecretString,
+    token_from: String,
+    http: awc::Client,
+    /// Whether JSON is printed.
+    pub(super) json: bool,
+}
+
+/// A stream of messages.
+pub(super) type Stream = actix_codec::Framed<awc::BoxedSocket, awc::ws::Codec>;
+
+impl Client {
+    /// Knows where the server is and what it wants to be told. The configuration need not be valid
+    /// where nothing is taken from it.
+    pub(super) fn new(args: &ClientArgs, loaded: Result<Loaded, ConfigError>) -> Result<Self, ClientError> {
+        let mut loaded = Some(loaded);
+        // Read when it is first needed, and then for both.
+        let mut known = None;
+        let mut settings = || -> Result<(Loaded, String), ClientError> {
+            let loaded = loaded.take().expect("it is asked for once")?;
+            let from = loaded.source.to_string();
+            Ok((loaded, from))
+        };
+        let given = given_token(args)?;
+        if args.url.is_none() || given.is_none() {
+            known = Some(settings()?);
+        }
+        let base = match (&args.url, &known) {
+            (Some(url), _) => checked(url)?,
+            (None, Some((loaded, _))) => base(loaded)?,
+            (None, None) => unreachable!("the settings were read"),
+        };
+        let (token, token_from) = match (given, known) {
+            (Some(given), _) => given,
+            (None, Some((loaded, from))) => match loaded.settings.admin.token {
+                Some(token) => (token, format!("admin.token in {from}")),
+                None => return Err(ClientError::NoToken { config: from }),
+            },
+            (None, None) => unreachable!("the settings were read"),
+        };
+        let http = awc::Client::builder().timeout(TIMEOUT).disable_redirects().finish();
+        Ok(Self {
+            base,
+            token,
+            token_from,
+            http,
+            json: args.json,
+        })
+    }
+
+    /// Where the server is.
+    pub(super) fn base(&self) -> &str {
+        &self.base
+    }
+
+    /// Asks for what a path has, with those of the parameters that are given.
+    pub(super) async fn get<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        query: &[(&str, Option<&str>)],
+    ) -> Result<T, ClientError> {
+        let request = self
+            .http
+            .get(self.url(path, query))
+            .bearer_auth(self.token.expose_secret());
+        self.read(request.send().await).await
+    }
+
+    /// Asks for something to be done.
+    pub(super) async fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, ClientError> {
+        let request = self
+            .http
+            .post(self.url(path, &[]))
+            .bearer_auth(self.token.expose_secret());
+        self.read(request.send_json(body).await).await
+    }
+
+    /// Opens a stream.
+    pub(super) async fn stream(&self, path: &str, query: &[(&str, Option<&str>)]) -> Result<Stream, ClientError> {
+        let request = self
+            .http
+            .ws(self.url(path, query))
+            .bearer_auth(self.token.expose_secret())
+            .max_frame_size(MESSAGE_BYTES_MAX);
+        match request.connect().await {
+            Ok((_, stream)) => Ok(stream),
+            Err(WsClientError::InvalidResponseStatus(StatusCode::UNAUTHORIZED)) => Err(self.wrong_token()),
+            Err(WsClientError::InvalidResponseStatus(status)) => Err(self.not_the_api(status)),
+            Err(WsClientError::SendRequest(error)) => Err(self.unreachable(&error)),
+            Err(other) => Err(ClientError::Unreachable {
+                url: self.base.clone(),
+                reason: other.to_string(),
+            }),
+        }
+    }
+
+    fn url(&self, path: &str, query: &[(&str, Option<&str>)]) -> String {
+        let given = query.iter().filter_map(|(name, value)| Some((name, (*value)?)));
+        let pairs: Vec<String> = given.map(|(name, value)| format!("{name}={}", plain(value))).collect();
+        let introduced = if pairs.is_empty() { "" } else { "?" };
+        format!("{}/admin/v1{path}{introduced}{}", self.base, pairs.join("&"))
+    }
+
+    async fn read<T: DeserializeOwned, P>(
+        &self,
+        sent: Result<ClientResponse<P>, SendRequestError>,
+    ) -> Result<T, ClientError>
+    where
+        P: futures_core::Stream<Item = Result<bytes::Bytes, awc::error::PayloadError>> + Unpin + 'static,
+    {
+        let mut response = sent.map_err(|error| self.unreachable(&error))?;
+        let status = response.status();
+        if status == StatusCode::UNAUTHORIZED {
+            return Err(self.wrong_token());
+        }
+        let body = response.body().limit(ANSWER_BYTES_MAX).await;
+        let body = body.map_err(|error| ClientError::Unreachable {
+            url: self.base.clone(),
+            reason: error.to_string(),
+        })?;
+        if !status.is_success() {
+            return Err(match serde_json::from_slice::<wire::Problem>(&body) {
+                Ok(problem) => ClientError::Refused(problem.error),
+                Err(_) => self.not_the_api(status),
+            });
+        }
+        serde_json::from_slice(&body).map_err(|_| self.not_the_api(status))
+    }
+
+    fn unreachable(&self, error: &SendRequestError) -> ClientError {
+        ClientError::Unreachable {
+            url: self.base.clone(),
+            reason: reason(error),
+        }
+    }
+
+    fn wrong_token(&self) -> ClientError {
+        ClientError::Token {
+            url: self.base.clone(),
+            token_from: self.token_from.clone(),
+        }
+    }
+
+    fn not_the_api(&self, status: StatusCode) -> ClientError {
+        ClientError::NotTheApi {
+            url: self.base.clone(),
+            what: format!("it answered {status}"),
+        }
+    }
+}
+
+/// Why a request was not answered, in the words of the operating system where it has some.
+pub(super) fn reason(error: &SendRequestError) -> String {
+    if let SendRequestError::Connect(ConnectError::Io(error)) = error {
+        return error.to_string();
+    }
+    if matches!(error, SendRequestError::Connect(ConnectError::Disconnected)) {
+        return "the connection was closed".into();
+    }
+    if matches!(error, SendRequestError::Timeout) {
+        return "it did not answer in time".into();
+    }
+    error.to_string()
+}
+
+/// A text in a path or a query.
+pub(super) fn plain(text: &str) -> String {
+    utf8_percent_encode(text, PLAIN).to_string()
+}
+
+/// The token that the command was given besides the configuration, with where it came from.
+fn given_token(args: &ClientArgs) -> Result<Option<(SecretString, String)>, ClientError> {
+    if let Some(path) = &args.token_file {
+        let text = std::fs::read_to_string(path).map_err(|error| ClientError::TokenFile {
+            path: path.clone(),
+            error,
+        })?;
+        let from = format!("the file {}", path.display());
+        return Ok(Some((text.trim().to_owned().into(), from)));
+    }
+    let set = std::env::var(TOKEN_VARIABLE).ok().filter(|token| !token.is_empty());
+    Ok(set.map(|token| (token.into(), format!("the variable {TOKEN_VARIABLE}"))))
+}
+
+fn checked(url: &str) -> Result<String, ClientError> {
+    let parsed: Option<Uri> = url.parse().ok();
+    let is_absolute = |uri: &Uri| uri.host().is_some() && matches!(uri.scheme_str(), Some("http" | "https"));
+    if !parsed.is_some_and(|uri| is_absolute(&uri)) {
+        return Err(ClientError::Url(url.to_owned()));
+    }
+    Ok(url.trim_end_matches('/').to_owned())
+}
+
+/// The URL of the server on this machine that has these settings.
+fn base(loaded: &Loaded) -> Result<String, ClientError> {
+    let mut address = loaded.settings.admin.listen;
+    if address.port() == 0 {
+        return Err(ClientError::AnyPort);
+    }
+    if address.ip().is_unspecified() {
+        address.set_ip(match address.ip() {
+            IpAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    Ok(format!("http://{address}"))
+}

@@ -1,0 +1,247 @@
+//! `vacancy webhooks`: endpoints, their queues, and what became of their events.
+
+use clap::{Args, Subcommand};
+
+use super::{
+    EndpointArgs,
+    client::{Client, ClientArgs, plain},
+    error::ClientError,
+    log::{self, DeadArgs, LogArgs},
+    replay::{self, ReplayArgs},
+    table::table,
+    text::{ago, counted, doing, time},
+};
+use crate::{
+    cli::{print, print_json},
+    clock,
+    config::{ConfigError, Loaded},
+    http::admin::{
+        span,
+        wire::{Endpoint, EndpointMode, Endpoints, Tested},
+    },
+};
+
+/// Looks after webhook endpoints.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct WebhooksArgs {
+    #[command(flatten)]
+    client: ClientArgs,
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+enum What {
+    /// List the endpoints with their queues.
+    List {
+        /// Only those of this app.
+        #[arg(long, value_name = "APP")]
+        app: Option<String>,
+    },
+    /// Show all of one endpoint.
+    Show(EndpointArgs),
+    /// Show the delivery log: what was decided, delivered, failed and parked.
+    Log(LogArgs),
+    /// Show the dead letters: events that were parked.
+    Dead(DeadArgs),
+    /// Deliver events once more.
+    Replay(ReplayArgs),
+    /// Post a signed request without events to an endpoint and show how it was answered.
+    Test(EndpointArgs),
+    /// Deliver to an endpoint again that was disabled.
+    Enable(EndpointArgs),
+    /// Park what an endpoint is to be told, until it is enabled.
+    Disable(EndpointArgs),
+    /// Let the queue of an endpoint grow, until it is resumed.
+    Pause(EndpointArgs),
+    /// Deliver what waited while an endpoint was paused.
+    Resume(EndpointArgs),
+}
+
+/// Carries out `vacancy webhooks`.
+pub(super) async fn webhooks(args: WebhooksArgs, loaded: Result<Loaded, ConfigError>) -> Result<(), ClientError> {
+    let client = Client::new(&args.client, loaded)?;
+    match args.what {
+        What::List { app } => list(&client, app.as_deref()).await,
+        What::Show(endpoint) => show(&client, &endpoint).await,
+        What::Log(args) => log::log(&client, &args).await,
+        What::Dead(args) => log::dead(&client, &args).await,
+        What::Replay(args) => replay::replay(&client, args).await,
+        What::Test(endpoint) => test(&client, &endpoint).await,
+        What::Enable(endpoint) => act(&client, &endpoint, "enable").await,
+        What::Disable(endpoint) => act(&client, &endpoint, "disable").await,
+        What::Pause(endpoint) => act(&client, &endpoint, "pause").await,
+        What::Resume(endpoint) => act(&client, &endpoint, "resume").await,
+    }
+}
+
+async fn list(client: &Client, app: Option<&str>) -> Result<(), ClientError> {
+    let mut endpoints = endpoints(client).await?;
+    endpoints.retain(|endpoint| app.is_none_or(|app| app == endpoint.app));
+    if client.json {
+        endpoints.iter().for_each(print_json);
+        return Ok(());
+    }
+    if endpoints.is_empty() {
+        print("No endpoint is configured.\n");
+        return Ok(());
+    }
+    let now_ms = clock::now().wall_ms;
+    let rows: Vec<Vec<String>> = endpoints
+        .iter()
+        .map(|endpoint| {
+            vec![
+                endpoint.app.clone(),
+                endpoint.id.clone(),
+                doing(endpoint, now_ms),
+                endpoint.queued.to_string(),
+                endpoint.oldest_ms.map_or("-".into(), |at| ago(at, now_ms)),
+                endpoint.dead_letters.to_string(),
+                endpoint.since_start.delivered.to_string(),
+                endpoint.url.clone().unwrap_or("(not configured any more)".into()),
+            ]
+        })
+        .collect();
+    let head = [
+        "APP",
+        "ENDPOINT",
+        "STATE",
+        "QUEUED",
+        "OLDEST",
+        "DEAD",
+        "DELIVERED",
+        "URL",
+    ];
+    print(&table(&head, &rows));
+    Ok(())
+}
+
+async fn show(client: &Client, args: &EndpointArgs) -> Result<(), ClientError> {
+    let found = find(client, args).await?;
+    if client.json {
+        print_json(&found);
+    } else {
+        print(&described(&found, clock::now().wall_ms));
+    }
+    Ok(())
+}
+
+/// All of an endpoint, a line each.
+fn described(endpoint: &Endpoint, now_ms: u64) -> String {
+    let counts = &endpoint.since_start;
+    let oldest = endpoint
+        .oldest_ms
+        .map_or(String::new(), |at| format!(", the oldest {}", ago(at, now_ms)));
+    let retry = endpoint.retry_ms.map_or("none waits".into(), time);
+    let lines = [
+        ("endpoint", endpoint.id.clone()),
+        ("app", endpoint.app.clone()),
+        ("url", endpoint.url.clone().unwrap_or("not configured any more".into())),
+        ("state", doing(endpoint, now_ms)),
+        ("asks for", endpoint.events.join(", ")),
+        ("of", endpoint.channels.in_words()),
+        ("lanes", endpoint.lanes.to_string()),
+        (
+            "queue",
+            format!(
+                "{} ({} bytes){oldest}; {} under way",
+                counted(endpoint.queued, "event"),
+                endpoint.queued_bytes,
+                counted(endpoint.under_way, "request")
+            ),
+        ),
+        ("retry", retry),
+        ("dead letters", endpoint.dead_letters.to_string()),
+        (
+            "since start",
+            format!(
+                "{} events queued, {} delivered, {} parked, {} folded, {} dropped; attempts: {} delivered, {} failed",
+                counts.created,
+                counts.delivered,
+                counts.parked,
+                counts.compacted,
+                counts.dropped,
+                counts.attempts_delivered,
+                counts.attempts_failed
+            ),
+        ),
+    ];
+    lines
+        .iter()
+        .map(|(name, value)| format!("{name:<13} {value}\n"))
+        .collect()
+}
+
+/// Has an endpoint enabled, disabled, paused or resumed.
+async fn act(client: &Client, args: &EndpointArgs, verb: &str) -> Result<(), ClientError> {
+    let found = find(client, args).await?;
+    let now: Endpoint = client.post(&path(&found, verb), &()).await?;
+    if client.json {
+        print_json(&now);
+        return Ok(());
+    }
+    let what = match now.mode {
+        EndpointMode::Enabled if 0 < found.queued => {
+            format!("is enabled; {} waited for it", counted(found.queued, "event"))
+        }
+        EndpointMode::Enabled => "is enabled".into(),
+        EndpointMode::Paused => "is paused: its events wait until it is resumed".into(),
+        EndpointMode::Disabled => "is disabled: its events are parked until it is enabled".into(),
+    };
+    print(&format!("{} (app {}) {what}.\n", now.id, now.app));
+    Ok(())
+}
+
+async fn test(client: &Client, args: &EndpointArgs) -> Result<(), ClientError> {
+    let found = find(client, args).await?;
+    let tested: Tested = client.post(&path(&found, "test"), &()).await?;
+    if client.json {
+        print_json(&tested);
+    }
+    let url = found.url.unwrap_or_default();
+    match &tested.error {
+        Some(error) if client.json => Err(ClientError::Failed(error.clone())),
+        Some(error) => Err(ClientError::Failed(format!(
+            "{} at {url}: the test failed after {}: {error}",
+            tested.endpoint,
+            span(tested.took_ms)
+        ))),
+        None if client.json => Ok(()),
+        None => {
+            let status = tested.status.map_or("2xx".into(), |status| status.to_string());
+            print(&format!(
+                "{} at {url} answered {status} within {}.\n",
+                tested.endpoint,
+                span(tested.took_ms)
+            ));
+            Ok(())
+        }
+    }
+}
+
+fn path(endpoint: &Endpoint, verb: &str) -> String {
+    format!(
+        "/webhooks/endpoints/{}/{}/{verb}",
+        plain(&endpoint.app),
+        plain(&endpoint.id)
+    )
+}
+
+async fn endpoints(client: &Client) -> Result<Vec<Endpoint>, ClientError> {
+    let answer: Endpoints = client.get("/webhooks/endpoints", &[]).await?;
+    Ok(answer.endpoints)
+}
+
+/// The endpoint that is meant.
+async fn find(client: &Client, args: &EndpointArgs) -> Result<Endpoint, ClientError> {
+    let mut found = endpoints(client).await?;
+    found.retain(|endpoint| endpoint.id == args.id && args.app.as_ref().is_none_or(|app| *app == endpoint.app));
+    match found.len() {
+        0 => Err(ClientError::NoEndpoint(args.id.clone())),
+        1 => Ok(found.remove(0)),
+        _ => Err(ClientError::SeveralEndpoints {
+            id: args.id.clone(),
+            apps: found.into_iter().map(|endpoint| endpoint.app).collect(),
+        }),
+    }
+}

@@ -1,0 +1,399 @@
+//! Delivers once more what was told, or was to be told.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use actix_web::{post, web};
+
+use super::{
+    error::AdminError,
+    query::{self, Id, QueryError, moment},
+    state::AdminState,
+    wire,
+};
+use crate::{
+    clock,
+    domain::{AppId, EndpointId},
+    ledger::{
+        Control, DeadLetter, DeadQuery, Event, EventId, From as PageFrom, LogEntry, LogQuery, LogStatus, Logged, Page,
+        RequestId,
+    },
+};
+
+/// Most events that the ledger is handed at once.
+const CHUNK: usize = 1_000;
+/// Entries that are asked for at once.
+const PAGE: usize = 1_000;
+
+/// Delivers events once more, in requests of their own that say so (`x-vacancy-replay: 1`), outside
+/// the order. Answers when they are stored, not when they are delivered.
+#[utoipa::path(tag = "webhooks", request_body = wire::Replay, responses(
+    (status = 200, description = "How many events go to which endpoints", body = wire::Replayed),
+    (status = "default", description = "Refused", body = wire::Problem),
+))]
+#[post("/webhooks/replay")]
+pub(super) async fn replay(
+    state: web::Data<AdminState>,
+    wanted: web::Json<wire::Replay>,
+) -> Result<web::Json<wire::Replayed>, AdminError> {
+    let wanted = Wanted::read(&wanted, &state, clock::now().wall_ms)?;
+    let mut replayer = Replayer::new(&state);
+    match &wanted {
+        Wanted::Event { id, app, endpoint } => replayer.event(*id, app.as_ref(), endpoint.as_ref()).await?,
+        Wanted::Request(id) => replayer.request(*id).await?,
+        Wanted::Span {
+            app,
+            endpoint,
+            since_ms,
+            until_ms,
+        } => replayer.span(app, endpoint, *since_ms, *until_ms).await?,
+        Wanted::Dead(query) => replayer.dead(query.clone()).await?,
+    }
+    let replayed = replayer.finish().await?;
+    log::info!(
+        "admin API: {} events are delivered once more, to {} endpoints",
+        replayed.events,
+        replayed.endpoints.len()
+    );
+    Ok(web::Json(replayed))
+}
+
+/// What is to be delivered once more.
+#[derive(Debug)]
+enum Wanted {
+    Event {
+        id: EventId,
+        app: Option<AppId>,
+        endpoint: Option<EndpointId>,
+    },
+    Request(RequestId),
+    Span {
+        app: AppId,
+        endpoint: EndpointId,
+        since_ms: u64,
+        until_ms: u64,
+    },
+    Dead(DeadQuery),
+}
+
+impl Wanted {
+    fn read(body: &wire::Replay, state: &AdminState, now_ms: u64) -> Result<Self, AdminError> {
+        let app = query::app(body.app.as_deref())?;
+        let endpoint = query::endpoint(body.endpoint.as_deref())?;
+        let since_ms = moment("since", body.since.as_deref(), now_ms)?;
+        let until_ms = moment("until", body.until.as_deref(), now_ms)?;
+        let has_span = since_ms.is_some() || until_ms.is_some();
+        match (&body.id, body.dead) {
+            (Some(given), false) if !has_span => Ok(match query::id(given)? {
+                Id::Event(id) => Self::Event { id, app, endpoint },
+                Id::Request(id) => Self::Request(id),
+            }),
+            (None, true) => {
+                if let Some(id) = &endpoint {
+                    state.find(app.as_ref(), id)?;
+                }
+                Ok(Self::Dead(DeadQuery {
+                    app,
+                    endpoint,
+                    since_ms,
+                    until_ms,
+                    page: Page::default(),
+                }))
+            }
+            (None, false) => {
+                let (Some(id), Some(since_ms)) = (endpoint, since_ms) else {
+                    return Err(one_of_three("nothing of them"));
+                };
+                let info = state.find(app.as_ref(), &id)?;
+                Ok(Self::Span {
+                    app: info.app.clone(),
+                    endpoint: info.id.clone(),
+                    since_ms,
+                    // What is decided from here on is delivered anyway.
+                    until_ms: until_ms.unwrap_or(now_ms),
+                })
+            }
+            (Some(_), false | true) => Err(one_of_three("several of them")),
+        }
+    }
+}
+
+fn one_of_three(given: &str) -> AdminError {
+    let expected = "one of `id`, `endpoint` with `since`, and `dead`";
+    QueryError::new("what is replayed", expected, given).into()
+}
+
+/// Finds events and hands them to the ledger in chunks, so that few are held at a time.
+struct Replayer<'a> {
+    state: &'a AdminState,
+    waiting: BTreeMap<(AppId, EndpointId), Vec<Arc<Event>>>,
+    sent: BTreeMap<(AppId, EndpointId), usize>,
+    skipped: usize,
+}
+
+impl<'a> Replayer<'a> {
+    const fn new(state: &'a AdminState) -> Self {
+        Self {
+            state,
+            waiting: BTreeMap::new(),
+            sent: BTreeMap::new(),
+            skipped: 0,
+        }
+    }
+
+    /// One event, to those who ask for it; one that only a dead letter holds, to its endpoint.
+    async fn event(
+        &mut self,
+        id: EventId,
+        app: Option<&AppId>,
+        endpoint: Option<&EndpointId>,
+    ) -> Result<(), AdminError> {
+        let is_meant = |of: &AppId, to: &EndpointId| {
+            app.is_none_or(|app| app == of) && endpoint.is_none_or(|endpoint| endpoint == to)
+        };
+        if let Some((of, event)) = self.decided(id).await? {
+            let state = self.state;
+            let asks = state
+                .infos(Some(&of))
+                .filter(|info| info.filter.matches(event.kind(), event.channel()) && is_meant(&of, &info.id));
+            let mut nobody = true;
+            for info in asks {
+                nobody = false;
+                self.push(&of, &info.id, Arc::clone(&event)).await?;
+            }
+            return if nobody {
+                Err(AdminError::NobodyAsks(id.to_string()))
+            } else {
+                Ok(())
+            };
+        }
+        let mut found = false;
+        let mut query = DeadQuery::default();
+        while let Some(letters) = self.letters(&mut query).await? {
+            for letter in letters {
+                if letter.event.id == id && is_meant(&letter.app, &letter.endpoint) {
+                    found = true;
+                    self.push(&letter.app, &letter.endpoint, letter.event).await?;
+                }
+            }
+        }
+        if found {
+            Ok(())
+        } else {
+            Err(AdminError::NothingToReplay(id.to_string()))
+        }
+    }
+
+    /// The events of one request, to its endpoint.
+    async fn request(&mut self, id: RequestId) -> Result<(), AdminError> {
+        let gone = || AdminError::NothingToReplay(id.to_string());
+        let attempts = LogQuery {
+            request: Some(id),
+            ..LogQuery::default()
+        };
+        let entry = self.newest(attempts).await?.ok_or_else(gone)?;
+        let (app, at) = (entry.app.clone(), entry.no);
+        let Logged::Attempted(attempted) = entry.what else {
+            return Err(gone());
+        };
+        let mut missing: BTreeMap<EventId, usize> = BTreeMap::new();
+        for (place, event) in attempted.events.iter().enumerate() {
+            missing.insert(event.id, place);
+        }
+        let mut found: BTreeMap<usize, Arc<Event>> = BTreeMap::new();
+        let mut query = LogQuery {
+            app: Some(app.clone()),
+            status: Some(LogStatus::Decided),
+            page: from(PageFrom::Before(at)),
+            ..LogQuery::default()
+        };
+        while !missing.is_empty()
+            && let Some(entries) = self.entries(&mut query).await?
+        {
+            for entry in entries {
+                if let Logged::Decided(event) = entry.what
+                    && let Some(place) = missing.remove(&event.id)
+                {
+                    found.insert(place, event);
+                }
+            }
+        }
+        if found.is_empty() {
+            return Err(gone());
+        }
+        self.skipped += missing.len();
+        for event in found.into_values() {
+            self.push(&app, &attempted.endpoint, event).await?;
+        }
+        Ok(())
+    }
+
+    /// What an endpoint was to be told in a span of time.
+    async fn span(
+        &mut self,
+        app: &AppId,
+        endpoint: &EndpointId,
+        since_ms: u64,
+        until_ms: u64,
+    ) -> Result<(), AdminError> {
+        let state = self.state;
+        let info = state.find(Some(app), endpoint)?;
+        let mut query = LogQuery {
+            app: Some(app.clone()),
+            status: Some(LogStatus::Decided),
+            since_ms: Some(since_ms),
+            until_ms: Some(until_ms),
+            page: from(PageFrom::After(0)),
+            ..LogQuery::default()
+        };
+        while let Some(entries) = self.entries(&mut query).await? {
+            for entry in entries {
+                if let Logged::Decided(event) = entry.what
+                    && info.filter.matches(event.kind(), event.channel())
+                {
+                    self.push(app, endpoint, event).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Dead letters, the oldest first.
+    async fn dead(&mut self, mut query: DeadQuery) -> Result<(), AdminError> {
+        query.page = from(PageFrom::After(0));
+        // Those that are parked meanwhile, maybe of this very replay, are not meant.
+        let newest = DeadQuery {
+            page: Page {
+                limit: 1,
+                from: PageFrom::Newest,
+            },
+            ..DeadQuery::default()
+        };
+        let newest = self.state.ledger.dead_letters(newest).await?;
+        let last = newest.letters.first().map_or(0, |letter| letter.no);
+        while let Some(letters) = self.letters(&mut query).await? {
+            for letter in letters {
+                if last < letter.no {
+                    return Ok(());
+                }
+                self.push(&letter.app, &letter.endpoint, letter.event).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn decided(&self, id: EventId) -> Result<Option<(AppId, Arc<Event>)>, AdminError> {
+        let query = LogQuery {
+            event_id: Some(id),
+            status: Some(LogStatus::Decided),
+            ..LogQuery::default()
+        };
+        Ok(match self.newest(query).await? {
+            Some(LogEntry {
+                app,
+                what: Logged::Decided(event),
+                ..
+            }) => Some((app, event)),
+            Some(_) | None => None,
+        })
+    }
+
+    /// The newest line that is asked for.
+    async fn newest(&self, mut query: LogQuery) -> Result<Option<LogEntry>, AdminError> {
+        query.page = Page {
+            limit: 1,
+            from: PageFrom::Newest,
+        };
+        while let Some(entries) = self.entries(&mut query).await? {
+            if let Some(entry) = entries.into_iter().next() {
+                return Ok(Some(entry));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The next page of lines; none after the last one.
+    async fn entries(&self, query: &mut LogQuery) -> Result<Option<Vec<LogEntry>>, AdminError> {
+        if query.page.limit == 0 {
+            return Ok(None);
+        }
+        let page = self.state.ledger.log(query.clone()).await?;
+        query.page = following(query.page, page.next);
+        Ok(Some(page.entries))
+    }
+
+    /// The next page of dead letters; none after the last one.
+    async fn letters(&self, query: &mut DeadQuery) -> Result<Option<Vec<DeadLetter>>, AdminError> {
+        if query.page.limit == 0 {
+            return Ok(None);
+        }
+        let page = self.state.ledger.dead_letters(query.clone()).await?;
+        query.page = following(query.page, page.next);
+        Ok(Some(page.letters))
+    }
+
+    /// Takes an event to an endpoint; one that is configured no more is skipped.
+    async fn push(&mut self, app: &AppId, endpoint: &EndpointId, event: Arc<Event>) -> Result<(), AdminError> {
+        if self.state.info(app, endpoint).is_none() {
+            self.skipped += 1;
+            return Ok(());
+        }
+        let key = (app.clone(), endpoint.clone());
+        let waiting = self.waiting.entry(key.clone()).or_default();
+        waiting.push(event);
+        if waiting.len() < CHUNK {
+            return Ok(());
+        }
+        let events = std::mem::take(waiting);
+        self.send(key, events).await
+    }
+
+    async fn send(&mut self, key: (AppId, EndpointId), events: Vec<Arc<Event>>) -> Result<(), AdminError> {
+        let count = events.len();
+        let control = Control::Replay {
+            app: key.0.clone(),
+            endpoint: key.1.clone(),
+            events,
+        };
+        if let Err(error) = self.state.ledger.carry_out(control).await {
+            let before: usize = self.sent.values().sum();
+            log::error!("admin API: a replay ended after {before} events: {error}");
+            return Err(error.into());
+        }
+        *self.sent.entry(key).or_default() += count;
+        Ok(())
+    }
+
+    async fn finish(mut self) -> Result<wire::Replayed, AdminError> {
+        for (key, events) in std::mem::take(&mut self.waiting) {
+            if !events.is_empty() {
+                self.send(key, events).await?;
+            }
+        }
+        let endpoints = self.sent.iter().map(|((app, endpoint), events)| wire::ReplayedTo {
+            app: app.to_string(),
+            endpoint: endpoint.to_string(),
+            events: *events,
+        });
+        Ok(wire::Replayed {
+            events: self.sent.values().sum(),
+            skipped: self.skipped,
+            endpoints: endpoints.collect(),
+        })
+    }
+}
+
+const fn from(from: PageFrom) -> Page {
+    Page { limit: PAGE, from }
+}
+
+/// The page after one; its limit is 0 when there is none.
+fn following(page: Page, next: Option<u64>) -> Page {
+    let Some(next) = next else {
+        return Page { limit: 0, ..page };
+    };
+    let from = match page.from {
+        PageFrom::Newest | PageFrom::Before(_) => PageFrom::Before(next),
+        PageFrom::After(_) => PageFrom::After(next),
+    };
+    Page { from, ..page }
+}

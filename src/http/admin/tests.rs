@@ -1,0 +1,509 @@
+//! The routes, over a ledger that has what a test gives it.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+};
+
+use actix_web::{App, http::StatusCode, middleware::from_fn, test, web};
+use serde_json::{Value, json};
+use utoipa_actix_web::AppExt;
+
+use super::*;
+use crate::{
+    app::Apps,
+    domain::{ChannelPattern, Now, WebhookEvent},
+    ledger::{
+        self, AttemptReport, Attempted, BreakerState, Control, Counts, DeadLetter, DeadPage, Done, EndpointView, Event,
+        EventBody, EventId, EventRef, Filter, From as PageFrom, Key, Ledger, LedgerError, LedgerStatus, LedgerThread,
+        LogEntry, LogPage, Logged, Mode, Page, ParkedBecause, Query, RequestId, Step, View,
+    },
+    webhook::Tap,
+};
+
+const TOKEN: &str = "hunter2-hunter2-hunter2";
+
+/// Has these lines and dead letters, and writes down what it is told to do.
+#[derive(Clone, Default)]
+struct Fake {
+    entries: Arc<Mutex<Vec<LogEntry>>>,
+    letters: Vec<DeadLetter>,
+    endpoints: Vec<EndpointView>,
+    controls: Arc<Mutex<Vec<String>>>,
+    /// How many lines a page looks at.
+    looks_at: usize,
+}
+
+impl Ledger for Fake {
+    fn step(&mut self, step: &Step, _: Now) -> Result<Done, LedgerError> {
+        let mut controls = self.controls.lock().expect("not poisoned");
+        for control in &step.controls {
+            controls.push(match control {
+                Control::SetMode { app, endpoint, mode } => format!("{app}/{endpoint} {mode:?}"),
+                Control::Replay { app, endpoint, events } => {
+                    let (first, last) = (events[0].id, events[events.len() - 1].id);
+                    format!("{app}/{endpoint} {} from {first} to {last}", events.len())
+                }
+                Control::Configure(_) | Control::Accepting | Control::Drain => continue,
+            });
+        }
+        Ok(Done::default())
+    }
+
+    fn read(&self, query: &Query, _: Now) -> Result<View, LedgerError> {
+        Ok(match query {
+            Query::Endpoints => View::Endpoints(self.endpoints.clone()),
+            Query::Log(query) => {
+                let entries = self.entries.lock().expect("not poisoned");
+                let (entries, next) = self.page(query.page, &entries, |entry| entry.no, |entry| query.matches(entry));
+                View::Log(LogPage { entries, next })
+            }
+            Query::DeadLetters(query) => {
+                let (letters, next) = self.page(
+                    query.page,
+                    &self.letters,
+                    |letter| letter.no,
+                    |letter| query.matches(letter),
+                );
+                View::DeadLetters(DeadPage { letters, next })
+            }
+            Query::Status => View::Status(LedgerStatus {
+                bytes: 7,
+                commit_p50_us: 2_500,
+                ..LedgerStatus::default()
+            }),
+            Query::ToldPage { .. } => View::ToldPage(Default::default()),
+            Query::ToldChannel { .. } => View::ToldChannel(Default::default()),
+            Query::Channel { .. } => View::Channel(Default::default()),
+            Query::Unanswered => View::Unanswered(0),
+        })
+    }
+}
+
+impl Fake {
+    /// A page of what is sorted by its numbers; a page looks at a bounded number of it.
+    fn page<T: Clone>(
+        &self,
+        page: Page,
+        all: &[T],
+        no: impl Fn(&T) -> u64,
+        matches: impl Fn(&T) -> bool,
+    ) -> (Vec<T>, Option<u64>) {
+        let mut in_page: Vec<T> = match page.from {
+            PageFrom::Newest => all.iter().rev().cloned().collect(),
+            PageFrom::Before(before) => all.iter().rev().filter(|one| no(one) < before).cloned().collect(),
+            PageFrom::After(after) => all.iter().filter(|one| after < no(one)).cloned().collect(),
+        };
+        let mut found = Vec::new();
+        for (at, one) in in_page.drain(..).enumerate() {
+            let last = no(&one);
+            if matches(&one) {
+                found.push(one);
+            }
+            if found.len() == page.limit || at + 1 == self.looks_at.max(1) {
+                return (found, Some(last));
+            }
+        }
+        (found, None)
+    }
+}
+
+fn event(id: u64, channel: &str) -> Arc<Event> {
+    Arc::new(Event {
+        id: EventId(id),
+        body: EventBody::State {
+            key: Key::Channel(channel.parse().expect("valid")),
+            occupied: true,
+            seq: id,
+        },
+        at_ms: id * 1_000,
+    })
+}
+
+/// A line at `no` seconds.
+fn entry(no: u64, what: Logged) -> LogEntry {
+    LogEntry {
+        no,
+        at_ms: no * 1_000,
+        app: "1".parse().expect("valid"),
+        what,
+    }
+}
+
+fn decided(no: u64, channel: &str) -> LogEntry {
+    entry(no, Logged::Decided(event(no, channel)))
+}
+
+fn attempted(no: u64, request: u64, events: &[u64]) -> LogEntry {
+    entry(
+        no,
+        Logged::Attempted(Attempted {
+            endpoint: "main".parse().expect("valid"),
+            request: RequestId(request),
+            attempt: 1,
+            replay: false,
+            report: AttemptReport::default(),
+            next_at_ms: None,
+            events: events.iter().map(|id| EventRef::new(&event(*id, "a"))).collect(),
+        }),
+    )
+}
+
+fn letter(no: u64, endpoint: &str) -> DeadLetter {
+    DeadLetter {
+        no,
+        at_ms: no * 1_000,
+        app: "1".parse().expect("valid"),
+        endpoint: endpoint.parse().expect("valid"),
+        because: ParkedBecause::TooOld,
+        event: event(no, "a"),
+    }
+}
+
+fn info(id: &str, prefix: &str) -> EndpointInfo {
+    EndpointInfo {
+        app: "1".parse().expect("valid"),
+        id: id.parse().expect("valid"),
+        url: "http://h/".into(),
+        filter: Filter {
+            events: vec![WebhookEvent::ChannelOccupied],
+            channels: ChannelPattern::affixes(prefix, ""),
+        },
+    }
+}
+
+fn view(id: &str) -> EndpointView {
+    EndpointView {
+        app: "1".parse().expect("valid"),
+        id: id.parse().expect("valid"),
+        mode: Mode::Paused,
+        breaker: BreakerState::Closed,
+        lanes: 1,
+        queued: 3,
+        queued_bytes: 300,
+        oldest_ms: Some(5),
+        under_way: 0,
+        retry_ms: None,
+        dead_letters: 0,
+        counts: Counts::default(),
+    }
+}
+
+/// The API over a ledger: `main` asks for everything, `jobs` for channels that begin with `job-`.
+struct Api {
+    ledger: LedgerThread,
+    controls: Arc<Mutex<Vec<String>>>,
+}
+
+impl Api {
+    fn new(mut fake: Fake) -> Self {
+        fake.looks_at = fake.looks_at.max(100_000);
+        fake.endpoints = vec![view("jobs"), view("main")];
+        Self {
+            controls: Arc::clone(&fake.controls),
+            ledger: ledger::spawn(Box::new(fake)).expect("a thread"),
+        }
+    }
+
+    fn looking_at_two_lines(mut fake: Fake) -> Self {
+        fake.looks_at = 2;
+        fake.endpoints = vec![view("main")];
+        Self {
+            controls: Arc::clone(&fake.controls),
+            ledger: ledger::spawn(Box::new(fake)).expect("a thread"),
+        }
+    }
+
+    async fn ask(&self, method: &str, path: &str, token: Option<&str>, body: Option<Value>) -> (StatusCode, Value) {
+        let state = AdminState::new(AdminParts {
+            apps: Arc::new(Apps::default()),
+            ledger: self.ledger.handle(),
+            webhooks: HashMap::new(),
+            tap: Tap::new(),
+            endpoints: vec![info("main", ""), info("jobs", "job-")],
+        });
+        let app = App::new()
+            .app_data(web::Data::new(Token::new(&TOKEN.into())))
+            .app_data(web::Data::new(state))
+            .into_utoipa_app()
+            .configure(admin_routes)
+            .into_app()
+            .wrap(from_fn(authenticate));
+        let app = test::init_service(app).await;
+        let mut request = test::TestRequest::with_uri(path).method(method.parse().expect("a method"));
+        if let Some(token) = token {
+            request = request.insert_header(("Authorization", format!("Bearer {token}")));
+        }
+        if let Some(body) = body {
+            request = request.set_json(body);
+        }
+        let response = match test::try_call_service(&app, request.to_request()).await {
+            Ok(response) => response.map_into_boxed_body(),
+            Err(error) => {
+                let response = error.error_response();
+                let status = response.status();
+                let body = actix_web::body::to_bytes(response.into_body()).await.expect("a body");
+                return (status, serde_json::from_slice(&body).expect("JSON"));
+            }
+        };
+        let status = response.status();
+        let body = test::read_body(response).await;
+        (status, serde_json::from_slice(&body).unwrap_or_default())
+    }
+
+    async fn get(&self, path: &str) -> Value {
+        let (status, body) = self.ask("GET", &format!("/admin/v1{path}"), Some(TOKEN), None).await;
+        assert_eq!(status, StatusCode::OK, "{body}");
+        body
+    }
+
+    async fn replay(&self, body: Value) -> (StatusCode, Value) {
+        self.ask("POST", "/admin/v1/webhooks/replay", Some(TOKEN), Some(body))
+            .await
+    }
+
+    fn controls(&self) -> Vec<String> {
+        self.controls.lock().expect("not poisoned").clone()
+    }
+}
+
+fn log_of(entries: Vec<LogEntry>) -> Fake {
+    Fake {
+        entries: Arc::new(Mutex::new(entries)),
+        ..Fake::default()
+    }
+}
+
+#[actix_rt::test]
+async fn a_request_without_the_token_is_refused_whatever_its_path() {
+    let api = Api::new(Fake::default());
+    for (path, token) in [
+        ("/admin/v1/ledger", None),
+        ("/admin/v1/ledger", Some("hunter2")),
+        ("/admin/v1/openapi.json", None),
+        ("/nowhere", None),
+    ] {
+        let (status, body) = api.ask("GET", path, token, None).await;
+        assert_eq!(status, StatusCode::UNAUTHORIZED, "{path}");
+        assert!(
+            body["error"].as_str().is_some_and(|text| text.contains("Bearer")),
+            "{body}"
+        );
+    }
+    let (status, _) = api.ask("GET", "/nowhere", Some(TOKEN), None).await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
+}
+
+#[actix_rt::test]
+async fn an_endpoint_is_shown_with_its_filter_and_its_queue() {
+    let api = Api::new(Fake::default());
+    let endpoints = api.get("/webhooks/endpoints").await;
+    assert_eq!(endpoints["endpoints"][1]["id"], "main");
+    let jobs = api.get("/webhooks/endpoints/1/jobs").await;
+    assert_eq!(endpoints["endpoints"][0], jobs);
+    assert_eq!(jobs["url"], "http://h/");
+    assert_eq!(jobs["channels"], json!({"only": {"prefix": ["job-"]}, "not": {}}));
+    assert_eq!((&jobs["queued"], &jobs["mode"]), (&json!(3), &json!("paused")));
+    let (status, body) = api
+        .ask("GET", "/admin/v1/webhooks/endpoints/2/jobs", Some(TOKEN), None)
+        .await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
+    assert_eq!(body, json!({"error": "there is no endpoint \"2/jobs\""}));
+}
+
+#[actix_rt::test]
+async fn an_endpoint_is_paused_resumed_disabled_and_enabled() {
+    let api = Api::new(Fake::default());
+    for verb in ["pause", "resume", "disable", "enable"] {
+        let path = format!("/admin/v1/webhooks/endpoints/1/main/{verb}");
+        let (status, body) = api.ask("POST", &path, Some(TOKEN), None).await;
+        assert_eq!((status, &body["id"]), (StatusCode::OK, &json!("main")));
+    }
+    assert_eq!(
+        api.controls(),
+        [
+            "1/main Paused",
+            "1/main Enabled",
+            "1/main Disabled(Operator)",
+            "1/main Enabled"
+        ]
+    );
+    let (status, _) = api
+        .ask("POST", "/admin/v1/webhooks/endpoints/1/none/pause", Some(TOKEN), None)
+        .await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
+}
+
+#[actix_rt::test]
+async fn the_log_is_filtered_and_paged() {
+    let api = Api::new(log_of(vec![decided(1, "a"), decided(2, "b"), decided(3, "a")]));
+    let nos = |page: &Value| {
+        let lines = page["lines"].as_array().expect("a list").iter();
+        lines
+            .map(|line| line["no"].as_u64().expect("a number"))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(nos(&api.get("/webhooks/log").await), [3, 2, 1]);
+    assert_eq!(nos(&api.get("/webhooks/log?channel=a").await), [3, 1]);
+    assert_eq!(nos(&api.get("/webhooks/log?after=1").await), [2, 3]);
+    assert_eq!(nos(&api.get("/webhooks/log?id=evt_0000000000000002").await), [2]);
+    assert_eq!(
+        nos(&api.get("/webhooks/log?since=1970-01-01T00:00:02Z&until=3000").await),
+        [2]
+    );
+    let page = api.get("/webhooks/log?limit=1").await;
+    assert_eq!((nos(&page), &page["next"]), (vec![3], &json!(3)));
+    assert_eq!(nos(&api.get("/webhooks/log?limit=1&before=3").await), [2]);
+    let (status, _) = api
+        .ask("GET", "/admin/v1/webhooks/log?chanel=a", Some(TOKEN), None)
+        .await;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
+}
+
+#[actix_rt::test]
+async fn an_event_is_replayed_to_those_who_ask_for_it() {
+    let log = || log_of(vec![decided(1, "a"), decided(2, "job-1")]);
+    let api = Api::new(log());
+    let (_, body) = api.replay(json!({"id": "evt_0000000000000001"})).await;
+    assert_eq!(
+        body,
+        json!({"events": 1, "skipped": 0, "endpoints": [{"app": "1", "endpoint": "main", "events": 1}]})
+    );
+    let (_, body) = api.replay(json!({"id": "evt_0000000000000002"})).await;
+    assert_eq!(body["events"], 2);
+    let (_, body) = api
+        .replay(json!({"id": "evt_0000000000000002", "endpoint": "jobs"}))
+        .await;
+    assert_eq!(body["events"], 1);
+    let (status, _) = api
+        .replay(json!({"id": "evt_0000000000000001", "endpoint": "jobs"}))
+        .await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
+    let (status, _) = api.replay(json!({"id": "evt_0000000000000009"})).await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
+}
+
+#[actix_rt::test]
+async fn the_events_of_a_request_are_replayed_in_their_order() {
+    let entries = vec![
+        decided(1, "a"),
+        decided(2, "a"),
+        decided(3, "a"),
+        attempted(4, 7, &[1, 3]),
+        decided(5, "a"),
+    ];
+    let api = Api::new(log_of(entries));
+    let (_, body) = api.replay(json!({"id": "msg_0000000000000007"})).await;
+    assert_eq!((&body["events"], &body["skipped"]), (&json!(2), &json!(0)));
+    assert_eq!(
+        api.controls(),
+        ["1/main 2 from evt_0000000000000001 to evt_0000000000000003"]
+    );
+}
+
+#[actix_rt::test]
+async fn what_a_request_held_and_the_log_does_not_is_counted() {
+    let api = Api::new(log_of(vec![decided(3, "a"), attempted(4, 7, &[1, 3])]));
+    let (_, body) = api.replay(json!({"id": "msg_0000000000000007"})).await;
+    assert_eq!((&body["events"], &body["skipped"]), (&json!(1), &json!(1)));
+}
+
+#[actix_rt::test]
+async fn a_span_is_replayed_in_chunks_of_a_thousand() {
+    let entries: Vec<LogEntry> = (1..=2_500).map(|no| decided(no, "a")).collect();
+    let api = Api::new(log_of(entries));
+    let (status, body) = api
+        .replay(json!({"endpoint": "main", "since": "101000", "until": "2201000"}))
+        .await;
+    assert_eq!((status, &body["events"]), (StatusCode::OK, &json!(2_100)));
+    assert_eq!(
+        api.controls(),
+        [
+            "1/main 1000 from evt_0000000000000065 to evt_000000000000044c",
+            "1/main 1000 from evt_000000000000044d to evt_0000000000000834",
+            "1/main 100 from evt_0000000000000835 to evt_0000000000000898",
+        ]
+    );
+    let (_, body) = api.replay(json!({"endpoint": "jobs", "since": "0"})).await;
+    assert_eq!(body["events"], 0, "no channel of them begins with job-");
+}
+
+#[actix_rt::test]
+async fn dead_letters_are_replayed_to_their_endpoints_the_oldest_first() {
+    let letters = || {
+        vec![
+            letter(1, "main"),
+            letter(2, "gone"),
+            letter(3, "jobs"),
+            letter(4, "main"),
+        ]
+    };
+    let fake = || Fake {
+        letters: letters(),
+        ..Fake::default()
+    };
+    let api = Api::looking_at_two_lines(fake());
+    let (_, body) = api.replay(json!({"dead": true})).await;
+    assert_eq!((&body["events"], &body["skipped"]), (&json!(3), &json!(1)));
+    assert_eq!(
+        api.controls(),
+        [
+            "1/jobs 1 from evt_0000000000000003 to evt_0000000000000003",
+            "1/main 2 from evt_0000000000000001 to evt_0000000000000004",
+        ]
+    );
+    let api = Api::new(fake());
+    let (_, body) = api.replay(json!({"dead": true, "endpoint": "jobs"})).await;
+    assert_eq!(body["events"], 1);
+    let (_, body) = api.replay(json!({"id": "evt_0000000000000004"})).await;
+    assert_eq!(body["events"], 1, "the log has it no more, a dead letter has");
+    let dead = api.get("/webhooks/dead?endpoint=main").await;
+    assert_eq!(dead["letters"][0]["event"]["id"], "evt_0000000000000004");
+    assert_eq!(dead["letters"][0]["because"], "too old");
+}
+
+#[actix_rt::test]
+async fn a_replay_names_one_thing() {
+    let api = Api::new(Fake::default());
+    for body in [
+        json!({}),
+        json!({"endpoint": "main"}),
+        json!({"since": "1m"}),
+        json!({"id": "evt_0000000000000001", "dead": true}),
+        json!({"id": "evt_0000000000000001", "since": "1m"}),
+        json!({"id": "1"}),
+        json!({"endpoint": "main", "since": "yesterday"}),
+        json!({"ded": true}),
+    ] {
+        let (status, answer) = api.replay(body.clone()).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST, "{body} {answer}");
+    }
+    assert_eq!(api.controls(), [""; 0]);
+}
+
+#[actix_rt::test]
+async fn the_ledger_is_shown_with_its_commits_in_milliseconds() {
+    let ledger = Api::new(Fake::default()).get("/ledger").await;
+    assert_eq!((&ledger["bytes"], &ledger["commit_p50_ms"]), (&json!(7), &json!(2.5)));
+}
+
+#[actix_rt::test]
+async fn every_path_of_the_description_is_served_and_says_what_it_answers() {
+    let api = Api::new(Fake::default());
+    let described = api.get("/openapi.json").await;
+    assert_eq!(described["openapi"], "3.1.0");
+    let paths = described["paths"].as_object().expect("a map");
+    assert!(14 <= paths.len());
+    for (path, methods) in paths {
+        for (method, operation) in methods.as_object().expect("a map") {
+            assert!(operation["responses"].is_object(), "{method} {path}");
+            let path = path
+                .replace("{app}", "1")
+                .replace("{id}", "main")
+                .replace("{channel}", "a");
+            let (_, answer) = api.ask(&method.to_uppercase(), &path, Some(TOKEN), None).await;
+            let refused = answer["error"].as_str().unwrap_or_default();
+            assert!(!refused.contains("no such path"), "{method} {path}");
+        }
+    }
+}

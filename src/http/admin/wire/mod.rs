@@ -1,0 +1,13 @@
+//! The JSON of the admin API: what is asked and answered, for the server and for the command line.
+
+mod actions;
+mod channel;
+mod delivery_log;
+mod endpoint;
+
+pub use actions::{Heard, Ledger, Lost, Posted, Problem, Replay, Replayed, ReplayedTo, Tested};
+pub use channel::{
+    App, Apps, Asking, Channel, ChannelList, Delivery, Happened, Members, Parked, State, StateName, User, Why, Worker,
+};
+pub use delivery_log::{Attempt, Dead, DeadLetters, Event, LogLine, LogLines, What};
+pub use endpoint::{Breaker, Channels, Counts, Endpoint, EndpointMode, Endpoints, NameTests};

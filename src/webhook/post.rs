@@ -1,0 +1,243 @@
+//! Posts a delivery once.
+
+use std::{
+    future::poll_fn,
+    io,
+    pin::Pin,
+    time::{Duration, Instant},
+};
+
+use actix_tls::connect::Resolver;
+use awc::{
+    Client, ClientResponse, Connector,
+    error::{ConnectError, SendRequestError},
+    http::{
+        StatusCode,
+        header::{LOCATION, RETRY_AFTER},
+    },
+};
+use futures_core::Stream;
+
+use super::{connect::GuardedConnector, delivery::Delivery, guard::Refused, retry, tls::Tls, url};
+use crate::clock;
+
+/// How long a connection is kept for the next request: less than the 5 s after which common servers
+/// close it, so that a request rarely meets a connection that is just being closed.
+const KEEP_ALIVE: Duration = Duration::from_secs(4);
+/// Most bytes of an answer's body. They are read and forgotten, a few at a time.
+const ANSWER_BYTES_MAX: usize = 64 * 1_024;
+/// Most characters of a cause: a certificate, for one, may name thousands of hosts.
+const CAUSE_CHARS_MAX: usize = 300;
+
+/// How an endpoint is reached.
+#[derive(Clone)]
+pub(super) struct Poster {
+    client: Client,
+    target: String,
+    shown: String,
+    headers: Vec<(String, String)>,
+    timeout: Duration,
+}
+
+/// How a post went.
+#[derive(Debug)]
+pub(super) struct Posted {
+    /// How long it took, in milliseconds.
+    pub(super) took_ms: u64,
+    /// The status of the answer, if one came.
+    pub(super) status: Option<u16>,
+    /// How long the endpoint wants to be left alone.
+    pub(super) retry_after: Option<Duration>,
+    /// Why it counts as failed, in words without secrets; none if it is delivered.
+    pub(super) cause: Option<String>,
+}
+
+/// Why a post failed.
+#[derive(Debug, thiserror::Error)]
+enum Cause {
+    #[error("answered {0}, only 2xx counts as received")]
+    Status(u16),
+    #[error("answered {0} redirect to {1}, redirects are not followed")]
+    Redirect(u16, String),
+    #[error("answered {0}, but the body did not end within {shown}", shown = humantime::format_duration(*.1))]
+    BodyTooSlow(u16, Duration),
+    #[error("answered {0}, but with a body of more than {max} KiB", max = ANSWER_BYTES_MAX / 1_024)]
+    BodyTooLong(u16),
+    #[error("no answer within {shown}", shown = humantime::format_duration(*.0))]
+    NoAnswer(Duration),
+    #[error("no connection within {shown}", shown = humantime::format_duration(*.0))]
+    NoConnection(Duration),
+    #[error("closed the connection without an answer")]
+    Closed,
+    #[error("its address is refused: {0}")]
+    Refused(Refused),
+    #[error("cannot resolve its host name: {0}")]
+    Resolve(String),
+    #[error("TLS failed: {0}")]
+    Tls(String),
+    #[error("cannot connect: {0}")]
+    Connect(String),
+    #[error("{0}")]
+    Send(SendRequestError),
+}
+
+/// The head of an answer, as far as it is looked at.
+struct Head {
+    status: StatusCode,
+    retry_after: Option<Duration>,
+    location: Option<String>,
+}
+
+impl Poster {
+    /// One that has not connected yet. Call it on the thread that it is to be used on.
+    ///
+    /// It makes as many connections as there are posts at a time; the ledger, which hands out one
+    /// request per lane, bounds them.
+    pub(super) fn new(
+        url: &str,
+        headers: Vec<(String, String)>,
+        timeout: Duration,
+        tls: &Tls,
+        resolver: &Resolver,
+    ) -> Self {
+        let (target, is_tls) = url::target(url);
+        // The timeout is a little less than the whole, so that an attempt that gets no connection
+        // can say so.
+        let connector = Connector::new()
+            .connector(GuardedConnector::new(resolver, is_tls.then(|| tls.clone())))
+            .timeout(timeout.mul_f64(0.99))
+            .conn_keep_alive(KEEP_ALIVE)
+            .limit(0);
+        let mut client = Client::builder()
+            .connector(connector)
+            .disable_timeout()
+            .disable_redirects()
+            .no_default_headers();
+        if let Some((name, password)) = url::user_info(url) {
+            client = client.basic_auth(name, password.as_deref());
+        }
+        Self {
+            client: client.finish(),
+            target,
+            shown: url::shown(url),
+            headers,
+            timeout,
+        }
+    }
+
+    /// The URL without what may be secret.
+    pub(super) fn shown(&self) -> &str {
+        &self.shown
+    }
+
+    /// Posts a delivery and waits for the whole answer: a status without the
+    /// end of the body within the timeout, or with a longer body than anyone needs, is no success.
+    pub(super) async fn post(&self, delivery: &Delivery) -> Posted {
+        let began = clock::now();
+        let deadline = began.instant + self.timeout;
+        let mut head = None;
+        let exchange = self.exchange(delivery, began.wall_ms / 1_000, &mut head);
+        let ended = tokio::time::timeout_at(deadline.into(), exchange).await;
+        let cause = self.cause(ended.ok(), head.as_ref());
+        Posted {
+            took_ms: millis(clock::now().instant, began.instant),
+            status: head.as_ref().map(|head| head.status.as_u16()),
+            retry_after: head.as_ref().and_then(|head| head.retry_after),
+            cause: cause.map(|cause| cause.to_string().chars().take(CAUSE_CHARS_MAX).collect()),
+        }
+    }
+
+    /// Sends the request and reads the answer; what its head says is known as soon as it is there.
+    async fn exchange(&self, delivery: &Delivery, now_s: u64, head: &mut Option<Head>) -> Result<(), Cause> {
+        let mut post = self.client.post(&self.target).camel_case();
+        for (name, value) in self.headers.iter().filter(|(name, _)| delivery.allows(name)) {
+            post = post.insert_header((name.as_str(), value.as_str()));
+        }
+        for (name, value) in &delivery.headers {
+            post = post.insert_header((*name, value.as_str()));
+        }
+        let sent = post.send_body(delivery.body.clone()).await;
+        let mut answer = sent.map_err(|error| self.send_cause(error))?;
+        let read = head.insert(Head::of(&answer, now_s));
+        read_to_the_end(&mut answer, read.status.as_u16()).await
+    }
+
+    /// Why an exchange is no success, if it is none. `ended` is how it ended in time.
+    fn cause(&self, ended: Option<Result<(), Cause>>, head: Option<&Head>) -> Option<Cause> {
+        match (head, ended) {
+            (Some(head), _) if !head.status.is_success() => Some(head.cause()),
+            (_, Some(ended)) => ended.err(),
+            (Some(head), None) => Some(Cause::BodyTooSlow(head.status.as_u16(), self.timeout)),
+            (None, None) => Some(Cause::NoAnswer(self.timeout)),
+        }
+    }
+
+    /// The client names some errors after its own insides.
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "another crate's errors, of which most say what they are"
+    )]
+    fn send_cause(&self, error: SendRequestError) -> Cause {
+        match error {
+            SendRequestError::Connect(ConnectError::Disconnected) => Cause::Closed,
+            SendRequestError::Connect(ConnectError::Timeout) => Cause::NoConnection(self.timeout),
+            SendRequestError::Connect(ConnectError::Resolver(error)) => match error.downcast::<Refused>() {
+                Ok(refused) => Cause::Refused(*refused),
+                Err(error) => Cause::Resolve(error.to_string()),
+            },
+            SendRequestError::Connect(ConnectError::Io(error)) => connect_cause(&error),
+            other => Cause::Send(other),
+        }
+    }
+}
+
+impl Head {
+    fn of(answer: &ClientResponse, now_s: u64) -> Self {
+        let text = |name| answer.headers().get(name).and_then(|value| value.to_str().ok());
+        Self {
+            status: answer.status(),
+            retry_after: text(RETRY_AFTER).and_then(|value| retry::retry_after(value, now_s)),
+            location: text(LOCATION).map(str::to_owned),
+        }
+    }
+
+    /// Why it is no success.
+    fn cause(&self) -> Cause {
+        let status = self.status.as_u16();
+        match &self.location {
+            Some(location) if self.status.is_redirection() => {
+                let host = url::host(location);
+                Cause::Redirect(status, host.unwrap_or_else(|| "another path".to_owned()))
+            }
+            Some(_) | None => Cause::Status(status),
+        }
+    }
+}
+
+/// Reads a body without keeping it, which lets the connection be used again. However it breaks off,
+/// that is its end: the endpoint had answered by then.
+async fn read_to_the_end(answer: &mut ClientResponse, status: u16) -> Result<(), Cause> {
+    let mut bytes = 0;
+    while let Some(Ok(chunk)) = poll_fn(|cx| Pin::new(&mut *answer).poll_next(cx)).await {
+        bytes += chunk.len();
+        if ANSWER_BYTES_MAX < bytes {
+            return Err(Cause::BodyTooLong(status));
+        }
+    }
+    Ok(())
+}
+
+fn connect_cause(error: &io::Error) -> Cause {
+    let is_tls = error
+        .get_ref()
+        .is_some_and(<dyn std::error::Error + Send + Sync>::is::<rustls::Error>);
+    if is_tls {
+        Cause::Tls(error.to_string())
+    } else {
+        Cause::Connect(error.to_string())
+    }
+}
+
+fn millis(now: Instant, since: Instant) -> u64 {
+    u64::try_from((now - since).as_millis()).unwrap_or(u64::MAX)
+}

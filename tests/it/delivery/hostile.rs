@@ -1,0 +1,169 @@
+//! What an endpoint can do to us, or have us do: each ends as a failed attempt with its cause in the
+//! log, within the timeout and within bounds of memory.
+
+use std::time::{Duration, Instant};
+
+use crate::harness::{Answer, Body, Process, Receiver, config, eventually, webhook};
+
+use super::{channels_webhook, id};
+
+/// The log's line of the first attempt that failed.
+async fn failure(server: &Process) -> String {
+    let line = || {
+        let log = server.log();
+        let mut lines = log.lines().map(str::to_owned);
+        lines.find(|line| line.contains("attempt 1 of msg_") && line.contains("ERROR"))
+    };
+    eventually("a failed attempt", || async { line().is_some() }).await;
+    line().expect("it was there")
+}
+
+/// Checks that an endpoint with this URL is failed for this cause.
+async fn check_refused(url: &str, cause: &str) {
+    let webhooks = format!("[{}]", channels_webhook(url, ""));
+    let server = Process::start(&config("webhooks: {timeout: 1s}", &webhooks));
+    let mut client = server.client().await;
+    let since = Instant::now();
+    client.subscribe("news").await;
+    let line = failure(&server).await;
+    assert!(line.contains(cause), "{url}: {line}");
+    assert!(
+        since.elapsed() < Duration::from_millis(900),
+        "{url}: at once, not by a timeout"
+    );
+}
+
+/// Checks that an answer with this body fails its attempt for this cause, and that the request comes
+/// once more. Gives how many bytes of the body were taken.
+async fn check_body(body: Body, cause: &str) -> usize {
+    let receiver = Receiver::start().await;
+    let server = Process::start(&config("webhooks: {timeout: 1500ms}", &webhook(&receiver.url())));
+    let mut client = server.client().await;
+    // What the first attempts need for themselves is there by then.
+    receiver.answer_next(&[Answer::Status(500), Answer::Status(200), Answer::Endless(body)]);
+    client.subscribe("warm-up").await;
+    receiver.expect(&["+warm-up"]).await;
+    server.forget_peak();
+    let before = server.peak();
+    client.subscribe("news").await;
+    let failures = || server.log().matches(" failed, next in ").count();
+    eventually("a failed attempt", || async { 2 <= failures() }).await;
+    let more = server.peak() - before;
+    let log = server.log();
+    let line = log
+        .lines()
+        .rfind(|line| line.contains("attempt 1 of msg_"))
+        .expect("a line");
+    assert!(line.contains(cause), "{body:?}: {line}");
+    eventually("the end of its connection", || async { receiver.bodies().len() == 1 }).await;
+    let (taken, gone) = receiver.bodies()[0];
+    let took = gone - receiver.requests()[2].at;
+    assert!(took < Duration::from_millis(2_000), "{body:?}: held for {took:?}");
+    receiver.expect(&["+warm-up", "+news"]).await;
+    let requests = receiver.requests();
+    assert_eq!((requests.len(), id(&requests[2])), (4, id(&requests[3])), "{body:?}");
+    println!("{body:?}: {taken} bytes were taken, the peak of memory rose by {more}");
+    assert!(more <= MEMORY, "{body:?}: {more} more bytes of memory");
+    taken
+}
+
+/// What an attempt may cost in memory, with what an allocator and a log line add to it.
+const MEMORY: usize = 128 * 1_024;
+/// What the kernels of both sides hold of what nobody reads.
+const SOCKET_BUFFERS: usize = 16 * 1_024 * 1_024;
+
+#[tokio::test]
+async fn an_endless_body_fails_the_attempt_after_64_kib() {
+    for body in [Body::Chunked, Body::Unframed] {
+        let taken = check_body(body, "answered 200, but with a body of more than 64 KiB").await;
+        assert!(taken < SOCKET_BUFFERS, "{taken}");
+    }
+}
+
+#[tokio::test]
+async fn a_body_of_a_gigabyte_fails_the_attempt_after_64_kib() {
+    let taken = check_body(Body::Gigabyte, "answered 200, but with a body of more than 64 KiB").await;
+    assert!(taken < SOCKET_BUFFERS, "{taken}");
+}
+
+#[tokio::test]
+async fn a_body_that_drips_or_stops_fails_the_attempt_at_the_timeout() {
+    for body in [Body::Drip, Body::Half] {
+        let taken = check_body(body, "answered 200, but the body did not end within 1s 500ms").await;
+        assert!(taken < 10, "{taken}");
+    }
+}
+
+#[tokio::test]
+async fn a_redirect_to_a_metadata_address_is_a_failure_that_names_the_host_alone() {
+    let receiver = Receiver::start().await;
+    receiver.answer_next(&[Answer::Raw(
+        "HTTP/1.1 302 Found\r\nLocation: http://me:hunter2@169.254.169.254/latest/meta-data?hunter3\r\nContent-Length: 0\r\n\r\n",
+    )]);
+    let server = Process::start(&config("", &webhook(&receiver.url())));
+    let mut client = server.client().await;
+    client.subscribe("news").await;
+    let line = failure(&server).await;
+    let cause = "answered 302 redirect to 169.254.169.254, redirects are not followed";
+    assert!(line.contains(cause), "{line}");
+    assert!(!line.contains("hunter"), "{line}");
+    receiver.expect(&["+news"]).await;
+}
+
+#[tokio::test]
+async fn a_metadata_address_is_not_connected_to_in_any_form() {
+    for host in ["169.254.169.254", "[::ffff:169.254.169.254]", "[::ffff:a9fe:a9fe]"] {
+        check_refused(
+            &format!("http://{host}/"),
+            "169.254.169.254 is a cloud metadata address",
+        )
+        .await;
+    }
+    check_refused("https://[fd00:ec2::254]/", "fd00:ec2::254 is a cloud metadata address").await;
+    check_refused("http://[fe80::1]/", "fe80::1 is a link-local address").await;
+}
+
+#[tokio::test]
+async fn a_name_that_the_system_resolves_to_a_metadata_address_is_not_connected_to() {
+    // The system's resolver takes numbers of C for names.
+    for name in ["2852039166", "0xa9fea9fe", "0251.0376.0251.0376", "169.254.43518"] {
+        check_refused(
+            &format!("http://{name}/"),
+            "169.254.169.254 is a cloud metadata address",
+        )
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn an_unspecified_address_does_not_reach_this_machine() {
+    let receiver = Receiver::start().await;
+    for host in ["0.0.0.0", "[::]", "[::ffff:0.0.0.0]", "0"] {
+        let url = format!("http://{host}:{}/", receiver.port);
+        check_refused(&url, "is an unspecified address").await;
+    }
+    assert!(receiver.requests().is_empty());
+}
+
+#[tokio::test]
+async fn a_name_that_nobody_knows_is_a_failure_that_says_so() {
+    let url = "http://no-such-host.invalid/";
+    let webhooks = format!("[{}]", channels_webhook(url, ""));
+    let server = Process::start(&config("", &webhooks));
+    let mut client = server.client().await;
+    client.subscribe("news").await;
+    let line = failure(&server).await;
+    let told = ["cannot resolve its host name", "no connection within"];
+    assert!(told.iter().any(|cause| line.contains(cause)), "{line}");
+}
+
+#[tokio::test]
+async fn a_proxy_in_the_environment_is_not_asked() {
+    let receiver = Receiver::start().await;
+    let variables = ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"].map(|name| (name, "http://127.0.0.1:9"));
+    let server = Process::start_with(&config("", &webhook(&receiver.url())), &variables);
+    let mut client = server.client().await;
+    client.subscribe("news").await;
+    receiver.expect(&["+news"]).await;
+    assert!(!server.log().contains("failed, next in"), "{}", server.log());
+}
