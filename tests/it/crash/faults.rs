@@ -86,7 +86,7 @@ fn about(receiver: &Receiver, channel: &str) -> Vec<String> {
 async fn clients_notice_nothing(server: &Process, client: &mut Client, receiver: &Receiver, mend: impl FnOnce()) {
     serves(server, client, "entered").await;
     client.unsubscribe("left").await;
-    for _ in 0..200 {
+    for _ in 0..100 {
         client.subscribe("flapping").await;
         client.unsubscribe("flapping").await;
     }
