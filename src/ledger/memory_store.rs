@@ -151,6 +151,44 @@ mod tests {
     }
 
     #[test]
+    fn a_record_costs_128_bytes_and_its_texts_and_as_much_for_each_event_in_it() {
+        let event = |body| {
+            Arc::new(Event {
+                id: crate::ledger::EventId(1),
+                at_ms: 1,
+                body,
+            })
+        };
+        let client = event(EventBody::Stateless(Stateless::Client(crate::ledger::ClientEvent {
+            channel: "presence-x".parse().expect("valid"),
+            event: "client-abc".into(),
+            data: "12345".into(),
+            socket_id: "1.2".parse().expect("valid"),
+            user_id: Some("me".parse().expect("valid")),
+        })));
+        let mut letter = suite::dead(1, 1, "e");
+        assert_eq!(dead_bytes(&letter), 128 + 128 + "x".len() as u64);
+        letter.event = Arc::clone(&client);
+        assert_eq!(
+            dead_bytes(&letter),
+            128 + 128 + "presence-xmeclient-abc12345".len() as u64
+        );
+        assert_eq!(log_bytes(&suite::decided(1, 1, "xyz")), 128 + 128 + 3);
+        assert_eq!(log_bytes(&suite::attempted(1, 1, "xyz", None)), 128 + 128 + 3);
+        assert_eq!(
+            log_bytes(&suite::attempted(1, 1, "xyz", Some("why"))),
+            128 + 3 + 128 + 3
+        );
+        let mut entry = suite::decided(1, 1, "x");
+        entry.what = Logged::Parked {
+            endpoint: "e".parse().expect("valid"),
+            because: crate::ledger::ParkedBecause::Gone,
+            event: EventRef::new(&client),
+        };
+        assert_eq!(log_bytes(&entry), 128 + 128 + "presence-xme".len() as u64);
+    }
+
+    #[test]
     fn it_has_no_file_and_waits_for_no_disk() {
         let store = MemoryStore::new();
         assert_eq!((store.path(), store.commits()), (None, CommitTimes::default()));

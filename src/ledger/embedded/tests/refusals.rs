@@ -147,7 +147,10 @@ fn a_file_with_flipped_bits_is_refused_or_holds_what_was_committed_last_or_befor
             Err(error) => assert!(matches!(error, OpenError::Damaged { .. }), "{error}"),
             Ok((store, _)) => {
                 let newest = store.log(&LogQuery::default()).expect("it can be read").entries;
-                assert!(newest.first().is_some_and(|entry| entry.no % 5 == 0 && 195 <= entry.no), "{round}");
+                assert!(
+                    newest.first().is_some_and(|entry| entry.no % 5 == 0 && 195 <= entry.no),
+                    "{round}"
+                );
             }
         }
     }
