@@ -6,7 +6,7 @@ use super::{
     LedgerError,
     event::{Event, EventBody, Stateless},
     log::{DeadLetter, DeadPage, DeadQuery, EventRef, From, LogEntry, LogPage, LogQuery, Logged},
-    paging,
+    paging::{self, Row},
     store::{Changes, CommitTimes, Store, Trim, Usage},
 };
 
@@ -76,14 +76,28 @@ impl Store for MemoryStore {
 
     fn log(&self, query: &LogQuery) -> Result<LogPage, LedgerError> {
         let rows = in_page(&self.log, query.page.from, |entry| entry.no);
-        let rows = rows.map(|entry| Ok((entry.no, query.matches(entry).then(|| entry.clone()))));
+        let rows = rows.map(|entry| {
+            let contents = query.matches(entry).then(|| entry.clone());
+            Ok(Row {
+                no: entry.no,
+                bytes: 0,
+                contents,
+            })
+        });
         let (entries, next) = paging::page(query.page, rows)?;
         Ok(LogPage { entries, next })
     }
 
     fn dead_letters(&self, query: &DeadQuery) -> Result<DeadPage, LedgerError> {
         let rows = in_page(&self.dead, query.page.from, |letter| letter.no);
-        let rows = rows.map(|letter| Ok((letter.no, query.matches(letter).then(|| letter.clone()))));
+        let rows = rows.map(|letter| {
+            let contents = query.matches(letter).then(|| letter.clone());
+            Ok(Row {
+                no: letter.no,
+                bytes: 0,
+                contents,
+            })
+        });
         let (letters, next) = paging::page(query.page, rows)?;
         Ok(DeadPage { letters, next })
     }
