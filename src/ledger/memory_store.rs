@@ -6,7 +6,7 @@ use super::{
     LedgerError,
     event::{Event, EventBody, Stateless},
     log::{DeadLetter, DeadPage, DeadQuery, EventRef, From, LogEntry, LogPage, LogQuery, Logged},
-    paging,
+    paging::{self, Row},
     store::{Changes, CommitTimes, Store, Trim, Usage},
 };
 
@@ -76,14 +76,28 @@ impl Store for MemoryStore {
 
     fn log(&self, query: &LogQuery) -> Result<LogPage, LedgerError> {
         let rows = in_page(&self.log, query.page.from, |entry| entry.no);
-        let rows = rows.map(|entry| Ok((entry.no, query.matches(entry).then(|| entry.clone()))));
+        let rows = rows.map(|entry| {
+            let contents = query.matches(entry).then(|| entry.clone());
+            Ok(Row {
+                no: entry.no,
+                bytes: 0,
+                contents,
+            })
+        });
         let (entries, next) = paging::page(query.page, rows)?;
         Ok(LogPage { entries, next })
     }
 
     fn dead_letters(&self, query: &DeadQuery) -> Result<DeadPage, LedgerError> {
         let rows = in_page(&self.dead, query.page.from, |letter| letter.no);
-        let rows = rows.map(|letter| Ok((letter.no, query.matches(letter).then(|| letter.clone()))));
+        let rows = rows.map(|letter| {
+            let contents = query.matches(letter).then(|| letter.clone());
+            Ok(Row {
+                no: letter.no,
+                bytes: 0,
+                contents,
+            })
+        });
         let (letters, next) = paging::page(query.page, rows)?;
         Ok(DeadPage { letters, next })
     }
@@ -148,6 +162,44 @@ mod tests {
     #[test]
     fn it_does_what_every_store_does() {
         suite::keeps_the_contract(|| Box::new(MemoryStore::new()));
+    }
+
+    #[test]
+    fn a_record_costs_128_bytes_and_its_texts_and_as_much_for_each_event_in_it() {
+        let event = |body| {
+            Arc::new(Event {
+                id: crate::ledger::EventId(1),
+                at_ms: 1,
+                body,
+            })
+        };
+        let client = event(EventBody::Stateless(Stateless::Client(crate::ledger::ClientEvent {
+            channel: "presence-x".parse().expect("valid"),
+            event: "client-abc".into(),
+            data: "12345".into(),
+            socket_id: "1.2".parse().expect("valid"),
+            user_id: Some("me".parse().expect("valid")),
+        })));
+        let mut letter = suite::dead(1, 1, "e");
+        assert_eq!(dead_bytes(&letter), 128 + 128 + "x".len() as u64);
+        letter.event = Arc::clone(&client);
+        assert_eq!(
+            dead_bytes(&letter),
+            128 + 128 + "presence-xmeclient-abc12345".len() as u64
+        );
+        assert_eq!(log_bytes(&suite::decided(1, 1, "xyz")), 128 + 128 + 3);
+        assert_eq!(log_bytes(&suite::attempted(1, 1, "xyz", None)), 128 + 128 + 3);
+        assert_eq!(
+            log_bytes(&suite::attempted(1, 1, "xyz", Some("why"))),
+            128 + 3 + 128 + 3
+        );
+        let mut entry = suite::decided(1, 1, "x");
+        entry.what = Logged::Parked {
+            endpoint: "e".parse().expect("valid"),
+            because: crate::ledger::ParkedBecause::Gone,
+            event: EventRef::new(&client),
+        };
+        assert_eq!(log_bytes(&entry), 128 + 128 + "presence-xme".len() as u64);
     }
 
     #[test]

@@ -8,7 +8,21 @@ use super::{
 
 /// Most records that one page looks at. Who asks for more goes on from where the page ended, so
 /// that no question keeps the ledger's thread for long.
-pub(super) const ROWS_PER_PAGE_MAX: usize = 20_000;
+const ROWS_PER_PAGE_MAX: usize = 20_000;
+
+/// Most bytes that one page decodes, but for the last record.
+const BYTES_PER_PAGE_MAX: usize = 4 * 1_024 * 1_024;
+
+/// A record that a page looks at.
+#[derive(Debug)]
+pub(super) struct Row<T> {
+    /// Its number.
+    pub(super) no: u64,
+    /// How many bytes were decoded for it.
+    pub(super) bytes: usize,
+    /// What it holds, if it is asked for.
+    pub(super) contents: Option<T>,
+}
 
 impl Trim {
     /// Tells whether the oldest record goes, when so many are gone already, it was written at this
@@ -37,22 +51,23 @@ impl From {
     }
 }
 
-/// Takes a page from records in its own order, each with its number, and with its contents if it is
-/// asked for; returns what is in it, and the number from which to go on.
+/// Takes a page from records in its own order; returns what is in it, and the number from which to
+/// go on.
 pub(super) fn page<T, E>(
     page: Page,
-    rows: impl Iterator<Item = Result<(u64, Option<T>), E>>,
+    rows: impl Iterator<Item = Result<Row<T>, E>>,
 ) -> Result<(Vec<T>, Option<u64>), E> {
     let limit = page.limit.max(1);
     let mut found = Vec::new();
-    let mut last = None;
+    let (mut last, mut bytes) = (None, 0);
     for (seen, row) in rows.enumerate() {
-        if found.len() == limit || seen == ROWS_PER_PAGE_MAX {
+        if found.len() == limit || seen == ROWS_PER_PAGE_MAX || BYTES_PER_PAGE_MAX <= bytes {
             return Ok((found, last));
         }
-        let (no, contents) = row?;
-        found.extend(contents);
-        last = Some(no);
+        let row = row?;
+        found.extend(row.contents);
+        last = Some(row.no);
+        bytes += row.bytes;
     }
     Ok((found, None))
 }
@@ -65,9 +80,24 @@ mod tests {
 
     #[track_caller]
     fn check(limit: usize, rows: u64, wanted: impl Fn(u64) -> bool, want: (&[u64], Option<u64>)) {
+        check_of_bytes(limit, rows, 100, wanted, want);
+    }
+
+    #[track_caller]
+    fn check_of_bytes(
+        limit: usize,
+        rows: u64,
+        bytes: usize,
+        wanted: impl Fn(u64) -> bool,
+        want: (&[u64], Option<u64>),
+    ) {
+        let row = |no| Row {
+            no,
+            bytes,
+            contents: wanted(no).then_some(no),
+        };
         let from = From::After(0);
-        let rows = (1..=rows).map(|no| Ok::<_, Infallible>((no, wanted(no).then_some(no))));
-        let Ok((found, next)) = page(Page { limit, from }, rows);
+        let Ok((found, next)) = page(Page { limit, from }, (1..=rows).map(|no| Ok::<_, Infallible>(row(no))));
         assert_eq!((found.as_slice(), next), want);
     }
 
@@ -89,6 +119,15 @@ mod tests {
     fn a_page_that_finds_nothing_ends_after_20_000_records() {
         check(1, 20_000, |_| false, (&[], None));
         check(1, 20_001, |_| false, (&[], Some(20_000)));
+    }
+
+    #[test]
+    fn a_page_ends_when_it_has_decoded_4_mb_and_has_one_record_at_least() {
+        let mb = 1_024 * 1_024;
+        check_of_bytes(9, 9, mb, |_| true, (&[1, 2, 3, 4], Some(4)));
+        check_of_bytes(9, 9, 3 * mb, |_| true, (&[1, 2], Some(2)));
+        check_of_bytes(9, 9, 5 * mb, |_| true, (&[1], Some(1)));
+        check_of_bytes(9, 4, mb, |_| true, (&[1, 2, 3, 4], None));
     }
 
     #[test]

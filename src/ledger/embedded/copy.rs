@@ -104,7 +104,7 @@ pub(super) fn compact(path: &Path) -> Result<Compacted, OpenError> {
     };
     open::must_exist(path)?;
     let before = size()?;
-    let mut database = open::ledger(path, |path| open::database(path, true))?;
+    let mut database = open::ledger(path, open::database)?;
     while database.compact().map_err(|error| failed(error.into()))? {}
     database.close().map_err(|error| failed(error.into()))?;
     Ok(Compacted { before, after: size()? })

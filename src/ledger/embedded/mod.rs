@@ -62,8 +62,8 @@ impl EmbeddedSettings {
     }
 }
 
-/// How a database is opened; when it is for a start, every page of it is checked.
-type Opener = Box<dyn Fn(&Path, bool) -> Result<Database, DatabaseError> + Send>;
+/// How a database is opened.
+type Opener = Box<dyn Fn(&Path) -> Result<Database, DatabaseError> + Send>;
 
 /// Keeps all records in one file. Only one process can use it.
 pub struct Embedded {
@@ -146,7 +146,7 @@ impl Embedded {
         let path = settings.path.clone();
         let mut reserve = Reserve::beside(&path, settings.reserve_bytes);
         let database = loop {
-            match open::ledger(&path, |path| open(path, true)) {
+            match open::ledger(&path, &open) {
                 Err(error) if error.is_lack_of_space() && reserve.give_up(clock::now().instant) => {}
                 done => break done?,
             }
@@ -214,7 +214,7 @@ impl Embedded {
         if self.database.is_some() {
             return Ok(());
         }
-        let database = (self.open)(&self.path, false)?;
+        let database = (self.open)(&self.path)?;
         let in_file = load::serial(&database.begin_read()?)?;
         self.doubtful.retain(|(serial, _)| *serial == in_file);
         if in_file != self.serial && self.doubtful.is_empty() {

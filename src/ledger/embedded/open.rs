@@ -10,7 +10,7 @@ use redb::{Builder, Database, DatabaseError, ReadableDatabase};
 
 use super::{
     failure::{self, Failure},
-    load, migrate,
+    load, migrate, overlay,
     tables::{self, FORMAT, FORMAT_KEY, SERIAL_KEY, Table},
 };
 
@@ -107,12 +107,13 @@ impl OpenError {
     }
 }
 
-/// Opens a database that exists. At a start, every page of it is checked.
-pub(super) fn database(path: &Path, check: bool) -> Result<Database, DatabaseError> {
-    builder().set_check_integrity_on_open(check).open(path)
+/// Opens a database that exists.
+pub(super) fn database(path: &Path) -> Result<Database, DatabaseError> {
+    builder().open(path)
 }
 
-/// Opens the file of a ledger, in this version's format, or makes a new one.
+/// Opens the file of a ledger, in this version's format, or makes a new one. Every page is checked
+/// first, so that a damaged file is left as it is: redb writes to what it repairs.
 pub(super) fn ledger(
     path: &Path,
     open: impl Fn(&Path) -> Result<Database, DatabaseError>,
@@ -120,7 +121,10 @@ pub(super) fn ledger(
     let failed = |failure| OpenError::new(path, failure);
     make_folder(path)?;
     let database = match must_exist(path) {
-        Ok(()) => open(path).map_err(|error| failed(error.into()))?,
+        Ok(()) => {
+            drop(overlay::database(path).map_err(|error| failed(error.into()))?);
+            open(path).map_err(|error| failed(error.into()))?
+        }
         Err(OpenError::Missing { .. }) => return create(path).map_err(failed),
         Err(error) => return Err(error),
     };

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::ledger::{log::Page, paging};
 
-type Row<'a> = (AccessGuard<'a, &'static [u8]>, AccessGuard<'a, &'static [u8]>);
+type Pair<'a> = (AccessGuard<'a, &'static [u8]>, AccessGuard<'a, &'static [u8]>);
 
 /// A page of a table whose keys are numbers; `read` gives the contents of those that are asked for.
 pub(super) fn page<T>(
@@ -27,10 +27,18 @@ pub(super) fn page<T>(
     let (after, before) = page.from.bounds();
     let (after, before) = (after.map(tables::number_key), before.map(tables::number_key));
     let range = ReadableTable::range::<&[u8]>(&rows, (exclusive(after.as_ref()), exclusive(before.as_ref())))?;
-    let contents = |row: Result<Row<'_>, StorageError>| {
+    let contents = |row: Result<Pair<'_>, StorageError>| {
         let (key, value) = row?;
-        let contents = tables::read_number(key.value()).and_then(|no| Ok((no, read(no, value.value())?)));
-        contents.map_err(|error| Failure::of_record(table, error))
+        let (key, value) = (key.value(), value.value());
+        let row = || {
+            let no = tables::read_number(key)?;
+            Ok(paging::Row {
+                no,
+                bytes: value.len(),
+                contents: read(no, value)?,
+            })
+        };
+        row().map_err(|error| Failure::of_record(table, error))
     };
     if page.from.is_forward() {
         paging::page(page, range.map(contents))

@@ -59,15 +59,13 @@ impl Disk {
     /// Opens databases on this disk.
     pub(super) fn opener(&self) -> Opener {
         let disk = self.clone();
-        Box::new(move |path: &Path, check| {
+        Box::new(move |path: &Path| {
             let file = fs_open(path)?;
             let backend = Faulty {
                 inner: FileBackend::new(file)?,
                 disk: disk.clone(),
             };
-            open::builder()
-                .set_check_integrity_on_open(check)
-                .create_with_backend(backend)
+            open::builder().create_with_backend(backend)
         })
     }
 }
@@ -215,12 +213,12 @@ fn when_the_disk_is_full_the_reserve_is_given_up_and_the_commit_tried_once_more(
     drop(Embedded::open(&settings).expect("a new ledger"));
     let reserve = open::beside(&settings.path, ".reserve");
     let (disk_of_store, opener) = (disk.clone(), disk.opener());
-    let opener: Opener = Box::new(move |path, check| {
+    let opener: Opener = Box::new(move |path| {
         // Space is there again as soon as the reserve is gone.
         if !open::beside(path, ".reserve").exists() {
             disk_of_store.mend();
         }
-        opener(path, check)
+        opener(path)
     });
     let (mut store, _) = Embedded::open_by(&settings, opener).expect("it can be opened");
     disk.fail_in(1, io::ErrorKind::StorageFull);

@@ -9,9 +9,9 @@ use crate::ledger::store::suite;
 fn a_ledger(folder: &Folder) -> (EmbeddedSettings, Vec<u8>) {
     let settings = folder.settings();
     let (mut store, _) = Embedded::open(&settings).expect("a new ledger");
-    for no in 1..=200 {
+    for no in (1..=200).step_by(5) {
         let changes = Changes {
-            log: vec![suite::decided(no, no, "x")],
+            log: (no..no + 5).map(|no| suite::decided(no, no, "x")).collect(),
             ..Changes::default()
         };
         store.commit(&changes).expect("it can be written");
@@ -47,6 +47,10 @@ fn a_truncated_file_is_refused() {
     for len in [0, 1, 8, 100, 4_096, 5_000, bytes.len() / 2, bytes.len() - 4_096] {
         fs::write(&settings.path, &bytes[..len]).expect("it can be written");
         refused(&settings, DAMAGED);
+        assert!(
+            fs::read(&settings.path).expect("a file") == bytes[..len],
+            "it is left as it is"
+        );
     }
 }
 
@@ -118,4 +122,36 @@ fn what_a_start_that_was_killed_left_is_made_anew() {
     fs::write(&new, [0x5a; 1_000]).expect("it can be written");
     drop(Embedded::open(&settings).expect("a new ledger"));
     assert!(settings.path.exists() && !new.exists());
+}
+
+#[test]
+fn a_file_with_flipped_bits_is_refused_or_holds_what_was_committed_last_or_before() {
+    let folder = Folder::new();
+    let (settings, bytes) = a_ledger(&folder);
+    let mut state: u64 = 0x9e37_79b9_7f4a_7c15;
+    let mut random = |below: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        usize::try_from(state % below as u64).expect("small")
+    };
+    for round in 0..100 {
+        let mut damaged = bytes.clone();
+        for _ in 0..=round % 3 {
+            // What is at the beginning says where all else is.
+            let at = random(if round % 2 == 0 { 512 } else { bytes.len() });
+            damaged[at] ^= 1 << random(8);
+        }
+        fs::write(&settings.path, damaged).expect("it can be written");
+        match Embedded::open(&settings) {
+            Err(error) => assert!(matches!(error, OpenError::Damaged { .. }), "{error}"),
+            Ok((store, _)) => {
+                let newest = store.log(&LogQuery::default()).expect("it can be read").entries;
+                assert!(
+                    newest.first().is_some_and(|entry| entry.no % 5 == 0 && 195 <= entry.no),
+                    "{round}"
+                );
+            }
+        }
+    }
 }
