@@ -134,6 +134,15 @@ impl Received {
 /// A connection that is subscribed to a public channel and has read all that it was sent; with a
 /// receive buffer of so many bytes, if given.
 pub async fn subscribed(port: u16, channel: &str, receive_buffer: Option<u32>) -> TcpStream {
+    let mut socket = connected(port, KEY, receive_buffer).await;
+    let frame = command_frame("subscribe", channel);
+    socket.write_all(&frame).await.expect("the server reads");
+    read_to(&mut socket, &frame_end(channel)).await;
+    socket
+}
+
+/// A connection to the app of this key that has read its handshake.
+pub async fn connected(port: u16, key: &str, receive_buffer: Option<u32>) -> TcpStream {
     let socket = TcpSocket::new_v4().expect("a socket can be made");
     if let Some(bytes) = receive_buffer {
         socket.set_recv_buffer_size(bytes).expect("a buffer may be small");
@@ -142,19 +151,22 @@ pub async fn subscribed(port: u16, channel: &str, receive_buffer: Option<u32>) -
     let mut socket = socket.connect(address).await.expect("the server accepts");
     socket.set_nodelay(true).expect("a TCP socket");
     let request = format!(
-        "GET /app/{KEY}?protocol=7&client=bench&version=1 HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+        "GET /app/{key}?protocol=7&client=bench&version=1 HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
     );
     socket.write_all(request.as_bytes()).await.expect("the server reads");
     read_to(&mut socket, b"}\"}").await;
-    let subscribe = format!(r#"{{"event":"pusher:subscribe","data":{{"channel":"{channel}"}}}}"#);
-    let len = u8::try_from(subscribe.len()).expect("a short name");
+    socket
+}
+
+/// The frame of a command (`subscribe` or `unsubscribe`) about a public channel.
+pub fn command_frame(command: &str, channel: &str) -> Vec<u8> {
+    let text = format!(r#"{{"event":"pusher:{command}","data":{{"channel":"{channel}"}}}}"#);
+    let len = u8::try_from(text.len()).expect("a short name");
     assert!(len < 126, "a short name");
     // The mask is zero, so the payload stands as it is.
     let mut frame = vec![0x81, 0x80 | len, 0, 0, 0, 0];
-    frame.extend_from_slice(subscribe.as_bytes());
-    socket.write_all(&frame).await.expect("the server reads");
-    read_to(&mut socket, &frame_end(channel)).await;
-    socket
+    frame.extend_from_slice(text.as_bytes());
+    frame
 }
 
 /// What every frame about a channel ends with.

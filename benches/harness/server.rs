@@ -4,11 +4,14 @@ use std::{
     io::{BufRead, BufReader},
     path::PathBuf,
     process::{Child, Command, Stdio},
+    sync::atomic::{AtomicU32, Ordering},
 };
 
 use super::{APP_ID, KEY, SECRET};
 
-/// A server on a free port, with one app without webhooks. It is killed when this is dropped.
+static COUNT: AtomicU32 = AtomicU32::new(0);
+
+/// A server on a free port. It is killed when this is dropped.
 pub struct Server {
     child: Child,
     port: u16,
@@ -16,31 +19,42 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts the binary and waits until it listens.
+    /// Starts the binary with one app without webhooks and waits until it listens.
     pub fn start() -> Self {
         let config = format!(
             "server:\n  ping_after: 1h\napps:\n  - id: \"{APP_ID}\"\n    key: {KEY}\n    secret: {SECRET}\n    webhooks: []\n"
         );
-        let file = std::env::temp_dir().join(format!("vacancy-bench-{}.yaml", std::process::id()));
+        Self::start_with(&config, "warn,vacancy=info")
+    }
+
+    /// The same on a configuration, with a filter of what it logs, in which `vacancy::server` must be
+    /// at `info`.
+    pub fn start_with(config: &str, log_filter: &str) -> Self {
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("vacancy-bench-{}-{count}.yaml", std::process::id());
+        let file = std::env::temp_dir().join(name);
         std::fs::write(&file, config).expect("a temporary file");
         let mut child = Command::new(env!("CARGO_BIN_EXE_vacancy"))
             .arg("--config")
             .arg(&file)
             .env("VACANCY__SERVER__LISTEN", "127.0.0.1:0")
-            .env("RUST_LOG", "warn,vacancy=info")
+            .env("RUST_LOG", log_filter)
             .env("NO_COLOR", "1")
             .stderr(Stdio::piped())
             .stdout(Stdio::null())
             .spawn()
             .expect("the binary starts");
         let mut log = BufReader::new(child.stderr.take().expect("piped")).lines();
+        let mut said = String::new();
         let port = log.by_ref().map_while(Result::ok).find_map(|line| {
+            said.push_str(&line);
+            said.push('\n');
             let (_, port) = line.split_once("listening on http://127.0.0.1:")?;
             port.trim().parse().ok()
         });
         // What else it logs is read, so that it never waits for us.
         std::thread::spawn(move || log.map_while(Result::ok).for_each(|line| eprintln!("{line}")));
-        let port = port.expect("the server listens");
+        let port = port.unwrap_or_else(|| panic!("the server does not listen:\n{said}"));
         Self { child, port, file }
     }
 

@@ -3,6 +3,7 @@
 mod admin;
 mod check;
 mod config;
+mod ledger;
 mod serve;
 
 use std::{
@@ -18,6 +19,7 @@ use serde::Serialize;
 use crate::config::{ConfigError, Environment, Loaded, Surroundings};
 
 pub use admin::{ChannelsArgs, ClientArgs, EndpointArgs, ListenArgs, WebhooksArgs, WhyArgs};
+pub use ledger::LedgerArgs;
 pub use serve::serve;
 
 /// A realtime server that speaks the Pusher Channels protocol and whose webhooks can be trusted.
@@ -42,6 +44,8 @@ pub enum Command {
     Check,
     /// Print the effective configuration, each value with where it came from, secrets hidden.
     Config,
+    /// Check, copy or compact the file of a ledger that no server uses.
+    Ledger(LedgerArgs),
     /// List, show, test, pause and replay the webhooks of a running server.
     Webhooks(WebhooksArgs),
     /// List the channels of a running server, as they were told and as they are.
@@ -67,6 +71,7 @@ impl Cli {
                 Ok(loaded) => config::config(&loaded),
                 Err(error) => fail(&error),
             },
+            Command::Ledger(args) => ledger::ledger(&args, loaded),
             Command::Webhooks(args) => admin::run(admin::Command::Webhooks(args), loaded),
             Command::Channels(args) => admin::run(admin::Command::Channels(args), loaded),
             Command::Why(args) => admin::run(admin::Command::Why(args), loaded),

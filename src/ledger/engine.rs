@@ -7,6 +7,7 @@
 mod announce;
 mod bound;
 mod configure;
+mod keep;
 mod turn;
 mod views;
 
@@ -268,3 +269,6 @@ impl Endpoint {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

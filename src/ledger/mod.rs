@@ -15,6 +15,8 @@ mod engine;
 mod event;
 mod filter;
 mod handle;
+#[cfg(test)]
+mod keeping;
 mod log;
 mod memory_store;
 mod messages;
@@ -33,7 +35,7 @@ pub use breaker::{Breaker, BreakerLimits, BreakerState};
 pub use counters::Counters;
 pub use cut::{CutLimits, cut};
 pub use edge::{Edge, Key, Observed};
-pub use embedded::{Embedded, EmbeddedSettings, OpenError};
+pub use embedded::{BackupError, CheckReport, Compacted, Embedded, EmbeddedSettings, OpenError};
 pub use engine::{Engine, EngineLimits};
 pub use event::{ClientEvent, Event, EventBody, EventId, Stateless};
 pub use filter::{Filter, FilterSource};

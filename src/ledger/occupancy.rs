@@ -44,7 +44,8 @@ pub struct Occupancy {
     /// The signed-in users.
     users: OrdMap<UserId, Record>,
     deadlines: OrdSet<Deadline>,
-    /// The vacant keys that have a record, by when they became vacant.
+    /// The vacant keys that have a record, by when they became vacant or were last found to have an
+    /// event that waits.
     vacant: OrdSet<(u64, Key)>,
     /// The end of the recovery window, once it has begun.
     recovered_at: Option<Now>,
@@ -74,6 +75,8 @@ struct Record {
     state: State,
     seq: u64,
     since_ms: u64,
+    /// Its place in the list of vacant keys; none when it is not in it.
+    vacant_ms: Option<u64>,
     /// The event that told of the change; none when nobody asks for it.
     event: Option<EventId>,
     /// It was occupied before the server started.
@@ -139,6 +142,7 @@ impl Occupancy {
             state,
             seq: record.seq,
             since_ms: record.since_ms,
+            vacant_ms: (!record.occupied).then_some(record.since_ms),
             event: Some(record.event),
             is_found: record.occupied,
             flaps: 0,
@@ -219,7 +223,7 @@ impl Occupancy {
         if record.state == State::Vacant {
             let since_ms = record.since_ms;
             if event.is_some() {
-                self.vacant.insert((since_ms, key.clone()));
+                self.list_vacant(since_ms, key);
             } else {
                 self.forget(key);
             }
@@ -280,7 +284,7 @@ impl Occupancy {
             self.vacant.remove_min();
             let event = self.record(&key).and_then(|record| record.event);
             if event.is_some_and(&waits) {
-                self.vacant.insert((now.wall_ms, key));
+                self.list_vacant(now.wall_ms, &key);
             } else {
                 self.forget(&key);
                 forgotten.push(key);
@@ -322,8 +326,9 @@ impl Occupancy {
                 }
                 State::Vacant => {
                     last = Some(record.seq);
-                    let since_ms = record.since_ms;
-                    self.vacant.remove(&(since_ms, key.clone()));
+                    if let Some(vacant_ms) = record.vacant_ms {
+                        self.vacant.remove(&(vacant_ms, key.clone()));
+                    }
                 }
             }
         }
@@ -333,6 +338,7 @@ impl Occupancy {
             state: State::Occupied,
             seq,
             since_ms: edge.at.wall_ms,
+            vacant_ms: None,
             event: None,
             is_found: false,
             flaps: 0,
@@ -394,6 +400,13 @@ impl Occupancy {
             seq,
             at,
         });
+    }
+
+    fn list_vacant(&mut self, at_ms: u64, key: &Key) {
+        if let Some(record) = self.record_mut(key) {
+            record.vacant_ms = Some(at_ms);
+            self.vacant.insert((at_ms, key.clone()));
+        }
     }
 
     fn insert(&mut self, key: &Key, record: Record) {

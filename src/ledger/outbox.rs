@@ -24,7 +24,7 @@ use super::{
     window::{DisabledBecause, EndpointRules, Mode, RequestId},
 };
 
-use lane::{Entry, Head, Lane};
+use lane::{Entry, Head, Lane, Parking};
 
 pub use restore::Kept;
 
@@ -87,8 +87,11 @@ pub struct Answered {
 }
 
 /// What the records of an outbox become. Of two for the same record the later counts.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Effects {
+    /// How many more events may be parked, folded or dropped in this step; the rest follows in later
+    /// ones.
+    pub bulk_left: usize,
     /// Events that wait, by their place.
     pub queued: Vec<(u64, Option<QueuedRecord>)>,
     /// Requests.
@@ -97,6 +100,18 @@ pub struct Effects {
     pub settled: Vec<EventId>,
     /// Events that are dead letters from here on; the outbox refers to them no more.
     pub parked: Vec<(Arc<Event>, ParkedBecause)>,
+}
+
+impl Default for Effects {
+    fn default() -> Self {
+        Self {
+            bulk_left: BULK_MAX,
+            queued: Vec::new(),
+            requests: Vec::new(),
+            settled: Vec::new(),
+            parked: Vec::new(),
+        }
+    }
 }
 
 impl Outbox {
@@ -137,7 +152,7 @@ impl Outbox {
         match self.disabled() {
             Some(because) => self.push_to_disabled(event, because, now, effects),
             None if self.rules.compact => self.push_compact(event, now, effects),
-            None => self.append(event, now, effects),
+            None => self.append(event, false, now, effects),
         }
     }
 
@@ -148,18 +163,21 @@ impl Outbox {
             return;
         }
         let Some(place) = self.newest_of(&event) else {
-            self.append(event, now, effects);
+            self.append(event, false, now, effects);
             return;
         };
         let is_pair = self.is_pair(place, &event);
+        let mut attempted = false;
         if let Some(before) = self.remove(self.lane_of(&event), place) {
             effects.queued.push((place, None));
+            attempted = before.attempted;
             self.park(before.event, because, effects);
         }
         if is_pair {
             self.park(event, because, effects);
         } else {
-            self.append(event, now, effects);
+            // Whether the receiver knows the state before is as uncertain as it was.
+            self.append(event, attempted, now, effects);
         }
     }
 
@@ -167,7 +185,7 @@ impl Outbox {
     fn push_compact(&mut self, event: Arc<Event>, now: Now, effects: &mut Effects) {
         let pair = self.newest_of(&event).filter(|place| self.is_pair(*place, &event));
         let Some(place) = pair else {
-            self.append(event, now, effects);
+            self.append(event, false, now, effects);
             return;
         };
         if let Some(before) = self.remove(self.lane_of(&event), place) {
@@ -178,13 +196,13 @@ impl Outbox {
         self.counts.compacted += 2;
     }
 
-    fn append(&mut self, event: Arc<Event>, now: Now, effects: &mut Effects) {
+    fn append(&mut self, event: Arc<Event>, attempted: bool, now: Now, effects: &mut Effects) {
         let place = self.next_place;
         self.next_place += 1;
         let entry = Entry {
             event,
             committed: now,
-            attempted: false,
+            attempted,
         };
         effects.queued.push((place, Some(entry.record())));
         self.insert(place, entry);
@@ -225,7 +243,18 @@ impl Outbox {
         if !is_laned_anew {
             return;
         }
-        let lanes = vec![Lane::default(); self.rules.lanes as usize];
+        // What was being parked goes on being parked, and what was to wait waits.
+        let blank = Lane {
+            parking: self
+                .lanes
+                .iter()
+                .filter_map(|lane| lane.parking)
+                .reduce(Parking::join)
+                .map(Parking::from_start),
+            cut_at: self.lanes.iter().filter_map(|lane| lane.cut_at).max(),
+            ..Lane::default()
+        };
+        let lanes = vec![blank; self.rules.lanes as usize];
         for lane in std::mem::replace(&mut self.lanes, lanes) {
             self.finishing.extend(lane.head);
             for (place, entry) in lane.queue {
@@ -276,6 +305,12 @@ impl Outbox {
         lane::of(name, self.lanes.len())
     }
 
+    /// Tells whether all that a request tells of belongs to its lane.
+    fn is_of_lane(&self, head: &Head) -> bool {
+        let lane = head.lane as usize;
+        head.entries.iter().all(|(_, entry)| self.lane_of(&entry.event) == lane)
+    }
+
     /// Puts an event to its place in the queue.
     fn insert(&mut self, place: u64, entry: Entry) {
         self.len += 1;
@@ -304,3 +339,6 @@ impl Outbox {
         Some(entry)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -16,7 +16,7 @@ use super::{
     Ledger, LedgerError, LedgerHandle, StepDone,
     unsaved::Unsaved,
     view::{Query, View},
-    window::{Answer, Control, Done, Step, Window},
+    window::{Answer, Control, Done, Request, Step, Window},
 };
 
 /// Most commands that one step takes: what came meanwhile is stored in one commit.
@@ -95,6 +95,9 @@ impl LedgerThread {
 struct Worker {
     engine: Box<dyn Ledger>,
     results: HashMap<AppId, Recipient<StepDone>>,
+    /// Requests that were handed out before their app was there to take them: what was under way when
+    /// the server ended is handed out as soon as the configuration is known. At most one per lane.
+    unclaimed: HashMap<AppId, Vec<Request>>,
     retry_at: Option<Instant>,
     failing: Option<Failing>,
     /// Events without state that were not told because nothing could be stored.
@@ -124,6 +127,7 @@ impl Worker {
         Self {
             engine,
             results: HashMap::new(),
+            unclaimed: HashMap::new(),
             retry_at: None,
             failing: None,
             dropped: 0,
@@ -166,6 +170,13 @@ impl Worker {
         for command in batch {
             match command {
                 Command::Attach(app, results) => {
+                    if let Some(requests) = self.unclaimed.remove(&app) {
+                        results.do_send(StepDone {
+                            windows: 0,
+                            next_due: None,
+                            requests,
+                        });
+                    }
                     self.results.insert(app.clone(), results);
                     // It may have to know of deadlines that were there before it.
                     draft.step.windows.push(Window {
@@ -303,8 +314,9 @@ impl Worker {
             by_app.entry(app).or_insert_with(blank).requests.push(request);
         }
         for (app, step_done) in by_app {
-            if let Some(results) = self.results.get(&app) {
-                results.do_send(step_done);
+            match self.results.get(&app) {
+                Some(results) => results.do_send(step_done),
+                None => self.unclaimed.entry(app).or_default().extend(step_done.requests),
             }
         }
     }
@@ -485,6 +497,64 @@ mod tests {
         thread.handle().send(answer());
         assert_eq!(recorded.recv().as_deref(), Ok("a"));
         thread.stop();
+    }
+
+    /// Passes on the requests that it is told of.
+    struct Taker(mpsc::Sender<RequestId>);
+
+    impl actix::Actor for Taker {
+        type Context = actix::Context<Self>;
+    }
+
+    impl actix::Handler<StepDone> for Taker {
+        type Result = ();
+
+        fn handle(&mut self, done: StepDone, _: &mut actix::Context<Self>) {
+            for request in done.requests {
+                self.0.send(request.id).expect("the test waits for it");
+            }
+        }
+    }
+
+    #[actix_rt::test]
+    async fn a_request_that_comes_before_its_app_waits_for_it_and_is_handed_out_once() {
+        let (steps, _recorded) = mpsc::channel();
+        let mut worker = Worker::new(Box::new(Recorder {
+            steps,
+            retry_in: None,
+            failures: 0,
+        }));
+        let request = |id| Request {
+            id: RequestId(id),
+            app: "1".parse().expect("valid"),
+            endpoint: "e".parse().expect("valid"),
+            lane: 0,
+            time_ms: 0,
+            attempt: 2,
+            replay: false,
+            events: Vec::new(),
+        };
+        let done = |id| Done {
+            requests: vec![request(id)],
+            ..Done::default()
+        };
+        let (sender, taken) = mpsc::channel();
+        let taker = actix::Actor::start(Taker(sender));
+        let attach = || Command::Attach("1".parse().expect("valid"), taker.clone().recipient());
+        worker.hand_out(done(1), HashMap::new());
+        worker.carry_out(vec![attach()]);
+        worker.hand_out(done(2), HashMap::new());
+        worker.carry_out(vec![attach()]);
+        drop((worker, taker));
+        let mut ids = Vec::new();
+        loop {
+            match taken.try_recv() {
+                Ok(id) => ids.push(id),
+                Err(mpsc::TryRecvError::Empty) => actix_rt::time::sleep(Duration::from_millis(1)).await,
+                Err(mpsc::TryRecvError::Disconnected) => break,
+            }
+        }
+        assert_eq!(ids, [RequestId(1), RequestId(2)]);
     }
 
     #[actix_rt::test]

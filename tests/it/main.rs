@@ -10,11 +10,14 @@
 
 mod admin;
 mod conformance;
+mod crash;
 mod delivery;
 mod docs;
 mod harness;
 mod occupancy;
 mod races;
+mod receivers;
 mod rows;
 mod smoke;
 mod tidy;
+mod webhooks_page;

@@ -57,7 +57,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "config",
         ],
     ),
-    ("cli", &["domain", "clock", "http", "config", "server"]),
+    ("cli", &["domain", "clock", "ledger", "http", "config", "server"]),
 ];
 
 /// The files that may touch a clock, chance, actors, tasks or sockets. All others are pure.

@@ -6,10 +6,13 @@
 //! commit has a number, and what it overwrote is kept until it is known to have failed or not, so
 //! the next commit takes back what should not be there.
 
+mod check;
+mod copy;
 mod failure;
 mod load;
 mod migrate;
 mod open;
+mod overlay;
 mod read;
 mod record;
 mod reserve;
@@ -35,6 +38,8 @@ use tables::{SERIAL_KEY, Table};
 use times::Times;
 use write::Undo;
 
+pub use check::CheckReport;
+pub use copy::{BackupError, Compacted};
 pub use open::OpenError;
 
 /// Where a ledger is kept, and how.
@@ -99,6 +104,42 @@ impl Embedded {
     /// error, unlike one that cannot be written later: nobody has relied on it yet.
     pub fn open(settings: &EmbeddedSettings) -> Result<(Self, Loaded), OpenError> {
         Self::open_by(settings, Box::new(open::database))
+    }
+
+    /// Checks a ledger that no server uses, whole, and leaves it as it is.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn check(path: &Path) -> Result<CheckReport, OpenError> {
+        check::check(path)
+    }
+
+    /// Copies a ledger that no server uses to a new file.
+    ///
+    /// # Errors
+    /// When it cannot be read, or there is such a file, or it cannot be written.
+    pub fn backup_file(path: &Path, to: &Path) -> Result<(), BackupError> {
+        copy::backup_file(path, to)
+    }
+
+    /// Copies this ledger, as it is at this moment, to a new file. Commits may go on meanwhile.
+    ///
+    /// # Errors
+    /// When it cannot be read, or there is such a file, or it cannot be written.
+    pub fn backup(&self, to: &Path) -> Result<(), BackupError> {
+        let database = self.readable().map_err(|reason| BackupError::Failed {
+            path: to.display().to_string(),
+            reason,
+        })?;
+        copy::backup(database, to)
+    }
+
+    /// Gives the space that a ledger does not use back to the disk. No server may use it.
+    ///
+    /// # Errors
+    /// When it cannot be used.
+    pub fn compact(path: &Path) -> Result<Compacted, OpenError> {
+        copy::compact(path)
     }
 
     fn open_by(settings: &EmbeddedSettings, open: Opener) -> Result<(Self, Loaded), OpenError> {

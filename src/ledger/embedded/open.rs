@@ -42,6 +42,12 @@ pub enum OpenError {
         /// Whether it is that the disk is full.
         is_full: bool,
     },
+    /// There is none.
+    #[error("there is no ledger {path}; a server makes it when it starts")]
+    Missing {
+        /// The file.
+        path: String,
+    },
     /// It is not what was written.
     #[error(
         "the ledger {path} is damaged or no ledger: {detail}. Put a backup in its place; or move it away and start \
@@ -75,7 +81,7 @@ impl OpenError {
     pub(super) const fn is_lack_of_space(&self) -> bool {
         match self {
             Self::Unusable { is_full, .. } => *is_full,
-            Self::InUse { .. } | Self::Damaged { .. } | Self::Newer { .. } => false,
+            Self::InUse { .. } | Self::Missing { .. } | Self::Damaged { .. } | Self::Newer { .. } => false,
         }
     }
 
@@ -113,27 +119,44 @@ pub(super) fn ledger(
 ) -> Result<Database, OpenError> {
     let failed = |failure| OpenError::new(path, failure);
     make_folder(path)?;
-    let database = match fs::metadata(path) {
-        Ok(file) if file.is_dir() => return Err(failed(damage("it is a folder"))),
-        // redb would begin anew in it. A ledger of ours never is empty.
-        Ok(file) if file.len() == 0 => return Err(failed(damage("it is empty"))),
-        Ok(_) => open(path).map_err(|error| failed(error.into()))?,
-        Err(error) if error.kind() == ErrorKind::NotFound => return create(path).map_err(failed),
-        Err(error) => return Err(failed(error.into())),
+    let database = match must_exist(path) {
+        Ok(()) => open(path).map_err(|error| failed(error.into()))?,
+        Err(OpenError::Missing { .. }) => return create(path).map_err(failed),
+        Err(error) => return Err(error),
     };
+    let found = format(path, &database)?;
+    migrate::migrate(&database, found).map_err(failed)?;
+    Ok(database)
+}
+
+/// The format of a ledger, if this version knows it.
+pub(super) fn format(path: &Path, database: &Database) -> Result<u64, OpenError> {
     let read = || load::format(&database.begin_read()?);
-    let Some(found) = read().map_err(failed)? else {
-        return Err(failed(damage("it is a database of something else")));
-    };
-    if FORMAT < found {
-        return Err(OpenError::Newer {
+    let found = read().map_err(|failure| OpenError::new(path, failure))?;
+    match found {
+        Some(found) if found <= FORMAT => Ok(found),
+        Some(found) => Err(OpenError::Newer {
             path: path.display().to_string(),
             found,
             known: FORMAT,
-        });
+        }),
+        None => Err(OpenError::new(path, damage("it is a database of something else"))),
     }
-    migrate::migrate(&database, found).map_err(failed)?;
-    Ok(database)
+}
+
+/// Refuses a path without a file that can be a ledger, for those who make none.
+pub(super) fn must_exist(path: &Path) -> Result<(), OpenError> {
+    let failed = |failure| Err(OpenError::new(path, failure));
+    match fs::metadata(path) {
+        Ok(file) if file.is_dir() => failed(damage("it is a folder")),
+        // redb would begin anew in it. A ledger of ours never is empty.
+        Ok(file) if file.len() == 0 => failed(damage("it is empty")),
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == ErrorKind::NotFound => Err(OpenError::Missing {
+            path: path.display().to_string(),
+        }),
+        Err(error) => failed(error.into()),
+    }
 }
 
 /// The builder of all databases here.

@@ -5,6 +5,7 @@ mod changes;
 mod faulty;
 mod model;
 mod refusals;
+mod tools;
 
 use std::{
     fs,

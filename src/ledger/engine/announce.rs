@@ -29,7 +29,7 @@ pub(super) fn is_news(key: &Key, filter: &Filter, before: Option<&Filter>) -> bo
 impl Turn<'_> {
     /// Goes on with the announcement of an endpoint, if it has one, for at most `limit` keys.
     pub(super) fn announce(&mut self, app_id: &AppId, id: &EndpointId, limit: usize) {
-        let Some(endpoint) = self.state.endpoint(app_id, id).cloned() else {
+        let Some(endpoint) = self.state.endpoint(app_id, id).cloned().filter(|_| 0 < limit) else {
             return;
         };
         let Some(announcing) = endpoint.announcing.clone() else {
@@ -41,6 +41,7 @@ impl Turn<'_> {
         let occupied = app.occupancy.occupied_after(announcing.after.as_ref(), limit);
         let last = occupied.last().map(|occupied| occupied.key.clone());
         let is_done = occupied.len() < limit;
+        self.bulk_left = self.bulk_left.saturating_sub(occupied.len());
         for occupied in occupied {
             if is_news(&occupied.key, &endpoint.filter, announcing.before.as_ref()) {
                 let event = self.event_of(app_id, occupied);

@@ -4,7 +4,7 @@ use super::{EngineLimits, turn::Turn};
 use crate::{
     domain::{AppId, EndpointId},
     ledger::{
-        outbox::{BULK_MAX, Effects},
+        outbox::BULK_MAX,
         store::{Trim, Usage},
     },
 };
@@ -26,22 +26,25 @@ impl Turn<'_> {
         let before_ms = |kept: std::time::Duration| now_ms.saturating_sub(kept.as_millis() as u64);
         let log_before = before_ms(limits.log_for);
         let dead_before = before_ms(limits.dead_letters_for);
+        // More than came in this step, so that what is too much gets less.
+        let log_rows_max = BULK_MAX.max(2 * self.changes.log.len());
+        let dead_rows_max = BULK_MAX.max(2 * self.changes.dead.len());
         let is_old = |oldest: Option<u64>, before: u64| oldest.is_some_and(|oldest| oldest < before);
         if log_max < usage.log_bytes || is_old(usage.oldest_log_ms, log_before) {
             self.changes.log_trimmed = Trim {
-                rows_max: BULK_MAX,
+                rows_max: log_rows_max,
                 before_ms: log_before,
                 bytes_max: log_max,
             };
         }
         if dead_max < usage.dead_bytes || is_old(usage.oldest_dead_ms, dead_before) {
             self.changes.dead_trimmed = Trim {
-                rows_max: BULK_MAX,
+                rows_max: dead_rows_max,
                 before_ms: dead_before,
                 bytes_max: dead_max,
             };
         }
-        if 0 < over(state_bytes) && self.state.shorten_at <= state_bytes {
+        if 0 < over(state_bytes) && 0 < self.bulk_left && self.state.shorten_at <= state_bytes {
             self.shorten_longest(state_bytes, limits.bytes_max);
         }
     }
@@ -70,7 +73,7 @@ impl Turn<'_> {
     }
 
     fn shorten(&mut self, app: &AppId, id: &EndpointId) -> (usize, usize) {
-        let mut effects = Effects::default();
+        let mut effects = self.effects();
         let Some(endpoint) = self.state.endpoint_mut(app, id) else {
             return (0, 0);
         };

@@ -41,6 +41,10 @@ impl Turn<'_> {
     fn configure_app(&mut self, rules: &AppRules, kept: Option<&KeptState<'_>>) {
         let id = &rules.id;
         if self.state.apps.get(id).is_none() {
+            // Its keys are dropped whole before it comes back with new ones.
+            while self.state.leaving_apps.contains_key(id) {
+                self.forget_some_of(id);
+            }
             let mut occupancy = Occupancy::new(rules.vacated_delay);
             for (key, record) in kept.iter().flat_map(|kept| kept.keys_of(id)) {
                 occupancy.restore((*key).clone(), record);
@@ -83,7 +87,7 @@ impl Turn<'_> {
                 continue;
             };
             let (app, id) = &key;
-            let mut effects = Effects::default();
+            let mut effects = self.effects();
             let rules = Arc::new(rules_of_one.clone());
             let outbox = self.restore_outbox(rules, record, app, id, loaded, &mut effects);
             let endpoint = Endpoint {
@@ -132,6 +136,7 @@ impl Turn<'_> {
         let id = &rules.id;
         while self.state.leaving.contains_key(&(app.clone(), id.clone())) {
             // It comes back as a new one, so the old one has to be gone.
+            self.bulk_left = BULK_MAX;
             self.remove_some_of(app, id);
         }
         let before = self.state.endpoint(app, id).map(|endpoint| endpoint.record());
@@ -171,6 +176,8 @@ impl Turn<'_> {
         if after != before {
             self.keep_endpoint(app, id);
         }
+        // At once, so that it comes ahead of what happens later.
+        self.announce(app, id, self.bulk_left);
     }
 
     fn remove_app(&mut self, id: &AppId) {
@@ -210,7 +217,7 @@ impl Turn<'_> {
                 continue;
             }
             let key = (app.clone(), id.clone());
-            let mut effects = Effects::default();
+            let mut effects = self.effects();
             let rules = Arc::new(leaving_rules(id, record));
             let outbox = self.restore_outbox(rules, record, app, id, kept.loaded, &mut effects);
             self.absorb(app, id, effects);
@@ -250,15 +257,19 @@ impl Turn<'_> {
             self.remove_some_of(&app, &id);
             return;
         }
-        let Some(id) = self.state.leaving_apps.keys().next().cloned() else {
-            return;
-        };
-        let Some(occupancy) = self.state.leaving_apps.get_mut(&id) else {
+        if let Some(id) = self.state.leaving_apps.keys().next().cloned() {
+            self.forget_some_of(&id);
+        }
+    }
+
+    fn forget_some_of(&mut self, id: &AppId) {
+        let Some(occupancy) = self.state.leaving_apps.get_mut(id) else {
             return;
         };
         let forgotten = occupancy.forget_some(BULK_MAX);
+        self.bulk_left = self.bulk_left.saturating_sub(forgotten.len());
         if occupancy.is_empty() {
-            self.state.leaving_apps.remove(&id);
+            self.state.leaving_apps.remove(id);
         }
         let keys = forgotten.into_iter().map(|key| ((id.clone(), key), None));
         self.changes.keys.extend(keys);
@@ -266,11 +277,12 @@ impl Turn<'_> {
 
     fn remove_some_of(&mut self, app: &AppId, id: &EndpointId) {
         let key = (app.clone(), id.clone());
-        let mut effects = Effects::default();
+        let mut effects = self.effects();
         let Some(outbox) = self.state.leaving.get_mut(&key) else {
             return;
         };
-        if Arc::make_mut(outbox).remove_some(&mut effects) {
+        let is_done = Arc::make_mut(outbox).remove_some(&mut effects);
+        if is_done {
             self.state.leaving.remove(&key);
             self.changes.endpoints.insert(key, None);
         }

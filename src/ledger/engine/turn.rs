@@ -1,24 +1,21 @@
 //! One step of an engine while it is carried out.
 
-use std::{collections::btree_map::Entry, sync::Arc};
+use std::sync::Arc;
 
-use super::{Endpoint, Reference, State};
+use super::{Endpoint, State, keep::Replaced};
 use crate::{
     domain::{AppId, EndpointId, Now},
     ledger::{
         counters::Counters,
         edge::{Key, Observed},
         event::{Event, EventBody, EventId},
-        log::{Attempted, DeadLetter, EventRef, LogEntry, Logged},
+        log::{Attempted, Logged},
         occupancy::Transition,
-        outbox::{BULK_MAX, Effects},
+        outbox::BULK_MAX,
         store::{Changes, KeyRecord, Loaded},
         window::{Answer, Control, DisabledBecause, Done, Mode, Outcome, Request, Window},
     },
 };
-
-/// What an event costs besides its JSON, in bytes.
-const EVENT_BYTES: u64 = 128;
 
 /// A step while it is carried out: the state that it changes, and the records that come of it.
 pub(super) struct Turn<'a> {
@@ -26,6 +23,9 @@ pub(super) struct Turn<'a> {
     pub(super) now: Now,
     pub(super) survives: bool,
     pub(super) changes: Changes,
+    /// How many more records of bulk work this step may handle; the rest follows in later ones.
+    pub(super) bulk_left: usize,
+    pub(super) replaced: Replaced,
     done: Done,
     counters_before: Counters,
 }
@@ -38,6 +38,8 @@ impl<'a> Turn<'a> {
             now,
             survives,
             changes: Changes::default(),
+            bulk_left: BULK_MAX,
+            replaced: Replaced::default(),
             done: Done::default(),
         }
     }
@@ -75,7 +77,7 @@ impl<'a> Turn<'a> {
 
     pub(super) fn answer(&mut self, answer: &Answer) {
         let (app, id) = (&answer.app, &answer.endpoint);
-        let mut effects = Effects::default();
+        let mut effects = self.effects();
         let Some(endpoint) = self.state.endpoint_mut(app, id) else {
             return;
         };
@@ -143,7 +145,7 @@ impl<'a> Turn<'a> {
             .map(|(app, id, _)| (app.clone(), id.clone()))
             .collect();
         for (app, id) in ready {
-            let mut effects = Effects::default();
+            let mut effects = self.effects();
             let mut counters = self.state.counters;
             let Some(endpoint) = self.state.endpoint_mut(&app, &id) else {
                 continue;
@@ -173,12 +175,12 @@ impl<'a> Turn<'a> {
         });
         let endpoints: Vec<(AppId, EndpointId)> = endpoints.collect();
         for (app, id) in endpoints {
-            let mut effects = Effects::default();
+            let mut effects = self.effects();
             if let Some(endpoint) = self.state.endpoint_mut(&app, &id) {
                 endpoint.outbox.go_on_parking(self.now, &mut effects);
             }
             self.absorb(&app, &id, effects);
-            self.announce(&app, &id, BULK_MAX);
+            self.announce(&app, &id, self.bulk_left);
         }
         self.forget_vacant();
     }
@@ -253,7 +255,7 @@ impl<'a> Turn<'a> {
 
     pub(super) fn push(&mut self, app: &AppId, id: &EndpointId, event: &Arc<Event>) {
         self.refer(event);
-        let mut effects = Effects::default();
+        let mut effects = self.effects();
         if let Some(endpoint) = self.state.endpoint_mut(app, id) {
             endpoint.outbox.push(Arc::clone(event), self.now, &mut effects);
         }
@@ -261,7 +263,7 @@ impl<'a> Turn<'a> {
     }
 
     fn set_mode(&mut self, app: &AppId, id: &EndpointId, mode: Mode) {
-        let mut effects = Effects::default();
+        let mut effects = self.effects();
         let Some(endpoint) = self.state.endpoint_mut(app, id) else {
             return;
         };
@@ -277,7 +279,7 @@ impl<'a> Turn<'a> {
         for event in events {
             self.refer(event);
         }
-        let mut effects = Effects::default();
+        let mut effects = self.effects();
         let mut counters = self.state.counters;
         if let Some(endpoint) = self.state.endpoint_mut(app, id) {
             endpoint
@@ -346,9 +348,11 @@ impl<'a> Turn<'a> {
                 continue;
             }
             let Some(app) = self.state.app_mut(&id) else { continue };
+            let limit = self.bulk_left;
             let forgotten = app
                 .occupancy
-                .forget_vacant(now, BULK_MAX, |event| references.contains_key(&event));
+                .forget_vacant(now, limit, |event| references.contains_key(&event));
+            self.bulk_left -= forgotten.len();
             let keys = forgotten.into_iter().map(|key| ((id.clone(), key), None));
             self.changes.keys.extend(keys);
         }
@@ -357,104 +361,6 @@ impl<'a> Turn<'a> {
     /// After a drain has begun nothing is sent any more that will be sent after a restart.
     const fn is_holding(&self) -> bool {
         self.state.is_draining && self.survives
-    }
-
-    /// Keeps what an outbox's step has become.
-    pub(super) fn absorb(&mut self, app: &AppId, id: &EndpointId, effects: Effects) {
-        for (place, record) in effects.queued {
-            let key = (app.clone(), id.clone(), place);
-            match (self.changes.queued.entry(key), record) {
-                // It came and went in this step.
-                (Entry::Occupied(entry), None) if entry.get().is_some() => {
-                    entry.remove();
-                }
-                (Entry::Occupied(mut entry), record) => {
-                    entry.insert(record);
-                }
-                (Entry::Vacant(entry), record) => {
-                    entry.insert(record);
-                }
-            }
-        }
-        for (request, record) in effects.requests {
-            let key = (app.clone(), id.clone(), request);
-            self.changes.requests.insert(key, record);
-        }
-        for (event, because) in effects.parked {
-            let line = Logged::Parked {
-                endpoint: id.clone(),
-                because,
-                event: EventRef::new(&event),
-            };
-            self.log(app, line);
-            let letter = DeadLetter {
-                no: self.state.counters.next_dead(),
-                at_ms: self.now.wall_ms,
-                app: app.clone(),
-                endpoint: id.clone(),
-                because,
-                event,
-            };
-            self.changes.dead.push(letter);
-        }
-        for event in effects.settled {
-            self.release(event);
-        }
-    }
-
-    pub(super) fn keep_endpoint(&mut self, app: &AppId, id: &EndpointId) {
-        if let Some(endpoint) = self.state.endpoint(app, id) {
-            let record = endpoint.record();
-            self.changes.endpoints.insert((app.clone(), id.clone()), Some(record));
-        }
-    }
-
-    pub(super) fn log(&mut self, app: &AppId, what: Logged) {
-        let entry = LogEntry {
-            no: self.state.counters.next_log(),
-            at_ms: self.now.wall_ms,
-            app: app.clone(),
-            what,
-        };
-        self.changes.log.push(entry);
-    }
-
-    /// Counts a reference to an event; the first keeps it.
-    pub(super) fn refer(&mut self, event: &Arc<Event>) {
-        let bytes = EVENT_BYTES + event.json_bytes(true) as u64;
-        let reference = self
-            .state
-            .references
-            .entry(event.id)
-            .or_insert(Reference { count: 0, bytes });
-        reference.count += 1;
-        if reference.count == 1 {
-            self.state.event_bytes += bytes;
-            self.changes.events.insert(event.id, Some(Arc::clone(event)));
-        }
-    }
-
-    /// Counts one reference less; the last lets go of the event.
-    pub(super) fn release(&mut self, id: EventId) {
-        let Some(reference) = self.state.references.get_mut(&id) else {
-            return;
-        };
-        reference.count -= 1;
-        if 0 < reference.count {
-            return;
-        }
-        self.state.event_bytes -= reference.bytes;
-        self.state.references.remove(&id);
-        match self.changes.events.entry(id) {
-            // It came and went in this step.
-            Entry::Occupied(entry) if entry.get().is_some() => {
-                entry.remove();
-            }
-            Entry::Occupied(_) => {}
-            Entry::Vacant(entry) => {
-                entry.insert(None);
-            }
-        }
     }
 }
 

@@ -5,14 +5,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use imbl::{HashMap, OrdMap};
+use imbl::OrdMap;
 
 use super::{ENTRY_BYTES, SAME_BYTES_FOR_MS};
 use crate::{
     domain::Now,
     ledger::{
         counters::Counters,
-        edge::Key,
         event::Event,
         log::ParkedBecause,
         store::{QueuedRecord, RequestRecord},
@@ -62,22 +61,47 @@ pub(super) enum HeadState {
 }
 
 /// How far the parking of a lane is.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Parking {
     pub(super) because: ParkedBecause,
-    /// What has this place or one before is parked, however old it is.
+    /// What has this place or one before is parked, however old it is; of what is parked because it
+    /// is too old only what was attempted.
     pub(super) whole_until: u64,
     /// Where to go on.
     pub(super) from: u64,
-    /// What was seen of each key.
-    pub(super) keys: HashMap<Key, OfKey>,
 }
 
-/// What was seen of a key's events while they are parked.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct OfKey {
-    pub(super) first_occupied: bool,
-    pub(super) attempted: bool,
+impl Parking {
+    pub(super) const fn new(because: ParkedBecause, whole_until: u64) -> Self {
+        Self {
+            because,
+            whole_until,
+            from: 0,
+        }
+    }
+
+    /// The same from the front of a queue on.
+    pub(super) const fn from_start(self) -> Self {
+        Self { from: 0, ..self }
+    }
+
+    /// One that does the work of both.
+    pub(super) fn join(self, other: Self) -> Self {
+        let because = match self.because {
+            ParkedBecause::TooOld => other.because,
+            ParkedBecause::Gone | ParkedBecause::Disabled | ParkedBecause::EndpointRemoved => self.because,
+        };
+        Self::new(because, self.whole_until.max(other.whole_until))
+    }
+
+    /// Tells whether an entry is parked; none when it and all later ones stay.
+    pub(super) fn takes(&self, place: u64, entry: &Entry, now: Now, retry_for: Duration) -> Option<bool> {
+        if entry.is_too_old(now, retry_for) {
+            return Some(true);
+        }
+        let is_whole = self.because != ParkedBecause::TooOld || entry.attempted;
+        (place <= self.whole_until).then_some(is_whole)
+    }
 }
 
 /// Which of `lanes` a channel belongs to. The same in every version: stored queues depend on it.

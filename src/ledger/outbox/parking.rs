@@ -4,18 +4,28 @@
 //! is left out only when none of the key's parked events was ever attempted and it equals the state
 //! before them: then the receiver knows it already.
 
-use std::{sync::Arc, time::Instant};
-
-use imbl::{HashMap, hashmap::Entry as MapEntry};
+use std::{
+    collections::{HashMap, hash_map::Entry as MapEntry},
+    sync::Arc,
+    time::Instant,
+};
 
 use super::{
-    BULK_MAX, Effects, Outbox,
-    lane::{Entry, Head, OfKey, Parking},
+    Effects, Outbox,
+    lane::{Entry, Head, Parking},
 };
 use crate::{
     domain::Now,
-    ledger::{event::Event, log::ParkedBecause},
+    ledger::{edge::Key, event::Event, log::ParkedBecause},
 };
+
+/// What was seen of a key's events while they are parked.
+#[derive(Debug, Clone, Copy)]
+struct OfKey {
+    first_occupied: bool,
+    attempted: bool,
+    parked: bool,
+}
 
 impl Outbox {
     /// Makes a dead letter of an event that the outbox holds no more.
@@ -42,7 +52,8 @@ impl Outbox {
         for lane in lanes {
             let lane = &mut self.lanes[lane];
             lane.cut_at = Some(cut_at);
-            lane.parking = Some(Parking::new(because, whole_until));
+            let parking = Parking::new(because, whole_until);
+            lane.parking = Some(lane.parking.map_or(parking, |before| before.join(parking)));
         }
         self.go_on_parking(now, effects);
     }
@@ -68,8 +79,12 @@ impl Outbox {
                 self.insert(*place, entry.clone());
             }
         }
+        // What comes later is parked as it comes, or not at all when it comes after this has ended.
+        let Some(last) = self.next_place.checked_sub(1) else {
+            return;
+        };
         for lane in &mut self.lanes {
-            lane.parking = Some(Parking::new(because, u64::MAX));
+            lane.parking = Some(Parking::new(because, last));
         }
         self.go_on_parking(now, effects);
     }
@@ -80,39 +95,41 @@ impl Outbox {
         self.lanes.iter().any(|lane| lane.parking.is_some())
     }
 
-    /// Goes on parking, for at most 1,000 events.
+    /// Goes on parking, for as many events as a step may park.
     pub fn go_on_parking(&mut self, now: Now, effects: &mut Effects) {
-        let mut left = BULK_MAX;
         for lane in 0..self.lanes.len() {
             let Some(mut parking) = self.lanes[lane].parking.take() else {
                 continue;
             };
-            while 0 < left {
-                left -= 1;
+            let mut keys = HashMap::new();
+            while 0 < effects.bulk_left {
                 let next = self.lanes[lane].queue.range(parking.from..).next();
                 let Some((place, entry)) = next.map(|(place, entry)| (*place, entry.clone())) else {
                     break;
                 };
-                if parking.whole_until < place && !entry.is_too_old(now, self.rules.retry_for) {
+                let Some(is_taken) = parking.takes(place, &entry, now, self.rules.retry_for) else {
                     break;
-                }
+                };
+                effects.bulk_left -= 1;
                 parking.from = place + 1;
-                if !self.is_needed(place, &entry, &mut parking.keys)
+                if is_taken
+                    && !self.is_needed(place, &entry, &mut keys)
                     && let Some(entry) = self.remove(lane, place)
                 {
                     effects.queued.push((place, None));
                     self.park(entry.event, parking.because, effects);
                 }
             }
-            if left == 0 {
+            if effects.bulk_left == 0 {
+                self.need_newest(lane, parking.from, &keys, effects);
                 self.lanes[lane].parking = Some(parking);
                 return;
             }
         }
     }
 
-    /// Parks at most 1,000 events of an endpoint that is gone, the newest states too. Tells whether
-    /// nothing is left.
+    /// Parks as many events as a step may of an endpoint that is gone, the newest states too. Tells
+    /// whether nothing is left.
     pub fn remove_some(&mut self, effects: &mut Effects) -> bool {
         let mut heads: Vec<Head> = std::mem::take(&mut self.finishing);
         heads.extend(self.lanes.iter_mut().filter_map(|lane| lane.head.take()));
@@ -134,22 +151,35 @@ impl Outbox {
             self.bytes -= head.bytes();
         }
         for lane in 0..self.lanes.len() {
-            let places: Vec<u64> = self.lanes[lane].queue.keys().take(BULK_MAX).copied().collect();
+            let places: Vec<u64> = self.lanes[lane].queue.keys().take(effects.bulk_left).copied().collect();
+            effects.bulk_left -= places.len();
             for place in places {
                 if let Some(entry) = self.remove(lane, place) {
                     effects.queued.push((place, None));
                     self.park(entry.event, ParkedBecause::EndpointRemoved, effects);
                 }
             }
-            if !self.lanes[lane].queue.is_empty() {
-                return false;
+        }
+        self.lanes.iter().all(|lane| lane.queue.is_empty())
+    }
+
+    /// Has the newest events stay of keys of which some were parked, when the parking has come up to
+    /// `from` and goes on in a later step, perhaps after a crash: what was parked is not known then.
+    fn need_newest(&mut self, lane: usize, from: u64, keys: &HashMap<Key, OfKey>, effects: &mut Effects) {
+        for (key, _) in keys.iter().filter(|(_, of_key)| of_key.parked) {
+            let newest = self.newest.get(key).filter(|newest| from <= **newest);
+            let Some(place) = newest.copied() else { continue };
+            if let Some(entry) = self.lanes[lane].queue.get_mut(&place) {
+                entry.attempted = true;
+                // Not a new record, but another one in its place.
+                effects.queued.push((place, None));
+                effects.queued.push((place, Some(entry.record())));
             }
         }
-        true
     }
 
     /// Tells whether an event that is to be parked has to stay.
-    fn is_needed(&self, place: u64, entry: &Entry, keys: &mut HashMap<crate::ledger::Key, OfKey>) -> bool {
+    fn is_needed(&self, place: u64, entry: &Entry, keys: &mut HashMap<Key, OfKey>) -> bool {
         let Some((key, occupied)) = entry.event.state() else {
             return false;
         };
@@ -158,22 +188,14 @@ impl Outbox {
             MapEntry::Vacant(vacant) => vacant.insert(OfKey {
                 first_occupied: occupied,
                 attempted: false,
+                parked: false,
             }),
         };
         of_key.attempted |= entry.attempted;
         let is_known = !of_key.attempted && of_key.first_occupied != occupied;
         let is_newest = self.newest.get(key).is_none_or(|newest| *newest == place);
-        is_newest && !is_known
-    }
-}
-
-impl Parking {
-    fn new(because: ParkedBecause, whole_until: u64) -> Self {
-        Self {
-            because,
-            whole_until,
-            from: 0,
-            keys: HashMap::new(),
-        }
+        let is_needed = is_newest && !is_known;
+        of_key.parked |= !is_needed;
+        is_needed
     }
 }

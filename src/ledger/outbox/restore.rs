@@ -78,7 +78,9 @@ impl Outbox {
                 state: HeadState::WaitsUntil(now.instant + Duration::from_millis(wait_ms).min(LONGEST_WAIT)),
             };
             outbox.grow(&head);
-            let lane = outbox.lanes.get_mut(request.lane as usize).filter(|_| !is_laned_anew);
+            // One that was cut before the last change of lanes holds channels of several.
+            let is_laned = !is_laned_anew && outbox.is_of_lane(&head);
+            let lane = outbox.lanes.get_mut(request.lane as usize).filter(|_| is_laned);
             match lane {
                 _ if head.replay => outbox.replays.push_back(head),
                 Some(lane) if lane.head.is_none() => lane.head = Some(head),

@@ -1,27 +1,28 @@
 //! Making a queue shorter that is over the ledger's bound.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
-use super::{BULK_MAX, Effects, Outbox};
+use super::{Effects, Outbox};
 use crate::ledger::edge::Key;
 
 impl Outbox {
-    /// Drops at most 1,000 queued events that carry no state and were never attempted; gives their
-    /// number.
+    /// Drops queued events that carry no state and were never attempted, as many as a step may; gives
+    /// their number.
     pub fn drop_stateless(&mut self, effects: &mut Effects) -> usize {
         let stateless = self.lanes.iter().enumerate().flat_map(|(lane, it)| {
             let stateless = |entry: &super::Entry| !entry.attempted && entry.event.state().is_none();
             let places = it.queue.iter().filter(move |(_, entry)| stateless(entry));
             places.map(move |(place, _)| (lane, *place))
         });
-        let places: Vec<(usize, u64)> = stateless.take(BULK_MAX).collect();
+        let places: Vec<(usize, u64)> = stateless.take(effects.bulk_left).collect();
         let dropped = self.drop_all(&places, effects);
         self.counts.dropped += dropped as u64;
         dropped
     }
 
     /// Folds the queued events of each key that were never attempted against the state before them:
-    /// pairs vanish, the newest odd one stays. At most 1,000 events vanish; gives their number.
+    /// pairs vanish, the newest odd one stays. As many events vanish as a step may let; gives their
+    /// number.
     pub fn fold(&mut self, effects: &mut Effects) -> usize {
         let mut vanish: Vec<(usize, u64)> = Vec::new();
         for (lane, it) in self.lanes.iter().enumerate() {
@@ -29,7 +30,7 @@ impl Outbox {
             // alternate; then the newest stays.
             let mut odd: HashMap<&Key, (u64, bool)> = HashMap::new();
             for (place, entry) in &it.queue {
-                if BULK_MAX <= vanish.len() + 1 {
+                if effects.bulk_left <= vanish.len() + 1 {
                     break;
                 }
                 let Some((key, occupied)) = entry.event.state().filter(|_| !entry.attempted) else {
@@ -53,9 +54,8 @@ impl Outbox {
     }
 
     fn drop_all(&mut self, places: &[(usize, u64)], effects: &mut Effects) -> usize {
-        let mut lanes = HashSet::new();
+        effects.bulk_left -= places.len();
         for (lane, place) in places {
-            lanes.insert(*lane);
             if let Some(entry) = self.remove(*lane, *place) {
                 effects.queued.push((*place, None));
                 effects.settled.push(entry.event.id);

@@ -2,12 +2,11 @@
 //! `tests/clients`, which prints a line for each of its checks.
 
 use std::{
-    net::TcpListener,
     path::{Path, PathBuf},
     process::{Command, Output},
 };
 
-use crate::harness::{APP_ID, KEY, Process, SECRET, config};
+use crate::harness::{APP_ID, KEY, Process, SECRET, config, free_port};
 
 const INSTALL: &str = "run ./test, which installs what the client tests need";
 
@@ -15,12 +14,6 @@ pub(crate) fn clients(language: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/clients")
         .join(language)
-}
-
-/// A port that nobody listens on.
-pub(super) fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    listener.local_addr().expect("bound").port()
 }
 
 /// The folder of the npm packages; fails when they are not installed.

@@ -68,7 +68,10 @@ async fn every_client_is_closed_with_4200() {
 #[tokio::test]
 async fn what_was_told_occupied_is_told_vacated_and_delivered_before_the_end() {
     let receiver = Receiver::start().await;
-    let mut server = Process::start(&config("webhooks: {vacated_delay: 1h}", &webhook(&receiver.url())));
+    let mut server = Process::start(&config(
+        "webhooks: {vacated_delay: 1h}\nledger: {path: memory}",
+        &webhook(&receiver.url()),
+    ));
     let mut client = server.client().await;
     client.subscribe("a").await;
     client.subscribe_as("presence-b", Some("7")).await;
@@ -89,7 +92,7 @@ async fn what_was_told_occupied_is_told_vacated_and_delivered_before_the_end() {
 async fn while_it_drains_ready_answers_503_and_a_late_endpoint_still_gets_everything() {
     let receiver = Receiver::start().await;
     receiver.answer(Answer::Status(500));
-    let mut server = Process::start(&config("", &webhook(&receiver.url())));
+    let mut server = Process::start(&config("ledger: {path: memory}", &webhook(&receiver.url())));
     let mut client = server.client().await;
     client.subscribe("news").await;
     receiver.expect_requests(1).await;
@@ -119,7 +122,7 @@ async fn while_it_drains_ready_answers_503_and_a_late_endpoint_still_gets_everyt
 async fn a_second_signal_ends_at_once() {
     let receiver = Receiver::start().await;
     receiver.answer(Answer::Hang);
-    let sections = "server: {drain_timeout: 1h}\nwebhooks: {timeout: 1h}";
+    let sections = "server: {drain_timeout: 1h}\nwebhooks: {timeout: 1h}\nledger: {path: memory}";
     let mut server = Process::start(&config(sections, &webhook(&receiver.url())));
     let mut client = server.client().await;
     client.subscribe("news").await;
@@ -136,7 +139,10 @@ async fn a_second_signal_ends_at_once() {
 async fn a_drain_ends_after_its_timeout_and_says_what_was_not_delivered() {
     let receiver = Receiver::start().await;
     receiver.answer(Answer::Status(500));
-    let mut server = Process::start(&config("server: {drain_timeout: 500ms}", &webhook(&receiver.url())));
+    let mut server = Process::start(&config(
+        "server: {drain_timeout: 500ms}\nledger: {path: memory}",
+        &webhook(&receiver.url()),
+    ));
     let mut client = server.client().await;
     client.subscribe("news").await;
     receiver.expect_requests(1).await;
@@ -169,7 +175,7 @@ async fn clients_that_neither_read_nor_close_do_not_hold_a_drain_up() {
 async fn who_connects_on_an_open_connection_while_it_drains_is_sent_away_and_leaves_no_trace() {
     let receiver = Receiver::start().await;
     receiver.answer(Answer::Status(500));
-    let mut server = Process::start(&config("", &webhook(&receiver.url())));
+    let mut server = Process::start(&config("ledger: {path: memory}", &webhook(&receiver.url())));
     let mut client = server.client().await;
     client.subscribe("news").await;
     receiver.expect_requests(1).await;

@@ -1,15 +1,13 @@
 //! The walk of the README, as it is written there, against the repository's own configuration.
 
 use std::{
-    io::{BufRead, BufReader},
     net::TcpStream,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
-    sync::{Arc, Mutex},
+    process::Command,
 };
 
-use super::clients::{free_port, node_modules};
-use crate::harness::{Process, eventually};
+use super::clients::node_modules;
+use crate::harness::{Process, Program, eventually, free_port};
 
 const README: &str = include_str!("../../../README.md");
 const SAMPLE: &str = include_str!("../../../config.yaml");
@@ -22,66 +20,9 @@ fn block(name: &str) -> String {
     format!("{code}\n")
 }
 
-/// A program of the walk that runs; killed when dropped.
-struct Program {
-    child: Child,
-    output: Arc<Mutex<String>>,
-}
-
-impl Program {
-    fn start(folder: &Path, name: &str) -> Self {
-        let mut child = Command::new("node")
-            .arg(name)
-            .current_dir(folder)
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("node starts; run ./test, which says what to install");
-        let output = Arc::new(Mutex::new(String::new()));
-        let lines = Arc::clone(&output);
-        let stdout = BufReader::new(child.stdout.take().expect("piped"));
-        std::thread::spawn(move || {
-            for line in stdout.lines().map_while(Result::ok) {
-                lines.lock().expect("not poisoned").push_str(&format!("{line}\n"));
-            }
-        });
-        Self { child, output }
-    }
-
-    fn output(&self) -> String {
-        self.output.lock().expect("not poisoned").clone()
-    }
-
-    /// Waits until it has printed exactly this.
-    async fn prints(&self, want: &str) {
-        let what = format!("the output {want:?}");
-        let printed = eventually(&what, || async { want.len() <= self.output().len() });
-        if tokio::time::timeout(std::time::Duration::from_secs(9), printed)
-            .await
-            .is_err()
-        {
-            panic!("want {want:?}, got {:?}", self.output());
-        }
-        assert_eq!(self.output(), want);
-    }
-
-    async fn ends_well(&mut self) {
-        let child = tokio::sync::Mutex::new(&mut self.child);
-        eventually("the program to end", || async {
-            let ended = child.lock().await.try_wait().expect("a child");
-            ended.is_some_and(|status| {
-                assert!(status.success(), "{status}");
-                true
-            })
-        })
-        .await;
-    }
-}
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+/// Starts a program of the walk.
+fn program(folder: &Path, name: &str) -> Program {
+    Program::start(Command::new("node").arg(name).current_dir(folder))
 }
 
 /// A folder with the SDKs and the programs of the walk; removed when dropped.
@@ -126,16 +67,16 @@ async fn the_walk_ends_with_both_webhooks_verified() {
     assert_eq!(server.api().raw("GET", "/live", "").await.status, 200);
     let folder = Folder::new([("3000", webhook_port), ("6001", server.port)]);
 
-    let receiver = Program::start(&folder.0, "receiver.mjs");
+    let receiver = program(&folder.0, "receiver.mjs");
     eventually("the receiver to listen", || async {
         TcpStream::connect(("127.0.0.1", webhook_port)).is_ok()
     })
     .await;
-    let mut subscriber = Program::start(&folder.0, "subscriber.mjs");
+    let mut subscriber = program(&folder.0, "subscriber.mjs");
     subscriber.prints("subscribed to demo\n").await;
     receiver.prints("verified channel_occupied demo\n").await;
 
-    let mut trigger = Program::start(&folder.0, "trigger.mjs");
+    let mut trigger = program(&folder.0, "trigger.mjs");
     trigger.prints("triggered: 200\n").await;
     trigger.ends_well().await;
     subscriber

@@ -11,7 +11,7 @@ const USERS: &str = "user_online, user_offline";
 /// A server that tells the receiver these events after 600 ms.
 fn server(receiver: &Receiver, events: &str) -> Process {
     Process::start(&config(
-        "webhooks: {vacated_delay: 600ms}",
+        "webhooks: {vacated_delay: 600ms}\nledger: {path: memory}",
         &webhook_of(&receiver.url(), events, ""),
     ))
 }

@@ -207,3 +207,26 @@ async fn a_kept_connection_that_the_receiver_closed_meanwhile_is_not_used_again(
     }
     assert!(!server.log().contains(" failed, next in "), "{}", server.log());
 }
+
+#[tokio::test]
+async fn an_endpoint_that_answers_410_gets_nothing_more() {
+    let [leaving, staying] = [Receiver::start().await, Receiver::start().await];
+    leaving.answer(Answer::Status(410));
+    let [first, second] = [&leaving, &staying].map(|receiver| super::channels_webhook(&receiver.url(), ""));
+    let server = Process::start(&config(
+        "webhooks: {vacated_delay: 0s}",
+        &format!("[{first}, {second}]"),
+    ));
+    let mut client = server.client().await;
+    client.subscribe("news").await;
+    let disabled = || {
+        server
+            .log()
+            .contains("was answered 410 (gone), the endpoint is disabled")
+    };
+    eventually("a log line", || async { disabled() }).await;
+    client.unsubscribe("news").await;
+    client.subscribe("news").await;
+    staying.expect(&["+news", "-news", "+news"]).await;
+    assert_eq!(leaving.requests().len(), 1);
+}

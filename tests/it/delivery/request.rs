@@ -154,6 +154,7 @@ async fn item_4_every_header_stands_once_in_its_documented_letter_case() {
         "User-Agent: pusher-webhooks".into(),
         format!("X-Pusher-Key: {KEY}"),
         format!("X-Pusher-Signature: {signature}"),
+        "X-Vacancy-Attempt: 1".into(),
         "Authorization: Bearer abc".into(),
         "X-Custom: 1".into(),
     ];
@@ -171,6 +172,9 @@ async fn item_4_every_header_stands_once_in_its_documented_letter_case() {
     names.dedup();
     assert_eq!(names.len(), unique, "{head}");
     assert!(id(request).starts_with("msg_"), "{head}");
+    for absent in ["webhook-signature", "x-vacancy-replay", "x-vacancy-test"] {
+        assert_eq!(request.header(absent), None, "{head}");
+    }
     let sent_s: u64 = request
         .header("webhook-timestamp")
         .and_then(|text| text.parse().ok())

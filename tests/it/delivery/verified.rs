@@ -189,3 +189,37 @@ async fn what_the_server_sends_is_accepted_by_both_kinds_of_libraries_at_every_a
         check(secret, &requests);
     }
 }
+
+#[tokio::test]
+async fn a_request_that_comes_again_after_a_crash_is_accepted_with_the_same_id_and_bytes() {
+    let receiver = Receiver::start().await;
+    receiver.answer(Answer::Hang);
+    let name = format!("vacancy-verified-{}", std::process::id());
+    let folder = std::env::temp_dir().join(name);
+    std::fs::create_dir_all(&folder).expect("a temporary folder");
+    let ledger = format!("ledger: {{path: \"{}\"}}", folder.join("ledger.redb").display());
+    let webhooks = format!(
+        "[{}]",
+        channels_webhook(&receiver.url(), &format!(", secrets: [{STANDARD}]"))
+    );
+    let server = Process::start(&config(&ledger, &webhooks));
+    server.client().await.subscribe("news").await;
+    receiver.expect_requests(1).await;
+    server.signal("KILL");
+    drop(server);
+    receiver.answer(Answer::Status(200));
+    let server = Process::start(&config(&ledger, &webhooks));
+    receiver.expect(&["+news"]).await;
+    drop(server);
+    let _ = std::fs::remove_dir_all(folder);
+    let requests = receiver.requests();
+    let [before, after] = &requests[..] else {
+        panic!("{} requests", requests.len());
+    };
+    assert_eq!(before.header("webhook-id"), after.header("webhook-id"));
+    assert_eq!(before.body, after.body);
+    check(
+        STANDARD,
+        &[told_as_received("before", before), told_as_received("after", after)],
+    );
+}

@@ -5,6 +5,7 @@ mod api;
 mod client;
 mod fallback;
 mod process;
+mod program;
 mod raw;
 mod receiver;
 mod wait;
@@ -13,6 +14,7 @@ pub use api::{Api, Response};
 pub use client::{Client, Frame};
 pub use fallback::{Fallback, Receiving};
 pub use process::Process;
+pub use program::Program;
 pub use raw::{Raw, client_frame, client_text, upgrade_request};
 pub use receiver::{Answer, Body, Delivered, Receiver, alternating};
 pub use wait::{eventually, within};
@@ -34,6 +36,12 @@ pub fn hmac_hex(secret: &str, text: &str) -> String {
     let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).expect("any length is a key");
     mac.update(text.as_bytes());
     hex::encode(mac.finalize().into_bytes())
+}
+
+/// A port that nobody listens on.
+pub fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    listener.local_addr().expect("bound").port()
 }
 
 /// A configuration of one app with these top-level sections besides, and these webhooks (YAML of a

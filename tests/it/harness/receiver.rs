@@ -18,6 +18,8 @@ use super::{SECRET, eventually, hmac_hex};
 pub enum Answer {
     /// With a status and an empty body.
     Status(u16),
+    /// With 200, after so long.
+    AcceptAfter(Duration),
     /// With these raw bytes.
     Raw(&'static str),
     /// Not at all: the connection stays open.
@@ -93,7 +95,7 @@ impl Answer {
             Self::Status(status) => (200..300).contains(&status),
             // After an interim answer the final one is expected to accept.
             Self::Raw(text) => text.starts_with("HTTP/1.1 2") || text.starts_with("HTTP/1.1 103"),
-            Self::AcceptAndClose => true,
+            Self::AcceptAfter(_) | Self::AcceptAndClose => true,
             Self::Endless(_) | Self::Hang | Self::Drop => false,
         }
     }
@@ -207,6 +209,12 @@ impl Receiver {
         *self.answer.lock().expect("not poisoned") = answer;
     }
 
+    /// From here on it answers so, whatever was to be answered next.
+    pub fn answer_all(&self, answer: Answer) {
+        self.script.lock().expect("not poisoned").clear();
+        self.answer(answer);
+    }
+
     /// The next requests are answered so, one after the other, before the usual answer.
     pub fn answer_next(&self, answers: &[Answer]) {
         self.script.lock().expect("not poisoned").extend(answers);
@@ -269,6 +277,10 @@ impl Receiver {
             });
             let text = match answer {
                 Answer::Status(status) => empty_answer(status),
+                Answer::AcceptAfter(delay) => {
+                    tokio::time::sleep(delay).await;
+                    empty_answer(200)
+                }
                 Answer::Raw(text) => text.to_owned(),
                 Answer::Hang => {
                     std::future::pending::<()>().await;

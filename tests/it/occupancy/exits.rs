@@ -12,7 +12,7 @@ const LEFT: [&str; 3] = ["-news", "-presence-room", "-presence-room/7"];
 
 async fn start(sections: &str) -> (Process, Receiver) {
     let receiver = Receiver::start().await;
-    let sections = format!("webhooks: {{vacated_delay: 100ms}}\n{sections}");
+    let sections = format!("webhooks: {{vacated_delay: 100ms}}\nledger: {{path: memory}}\n{sections}");
     let server = Process::start(&config(&sections, &webhook(&receiver.url())));
     (server, receiver)
 }

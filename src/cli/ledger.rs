@@ -1,0 +1,224 @@
+//! `vacancy ledger`: looks after the file of a ledger that no server uses.
+
+use std::{
+    fmt::Write,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use clap::{Args, Subcommand};
+
+use super::{fail, print};
+use crate::{
+    config::{ConfigError, LedgerStore, Loaded},
+    ledger::{BackupError, CheckReport, Embedded, OpenError},
+};
+
+/// What `vacancy ledger` is told.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct LedgerArgs {
+    /// The ledger's file; without, ledger.path of the configuration.
+    #[arg(long, global = true, value_name = "FILE")]
+    path: Option<PathBuf>,
+    #[command(subcommand)]
+    command: LedgerCommand,
+}
+
+/// What can be done with the file of a ledger.
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+enum LedgerCommand {
+    /// Check the whole file, print what it holds and what is wrong, and change nothing; exit with 1
+    /// if anything is wrong.
+    Check {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Copy the ledger to a new file.
+    Backup {
+        /// The new file.
+        #[arg(value_name = "FILE")]
+        to: PathBuf,
+    },
+    /// Make the file smaller, by what it does not use.
+    Compact,
+}
+
+/// Why the command was not carried out.
+#[derive(Debug, thiserror::Error)]
+enum Refused {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error("ledger.path is memory, so there is no file; name one with --path FILE")]
+    InMemory,
+    #[error(
+        "the ledger {0} is in use by a running server, so stop that first. A running server itself tells what is in \
+         it: `vacancy webhooks list`, `vacancy channels`, `vacancy why CHANNEL`"
+    )]
+    InUse(String),
+    #[error(transparent)]
+    Open(OpenError),
+    #[error(transparent)]
+    Backup(BackupError),
+}
+
+/// Carries out the command and prints what came of it.
+pub(super) fn ledger(args: &LedgerArgs, loaded: Result<Loaded, ConfigError>) -> ExitCode {
+    let done = file(args, loaded).and_then(|path| carry_out(&args.command, &path));
+    match done {
+        Ok((text, code)) => {
+            print(&text);
+            code
+        }
+        Err(refused) => fail(&refused),
+    }
+}
+
+fn file(args: &LedgerArgs, loaded: Result<Loaded, ConfigError>) -> Result<PathBuf, Refused> {
+    if let Some(path) = &args.path {
+        return Ok(path.clone());
+    }
+    match loaded?.settings.ledger.store {
+        LedgerStore::File(path) => Ok(path),
+        LedgerStore::Memory => Err(Refused::InMemory),
+    }
+}
+
+fn carry_out(command: &LedgerCommand, path: &Path) -> Result<(String, ExitCode), Refused> {
+    let shown = path.display();
+    let text = match command {
+        LedgerCommand::Check { json } => {
+            let report = Embedded::check(path)?;
+            let text = if *json { as_json(&report) } else { as_text(&report) };
+            let is_whole = report.problems.is_empty();
+            return Ok((text, if is_whole { ExitCode::SUCCESS } else { ExitCode::FAILURE }));
+        }
+        LedgerCommand::Backup { to } => {
+            Embedded::backup_file(path, to)?;
+            format!("{shown}: copied to {}\n", to.display())
+        }
+        LedgerCommand::Compact => {
+            let compacted = Embedded::compact(path)?;
+            format!(
+                "{shown}: {} bytes before, {} after\n",
+                compacted.before, compacted.after
+            )
+        }
+    };
+    Ok((text, ExitCode::SUCCESS))
+}
+
+fn as_json(report: &CheckReport) -> String {
+    let json = serde_json::to_string(report).expect("texts and numbers have a JSON form");
+    json + "\n"
+}
+
+fn as_text(report: &CheckReport) -> String {
+    let verdict = match report.problems.len() {
+        0 => "ok".to_owned(),
+        1 => "1 problem".to_owned(),
+        count => format!("{count} problems"),
+    };
+    let mut text = format!(
+        "\
+{}: {verdict}
+  file           {} bytes, format {}
+  endpoints      {}
+  channels       {} with their users, {} of them told occupied
+  events         {} not answered: {} wait in queues, and {} requests hold the others
+  dead letters   {}, {} bytes
+  log            {} lines, {} bytes
+",
+        report.path.display(),
+        report.file_bytes,
+        report.format,
+        report.endpoints,
+        report.keys,
+        report.occupied,
+        report.events,
+        report.queued,
+        report.requests,
+        report.dead_letters,
+        report.dead_bytes,
+        report.log_lines,
+        report.log_bytes,
+    );
+    for problem in &report.problems {
+        let _ = writeln!(text, "- {problem}");
+    }
+    text
+}
+
+impl From<OpenError> for Refused {
+    fn from(error: OpenError) -> Self {
+        match error {
+            OpenError::InUse { path } => Self::InUse(path),
+            OpenError::Unusable { .. }
+            | OpenError::Missing { .. }
+            | OpenError::Damaged { .. }
+            | OpenError::Newer { .. } => Self::Open(error),
+        }
+    }
+}
+
+impl From<BackupError> for Refused {
+    fn from(error: BackupError) -> Self {
+        match error {
+            BackupError::Source(error) => error.into(),
+            BackupError::Exists { .. } | BackupError::Failed { .. } => Self::Backup(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report() -> CheckReport {
+        CheckReport {
+            path: "data/vacancy.redb".into(),
+            file_bytes: 73_728,
+            format: 1,
+            endpoints: 2,
+            keys: 5,
+            occupied: 4,
+            events: 9,
+            queued: 6,
+            requests: 2,
+            dead_letters: 1,
+            dead_bytes: 200,
+            log_lines: 30,
+            log_bytes: 4_000,
+            problems: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_report_says_what_is_in_the_ledger() {
+        let want = "\
+data/vacancy.redb: ok
+  file           73728 bytes, format 1
+  endpoints      2
+  channels       5 with their users, 4 of them told occupied
+  events         9 not answered: 6 wait in queues, and 2 requests hold the others
+  dead letters   1, 200 bytes
+  log            30 lines, 4000 bytes
+";
+        assert_eq!(as_text(&report()), want);
+    }
+
+    #[test]
+    fn a_report_ends_with_what_is_wrong() {
+        let mut report = report();
+        report.problems = vec!["one thing".into(), "another".into()];
+        let text = as_text(&report);
+        assert!(text.starts_with("data/vacancy.redb: 2 problems\n"));
+        assert!(text.ends_with("4000 bytes\n- one thing\n- another\n"));
+    }
+
+    #[test]
+    fn a_report_in_json_is_one_line() {
+        let want = r#"{"path":"data/vacancy.redb","file_bytes":73728,"format":1,"endpoints":2,"keys":5,"occupied":4,"events":9,"queued":6,"requests":2,"dead_letters":1,"dead_bytes":200,"log_lines":30,"log_bytes":4000,"problems":[]}"#;
+        assert_eq!(as_json(&report()), format!("{want}\n"));
+    }
+}

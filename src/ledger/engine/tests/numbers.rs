@@ -1,0 +1,115 @@
+//! Numbers and clocks (DESIGN.md section 5).
+
+use super::*;
+
+impl Check {
+    /// The numbers of what is under way at an endpoint.
+    fn seqs(&self) -> Vec<u64> {
+        let events = self.under_way.iter().flat_map(|request| &request.events);
+        events.filter_map(|event| event.seq()).collect()
+    }
+
+    fn wall(&self, ms: u64) -> u64 {
+        self.start.ms(ms).wall_ms
+    }
+}
+
+#[test]
+fn the_number_is_the_wall_clock_or_one_more_than_the_last() {
+    let mut check = Check::at_once(vec![all("all")]);
+    check.window(5, "+a -a +a");
+    let at = check.wall(5);
+    assert_eq!(check.seqs(), [at, at + 1, at + 2]);
+    check.delivers_all(6).window(7, "-a");
+    assert_eq!(check.seqs(), [at + 3]);
+    check.delivers_all(8).window(9, "+a");
+    assert_eq!(check.seqs(), [at + 4]);
+    assert_eq!((check.told("a").seq, check.told("a").since_ms), (at + 4, check.wall(9)));
+}
+
+#[test]
+fn numbers_rise_through_lost_records_of_keys() {
+    let mut check = Check::at_once(vec![all("all")]);
+    check.window(5, "+a -a +a -a").delivers_all(6).crash();
+    check.store.change(|loaded| loaded.keys.clear());
+    check.configure(5).accept(5).window(5, "+a");
+    assert_eq!(check.seqs(), [check.wall(5) + 4]);
+}
+
+#[test]
+fn numbers_rise_though_the_wall_clock_jumps_back() {
+    let mut check = Check::at_once(vec![all("all")]);
+    check.window(10_000, "+a").delivers_all(10_000);
+    let back = Now {
+        wall_ms: check.start.wall_ms,
+        ..check.start.ms(11_000)
+    };
+    check.step_at(back, &window("-a +b", back));
+    let at = check.wall(10_000);
+    assert_eq!(check.seqs(), [at + 1, at + 2]);
+    assert_eq!(
+        check.under_way[0].time_ms, at,
+        "the time of a body does not fall either"
+    );
+    check.crash();
+    let control = |control| Step {
+        controls: vec![control],
+        ..Step::default()
+    };
+    let configure = control(Control::Configure(check.apps.clone()));
+    check.step_at(back, &configure);
+    assert_eq!(check.under_way[0].time_ms, at);
+    check.delivers_all(11_000).step_at(back, &window("+a", back));
+    assert_eq!((check.seqs(), check.under_way[0].time_ms), (vec![at + 2], at));
+}
+
+#[test]
+fn ids_are_not_given_twice_over_a_crash() {
+    let mut check = Check::at_once(vec![all("all")]);
+    let mut events = Vec::new();
+    let mut requests = Vec::new();
+    for round in 0..5 {
+        check.window(round, "+a -a");
+        let request = check.under_way[0].clone();
+        events.extend(request.events.iter().map(|event| event.id));
+        requests.push(request.id);
+        check.delivers_all(round).restart(round);
+    }
+    let mut sorted = (events.clone(), requests.clone());
+    sorted.0.sort();
+    sorted.0.dedup();
+    sorted.1.dedup();
+    assert_eq!(sorted, (events, requests));
+}
+
+#[test]
+fn the_record_of_a_vacant_key_is_dropped_24_h_later_and_its_numbers_still_rise() {
+    const DAY: u64 = 24 * 60 * 60 * 1_000;
+    let mut check = Check::at_once(vec![all("all")]);
+    check.window(0, "+a -a").delivers_all(1).nothing(DAY - 1);
+    assert_eq!(check.store.loaded().keys.len(), 1);
+    check.nothing(DAY);
+    assert_eq!(check.store.loaded().keys.len(), 0);
+    let back = Now {
+        wall_ms: check.start.wall_ms - 5,
+        ..check.start.ms(DAY)
+    };
+    check.step_at(back, &window("+a", back));
+    assert_eq!(check.seqs(), [check.wall(0) + 2]);
+}
+
+#[test]
+fn the_record_of_a_vacant_key_stays_while_its_event_waits() {
+    const DAY: u64 = 24 * 60 * 60 * 1_000;
+    let mut check = Check::at_once(vec![all("all")]);
+    check.window(0, "+a").delivers_all(0).mode(0, "all", Mode::Paused);
+    check.window(1, "-a").nothing(DAY + 1);
+    assert_eq!(check.store.loaded().keys.len(), 1);
+    // It is occupied again, and nothing of that is dropped when its time would have come.
+    check.mode(DAY + 2, "all", Mode::Enabled).delivers_all(DAY + 2);
+    check.window(DAY + 3, "+a").delivers_all(DAY + 4);
+    check.nothing(3 * DAY).tells_occupied(&["a"]);
+    assert_eq!(check.store.loaded().keys.len(), 1);
+    check.window(3 * DAY, "-a").delivers_all(3 * DAY).nothing(4 * DAY);
+    assert_eq!(check.store.loaded().keys.len(), 0);
+}

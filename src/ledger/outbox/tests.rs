@@ -1,0 +1,441 @@
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use super::*;
+use crate::ledger::{
+    BreakerState, ClientEvent, Counters, EndpointRecord, EventBody, Filter, Outcome, Stateless, breaker::BreakerLimits,
+};
+
+mod folding;
+mod lanes;
+mod parking;
+mod replays;
+mod restore;
+
+/// Drives an outbox with steps of milliseconds, keeps its records as a store would, and compares
+/// them with the outbox after each step.
+struct Check {
+    outbox: Outbox,
+    counters: Counters,
+    start: Now,
+    events: BTreeMap<EventId, Arc<Event>>,
+    queued: BTreeMap<u64, QueuedRecord>,
+    requests: BTreeMap<RequestId, RequestRecord>,
+    /// How often each event is referred to.
+    references: BTreeMap<EventId, i64>,
+    parked: Vec<String>,
+}
+
+impl Check {
+    /// One lane, three events a request, retries for so long.
+    fn new(retry_for_ms: u64) -> Self {
+        Self::with(|rules| rules.retry_for = Duration::from_millis(retry_for_ms))
+    }
+
+    fn with(change: impl FnOnce(&mut EndpointRules)) -> Self {
+        Self {
+            outbox: Outbox::new(rules(change)),
+            counters: Counters::new(0),
+            start: Now::of_test(),
+            events: BTreeMap::new(),
+            queued: BTreeMap::new(),
+            requests: BTreeMap::new(),
+            references: BTreeMap::new(),
+            parked: Vec::new(),
+        }
+    }
+
+    /// Pushes events at a time: `+a` occupied, `-a` vacated, `!a` a client event.
+    fn push(&mut self, ms: u64, events: &[&str]) -> &mut Self {
+        for text in events {
+            let event = Arc::new(event(text, self.counters.next_event()));
+            self.events.insert(event.id, Arc::clone(&event));
+            *self.references.entry(event.id).or_default() += 1;
+            let mut effects = Effects::default();
+            self.outbox.push(event, self.start.ms(ms), &mut effects);
+            self.keep(effects);
+        }
+        self.compare();
+        self
+    }
+
+    /// Compares the attempts: `id#number events`.
+    #[track_caller]
+    fn attempts(&mut self, ms: u64, want: &[&str]) -> &mut Self {
+        let now = self.start.ms(ms);
+        let is_ready = self.outbox.has_attempt(now.instant);
+        let got = self.attempts_of(now);
+        assert_eq!(got.iter().map(describe).collect::<Vec<_>>(), want);
+        assert_eq!(is_ready, !want.is_empty(), "it said whether there are some");
+        self
+    }
+
+    fn attempts_of(&mut self, now: Now) -> Vec<Attempt> {
+        let mut effects = Effects::default();
+        let attempts = self.outbox.attempts(now, &mut self.counters, &mut effects);
+        self.absorb(effects);
+        attempts
+    }
+
+    /// A request fails and waits for 1 s; compares what is parked.
+    #[track_caller]
+    fn fails(&mut self, id: u64, ms: u64, parked: &str) -> &mut Self {
+        let retry_in = Duration::from_secs(1);
+        self.answer(id, Outcome::Failed { retry_in }, ms);
+        self.parks(parked)
+    }
+
+    #[track_caller]
+    fn delivers(&mut self, id: u64, ms: u64) -> &mut Self {
+        self.answer(id, Outcome::Delivered, ms);
+        self.parks("")
+    }
+
+    fn answer(&mut self, id: u64, outcome: Outcome, ms: u64) -> Option<Answered> {
+        let mut effects = Effects::default();
+        let id = RequestId(id);
+        let answered = self.outbox.answered(id, outcome, self.start.ms(ms), &mut effects);
+        self.absorb(effects);
+        answered
+    }
+
+    /// Compares what was parked since the last check.
+    #[track_caller]
+    fn parks(&mut self, want: &str) -> &mut Self {
+        assert_eq!(std::mem::take(&mut self.parked).join(" "), want);
+        self
+    }
+
+    fn mode(&mut self, mode: Mode, ms: u64) -> &mut Self {
+        let mut effects = Effects::default();
+        self.outbox.set_mode(mode, self.start.ms(ms), &mut effects);
+        self.absorb(effects);
+        self
+    }
+
+    fn go_on_parking(&mut self, ms: u64) -> &mut Self {
+        let mut effects = Effects::default();
+        self.outbox.go_on_parking(self.start.ms(ms), &mut effects);
+        self.absorb(effects);
+        self
+    }
+
+    fn configure(&mut self, change: impl FnOnce(&mut EndpointRules)) -> &mut Self {
+        self.outbox.configure(rules(change));
+        self.compare();
+        self
+    }
+
+    #[track_caller]
+    fn folds(&mut self, want: usize) -> &mut Self {
+        let mut effects = Effects::default();
+        assert_eq!(self.outbox.fold(&mut effects), want);
+        self.absorb(effects);
+        self
+    }
+
+    #[track_caller]
+    fn drops(&mut self, want: usize) -> &mut Self {
+        let mut effects = Effects::default();
+        assert_eq!(self.outbox.drop_stateless(&mut effects), want);
+        self.absorb(effects);
+        self
+    }
+
+    /// Begins again with what was kept.
+    fn crash(&mut self, ms: u64, change: impl FnOnce(&mut EndpointRules)) -> &mut Self {
+        let record = EndpointRecord {
+            filter: Filter::default(),
+            lanes: self.outbox.rules.lanes,
+            mode: self.outbox.mode,
+            is_removed: false,
+            announcing: None,
+        };
+        let kept = Kept {
+            queued: self.queued.clone().into_iter().collect(),
+            requests: self.requests.clone().into_iter().collect(),
+        };
+        let mut effects = Effects::default();
+        let now = self.start.ms(ms);
+        let (outbox, references) = Outbox::restore(rules(change), &record, kept, &self.events, now, &mut effects);
+        let before = self.references.clone();
+        self.references.clear();
+        for event in references {
+            *self.references.entry(event).or_default() += 1;
+        }
+        assert_eq!(self.references, before, "it refers to what it referred to");
+        self.outbox = outbox;
+        self.absorb(effects);
+        self
+    }
+
+    #[track_caller]
+    fn retries_at(&mut self, ms: u64, want: Option<u64>) -> &mut Self {
+        let at = self.outbox.retry_at(self.start.ms(ms).instant);
+        assert_eq!(at, want.map(|want| self.start.ms(want).instant));
+        self
+    }
+
+    #[track_caller]
+    fn holds(&mut self, want: usize) -> &mut Self {
+        assert_eq!((self.outbox.len(), self.outbox.is_empty()), (want, want == 0));
+        self
+    }
+
+    fn absorb(&mut self, effects: Effects) {
+        self.keep(effects);
+        self.compare();
+    }
+
+    fn keep(&mut self, effects: Effects) {
+        for (place, record) in effects.queued {
+            match record {
+                Some(record) => self.queued.insert(place, record),
+                None => self.queued.remove(&place),
+            };
+        }
+        for (id, record) in effects.requests {
+            match record {
+                Some(record) => self.requests.insert(id, record),
+                None => self.requests.remove(&id),
+            };
+        }
+        for id in effects.settled {
+            let references = self.references.entry(id).or_default();
+            *references -= 1;
+            if *references == 0 {
+                self.references.remove(&id);
+            }
+        }
+        self.parked
+            .extend(effects.parked.iter().map(|(event, _)| print_one(event)));
+    }
+
+    /// The records are those of the outbox, and its sums are right.
+    #[track_caller]
+    fn compare(&self) {
+        let outbox = &self.outbox;
+        let entries = outbox.lanes.iter().flat_map(|lane| &lane.queue);
+        let queued: BTreeMap<u64, QueuedRecord> = entries.map(|(place, entry)| (*place, entry.record())).collect();
+        assert_eq!(queued, self.queued);
+        let of_lanes = outbox.lanes.iter().filter_map(|lane| lane.head.as_ref());
+        let heads: Vec<&Head> = of_lanes.chain(&outbox.finishing).chain(&outbox.replays).collect();
+        let ids: BTreeSet<RequestId> = heads.iter().map(|head| head.id).collect();
+        assert_eq!(ids, self.requests.keys().copied().collect());
+        for head in &heads {
+            let record = &self.requests[&head.id];
+            let now = head.record(self.start);
+            assert_eq!(
+                (now.lane, now.time_ms, now.replay, now.entries),
+                (record.lane, record.time_ms, record.replay, record.entries.clone())
+            );
+        }
+        let in_heads: usize = heads.iter().map(|head| head.entries.len()).sum();
+        assert_eq!(outbox.len(), queued.len() + in_heads);
+        assert_eq!(outbox.len() as i64, self.references.values().sum::<i64>());
+        let queued_bytes: usize = outbox
+            .lanes
+            .iter()
+            .flat_map(|lane| lane.queue.values())
+            .map(Entry::cost)
+            .sum();
+        let head_bytes: usize = heads.iter().map(|head| head.bytes()).sum();
+        assert_eq!(outbox.bytes(), queued_bytes + head_bytes);
+    }
+}
+
+fn rules(change: impl FnOnce(&mut EndpointRules)) -> Arc<EndpointRules> {
+    let mut rules = EndpointRules::of_test("e");
+    rules.cut.events_max = 3;
+    change(&mut rules);
+    Arc::new(rules)
+}
+
+fn event(text: &str, id: EventId) -> Event {
+    let (sign, channel) = text.split_at(1);
+    let channel = channel.parse().expect("valid");
+    let body = match sign {
+        "!" => EventBody::Stateless(Stateless::Client(ClientEvent {
+            channel,
+            event: "client-x".into(),
+            data: String::new(),
+            socket_id: "1.1".parse().expect("valid"),
+            user_id: None,
+        })),
+        sign => EventBody::State {
+            key: Key::Channel(channel),
+            occupied: sign == "+",
+            seq: id.0,
+        },
+    };
+    Event { id, body, at_ms: 0 }
+}
+
+fn describe(attempt: &Attempt) -> String {
+    let events: Vec<String> = attempt.events.iter().map(|event| print_one(event)).collect();
+    format!("{}#{} {}", attempt.id.0, attempt.number, events.join(" "))
+}
+
+fn print_one(event: &Event) -> String {
+    let sign = match event.state() {
+        Some((_, true)) => '+',
+        Some((_, false)) => '-',
+        None => '!',
+    };
+    format!("{sign}{}", event.channel().expect("none is about a user"))
+}
+
+#[test]
+fn events_go_in_order_one_request_at_a_time() {
+    Check::new(60_000)
+        .attempts(0, &[])
+        .push(0, &["+a", "+b", "+c", "+d"])
+        .attempts(0, &["1#1 +a +b +c"])
+        .attempts(0, &[])
+        .delivers(1, 10)
+        .attempts(10, &["2#1 +d"])
+        .delivers(2, 20)
+        .attempts(20, &[])
+        .holds(0);
+}
+
+#[test]
+fn a_failed_request_is_tried_again_with_the_same_id_and_events_before_what_follows() {
+    Check::new(60_000)
+        .push(0, &["+a"])
+        .attempts(0, &["1#1 +a"])
+        .push(5, &["-a"])
+        .retries_at(5, None)
+        .fails(1, 10, "")
+        .retries_at(10, Some(1_010))
+        .attempts(1_009, &[])
+        .attempts(1_010, &["1#2 +a"])
+        .retries_at(1_010, None)
+        .delivers(1, 1_020)
+        .retries_at(1_020, Some(1_020))
+        .attempts(1_020, &["2#1 -a"]);
+}
+
+#[test]
+fn an_answer_to_anything_but_a_request_under_way_changes_nothing() {
+    let mut check = Check::new(60_000);
+    assert_eq!(check.answer(1, Outcome::Delivered, 0), None);
+    check.push(0, &["+a"]).attempts(0, &["1#1 +a"]);
+    assert_eq!(check.answer(2, Outcome::Delivered, 0), None);
+    check.fails(1, 10, "");
+    assert_eq!(check.answer(1, Outcome::Delivered, 11), None);
+    check.retries_at(12, Some(1_010)).holds(1);
+}
+
+#[test]
+fn an_answer_says_for_the_log_what_became_of_the_attempt() {
+    let mut check = Check::new(60_000);
+    check.push(0, &["+a"]).attempts(0, &["1#1 +a"]);
+    let retry_in = Duration::from_secs(2);
+    let answered = check.answer(1, Outcome::Failed { retry_in }, 10).expect("under way");
+    assert_eq!((answered.attempt, answered.replay), (1, false));
+    assert_eq!(answered.next_at_ms, Some(check.start.ms(2_010).wall_ms));
+    check.attempts(2_010, &["1#2 +a"]);
+    let answered = check.answer(1, Outcome::Delivered, 2_020).expect("under way");
+    assert_eq!((answered.attempt, answered.next_at_ms), (2, None));
+    let event = &check.events[&EventId(1)];
+    assert_eq!(answered.events, [EventRef::new(event)]);
+    let counts = check.outbox.counts();
+    assert_eq!((counts.created, counts.delivered), (1, 1));
+    assert_eq!((counts.attempts_delivered, counts.attempts_failed), (1, 1));
+}
+
+#[test]
+fn the_length_and_the_bytes_count_what_waits_and_what_is_under_way() {
+    let of = |text: &str| ENTRY_BYTES + event(text, EventId(1)).json_bytes(true);
+    let mut check = Check::new(60_000);
+    check.holds(0).push(0, &["+a", "+b", "!c", "+d"]).holds(4);
+    let bytes = of("+a") + of("+b") + of("!c") + of("+d");
+    assert_eq!(check.outbox.bytes(), bytes);
+    check.attempts(0, &["1#1 +a +b !c"]).holds(4);
+    assert_eq!(check.outbox.bytes(), bytes);
+    assert_eq!((check.outbox.under_way(), check.outbox.events_under_way()), (1, 3));
+    check.delivers(1, 0).holds(1);
+    assert_eq!(check.outbox.bytes(), of("+d"));
+    assert_eq!(check.outbox.queue_bytes(), ENTRY_BYTES);
+}
+
+#[test]
+fn the_time_in_the_body_stays_for_240_s_and_is_then_renewed_and_stored() {
+    let mut check = Check::new(3_600_000);
+    let start = check.start;
+    check.push(0, &["+a"]);
+    let mut time_at = |ms: u64| {
+        let attempts = check.attempts_of(start.ms(ms));
+        let outcome = Outcome::Failed {
+            retry_in: Duration::ZERO,
+        };
+        let stored = check.requests[&RequestId(1)].time_ms - start.wall_ms;
+        check.answer(1, outcome, ms);
+        let [attempt] = attempts.as_slice() else {
+            panic!("one attempt")
+        };
+        assert_eq!((attempt.id.0, attempt.events.len()), (1, 1));
+        assert_eq!(attempt.time_ms - start.wall_ms, stored);
+        stored
+    };
+    assert_eq!(time_at(100), 100);
+    assert_eq!(time_at(240_100), 100);
+    assert_eq!(time_at(240_101), 240_101);
+    assert_eq!(time_at(480_101), 240_101);
+    assert_eq!(time_at(480_102), 480_102);
+}
+
+#[test]
+fn the_time_in_the_body_never_falls() {
+    let mut check = Check::new(60_000);
+    let start = check.start;
+    let earlier = Now {
+        wall_ms: start.wall_ms - 5_000,
+        ..start
+    };
+    check.push(0, &["+a", "+b", "+c", "+d"]);
+    let first = check.attempts_of(start);
+    check.delivers(1, 0);
+    let second = check.attempts_of(earlier);
+    assert_eq!([first[0].time_ms, second[0].time_ms], [start.wall_ms; 2]);
+}
+
+#[test]
+fn paused_nothing_goes_out_and_the_queue_grows() {
+    let mut check = Check::new(60_000);
+    check.push(0, &["+a"]).attempts(0, &["1#1 +a"]);
+    check.mode(Mode::Paused, 1).push(1, &["-a", "+a"]).fails(1, 10, "");
+    check.retries_at(10, None).attempts(1_010, &[]).holds(3);
+    check.mode(Mode::Enabled, 2_000).attempts(2_000, &["1#2 +a"]);
+    check.delivers(1, 2_010).attempts(2_010, &["2#1 -a +a"]);
+}
+
+#[test]
+fn the_breaker_holds_all_lanes_but_for_one_request() {
+    let mut check = Check::with(|rules| {
+        rules.lanes = 2;
+        rules.breaker = BreakerLimits {
+            after: 2,
+            open_for: Duration::from_secs(30),
+        };
+    });
+    check.push(0, &["+a", "+b"]).attempts(0, &["1#1 +a", "2#1 +b"]);
+    let wait = |s| Outcome::Failed {
+        retry_in: Duration::from_secs(s),
+    };
+    check.answer(1, wait(1), 0);
+    check.answer(2, wait(20), 0);
+    assert_eq!(check.outbox.breaker(), BreakerState::Open);
+    // The other lane's request is due after a second, but the endpoint is left alone for 20.
+    check
+        .attempts(19_999, &[])
+        .retries_at(0, Some(20_000))
+        .attempts(20_000, &["1#2 +a"]);
+    assert_eq!(check.outbox.breaker(), BreakerState::HalfOpen);
+    check.retries_at(20_000, None).delivers(1, 20_100);
+    assert_eq!(check.outbox.breaker(), BreakerState::Closed);
+    check.attempts(20_100, &["2#2 +b"]);
+}

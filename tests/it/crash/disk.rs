@@ -1,0 +1,123 @@
+//! Disks that tests can fill, and files that tests can make unwritable. The tests run as root, whom
+//! file modes do not stop.
+
+use std::{
+    fs,
+    io::Write,
+    path::{Path, PathBuf},
+    process::Command,
+    sync::atomic::{AtomicU32, Ordering},
+};
+
+static COUNT: AtomicU32 = AtomicU32::new(0);
+
+/// A folder of its own; removed when dropped.
+pub struct Folder(PathBuf);
+
+impl Folder {
+    pub fn new() -> Self {
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let folder = std::env::temp_dir().join(format!("vacancy-disk-{}-{count}", std::process::id()));
+        fs::create_dir_all(&folder).expect("a temporary folder");
+        Self(folder)
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A small file system in memory; unmounted when dropped.
+pub struct Disk {
+    folder: Folder,
+}
+
+impl Disk {
+    /// Mounts one of so many megabytes.
+    pub fn mount(megabytes: u32) -> Self {
+        let folder = Folder::new();
+        run(
+            "mount",
+            &[
+                "-t",
+                "tmpfs",
+                "-o",
+                &format!("size={megabytes}m"),
+                "vacancy",
+                text(folder.path()),
+            ],
+        );
+        Self { folder }
+    }
+
+    /// From here on nothing can be written.
+    pub fn make_read_only(&self) {
+        run("mount", &["-o", "remount,ro", text(self.folder.path())]);
+    }
+
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.folder.file(name)
+    }
+
+    /// Writes until there is no space left.
+    pub fn fill(&self) {
+        let mut filler = fs::OpenOptions::new();
+        let mut filler = filler
+            .create(true)
+            .append(true)
+            .open(self.file("filler"))
+            .expect("a file");
+        for size in [1 << 20, 4_096, 1] {
+            let block = vec![0x5a; size];
+            while filler.write_all(&block).is_ok() {}
+        }
+    }
+
+    /// Gives the space back.
+    pub fn free(&self) {
+        fs::remove_file(self.file("filler")).expect("it is there");
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").args(["-l", text(self.folder.path())]).status();
+    }
+}
+
+/// A file that nobody can write; it can be written again when this is dropped.
+pub struct Immutable(PathBuf);
+
+impl Immutable {
+    pub fn new(path: PathBuf) -> Self {
+        run("chattr", &["+i", text(&path)]);
+        Self(path)
+    }
+}
+
+impl Drop for Immutable {
+    fn drop(&mut self) {
+        let _ = Command::new("chattr").args(["-i", text(&self.0)]).status();
+    }
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().expect("UTF-8")
+}
+
+#[track_caller]
+fn run(program: &str, arguments: &[&str]) {
+    let output = Command::new(program).args(arguments).output().expect("it starts");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{program} {arguments:?}: {stderr}");
+}

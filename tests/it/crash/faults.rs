@@ -1,0 +1,234 @@
+//! A ledger that cannot be written or used (DESIGN.md section 5): the disk is full, the file is
+//! read-only, damaged, or another server's. Clients notice nothing of the first two.
+
+use std::{
+    path::Path,
+    process::{Command, Output, Stdio},
+    time::Duration,
+};
+
+use super::disk::{Disk, Folder, Immutable};
+use crate::harness::{Client, Process, Receiver, config, eventually, webhook};
+
+/// A configuration with its ledger in this file.
+fn config_at(ledger: &Path, receiver: &Receiver) -> String {
+    let sections = format!(
+        "ledger: {{path: {}}}\nwebhooks: {{vacated_delay: 0s}}",
+        ledger.display()
+    );
+    config(&sections, &webhook(&receiver.url()))
+}
+
+/// Waits until the server has written this into its log.
+async fn logged(server: &Process, text: &str) {
+    let what = format!("{text:?} in the log");
+    eventually(&what, || async { server.log().contains(text) }).await;
+}
+
+const FAILS: &str = "clients are served on, and it is tried again until it works";
+const WORKS: &str = "the ledger can be written again";
+
+/// Subscribes to new channels, one after the other, until the server has written this into its log.
+async fn churn_until(server: &Process, client: &mut Client, prefix: &str, text: &str) {
+    for number in 0..5_000 {
+        if server.log().contains(text) {
+            return;
+        }
+        // Long names, so that the ledger grows.
+        let channel = format!("{prefix}-{number}-{}", "x".repeat(120));
+        client.subscribe(&channel).await;
+        client.unsubscribe(&channel).await;
+    }
+    panic!("{text:?} is not in the log:\n{}", server.log());
+}
+
+/// Shows that a client can subscribe and is told what is published.
+async fn serves(server: &Process, client: &mut Client, channel: &str) {
+    client.subscribe(channel).await;
+    server.api().trigger(channel, "greeting", "hello").await;
+    let frame = client.next_json().await;
+    assert_eq!(
+        (&frame["event"], &frame["channel"]),
+        (&"greeting".into(), &channel.into()),
+        "{frame}"
+    );
+}
+
+/// The events about these channels, in order.
+fn about(receiver: &Receiver, channels: &[&str]) -> Vec<String> {
+    let mut events = receiver.events();
+    events.retain(|event| channels.contains(&&event[1..]));
+    events
+}
+
+/// What happens while the ledger fails, and what is told of it when it works again: the net.
+async fn fails_and_works_again(server: &Process, client: &mut Client, receiver: &Receiver, mend: impl FnOnce()) {
+    serves(server, client, "entered").await;
+    client.subscribe("entered-and-left").await;
+    client.unsubscribe("entered-and-left").await;
+    client.unsubscribe("left").await;
+    client.unsubscribe("left-and-entered").await;
+    client.subscribe("left-and-entered").await;
+    let ready = server.api().raw("GET", "/ready", "").await;
+    assert_eq!(ready.status, 200, "{}", ready.body);
+    assert!(ready.body.contains("webhooks wait"), "{}", ready.body);
+    let channels = ["entered", "entered-and-left", "left", "left-and-entered"];
+    assert_eq!(about(receiver, &channels), ["+left", "+left-and-entered"]);
+    mend();
+    logged(server, WORKS).await;
+    eventually("the net changes", || async { about(receiver, &channels).len() == 4 }).await;
+    serves(server, client, "after").await;
+    eventually("the webhook of what came after", || async {
+        about(receiver, &["after"]) == ["+after"]
+    })
+    .await;
+    let mut told = about(receiver, &channels);
+    told[2..].sort();
+    assert_eq!(told, ["+left", "+left-and-entered", "+entered", "-left"]);
+}
+
+#[tokio::test]
+async fn a_full_disk_stops_no_client_and_the_net_changes_are_told_when_there_is_space() {
+    let disk = Disk::mount(96);
+    let receiver = Receiver::start().await;
+    let server = Process::start(&config_at(&disk.file("data/vacancy.redb"), &receiver));
+    let mut client = server.client().await;
+    client.subscribe("left").await;
+    client.subscribe("left-and-entered").await;
+    receiver.expect(&["+left", "+left-and-entered"]).await;
+    disk.fill();
+    churn_until(&server, &mut client, "reserve", "the disk is full: the space kept in").await;
+    assert!(!server.log().contains(FAILS), "{}", server.log());
+    assert!(!disk.file("data/vacancy.redb.reserve").exists());
+    disk.fill();
+    churn_until(&server, &mut client, "full", FAILS).await;
+    assert!(
+        server
+            .log()
+            .contains("the disk is full; once there is space, it is used again")
+    );
+    fails_and_works_again(&server, &mut client, &receiver, || disk.free()).await;
+}
+
+#[tokio::test]
+async fn a_read_only_ledger_stops_no_client_and_the_net_changes_are_told_when_it_can_be_written() {
+    let folder = Folder::new();
+    let receiver = Receiver::start().await;
+    let ledger = folder.file("vacancy.redb");
+    let server = Process::start(&config_at(&ledger, &receiver));
+    let mut client = server.client().await;
+    client.subscribe("left").await;
+    client.subscribe("left-and-entered").await;
+    receiver.expect(&["+left", "+left-and-entered"]).await;
+    let immutable = Immutable::new(ledger);
+    churn_until(&server, &mut client, "any", FAILS).await;
+    assert!(server.log().contains("it may not be written"), "{}", server.log());
+    fails_and_works_again(&server, &mut client, &receiver, || drop(immutable)).await;
+}
+
+#[tokio::test]
+async fn a_server_that_is_killed_while_the_disk_is_full_starts_again_with_what_was_stored() {
+    let disk = Disk::mount(32);
+    let receiver = Receiver::start().await;
+    let config = config_at(&disk.file("vacancy.redb"), &receiver);
+    let server = Process::start(&config);
+    let mut client = server.client().await;
+    client.subscribe("stays").await;
+    receiver.expect(&["+stays"]).await;
+    disk.fill();
+    churn_until(&server, &mut client, "full", FAILS).await;
+    drop(server);
+    let server = Process::start(&config);
+    let mut client = server.client().await;
+    serves(&server, &mut client, "stays").await;
+    disk.free();
+    client.subscribe("new").await;
+    eventually("the webhook of what came after", || async {
+        about(&receiver, &["new"]) == ["+new"]
+    })
+    .await;
+    assert_eq!(
+        about(&receiver, &["stays"]),
+        ["+stays"],
+        "it came back within the recovery window"
+    );
+}
+
+/// Starts a server that must refuse to; gives what it wrote.
+fn refused(ledger: &Path) -> String {
+    let folder = Folder::new();
+    let file = folder.file("config.yaml");
+    let sections = format!("ledger: {{path: {}}}", ledger.display());
+    std::fs::write(&file, config(&sections, "")).expect("a file");
+    let mut child = Command::new(env!("CARGO_BIN_EXE_vacancy"))
+        .arg("--config")
+        .arg(&file)
+        .env("VACANCY__SERVER__LISTEN", "127.0.0.1:0")
+        .stderr(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("the binary starts");
+    let deadline = std::time::Instant::now() + Duration::from_secs(10);
+    while child.try_wait().expect("a child").is_none() {
+        if deadline < std::time::Instant::now() {
+            let _ = child.kill();
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let Output { status, stderr, .. } = child.wait_with_output().expect("a child");
+    let stderr = String::from_utf8(stderr).expect("UTF-8");
+    assert_eq!(status.code(), Some(1), "{stderr}");
+    let last = stderr.lines().last().unwrap_or_default().to_owned();
+    assert!(last.contains(&ledger.display().to_string()), "{stderr}");
+    last
+}
+
+#[tokio::test]
+async fn a_truncated_ledger_is_refused_with_what_to_do_and_left_as_it_is() {
+    let folder = Folder::new();
+    let receiver = Receiver::start().await;
+    let ledger = folder.file("vacancy.redb");
+    let server = Process::start(&config_at(&ledger, &receiver));
+    server.client().await.subscribe("news").await;
+    receiver.expect(&["+news"]).await;
+    drop(server);
+    let bytes = std::fs::read(&ledger).expect("a file");
+    for len in [0, 1_000, bytes.len() / 2] {
+        std::fs::write(&ledger, &bytes[..len]).expect("it can be written");
+        let text = refused(&ledger);
+        for part in [
+            "is damaged or no ledger",
+            "Put a backup in its place",
+            "move it away",
+            "`vacancy ledger check`",
+        ] {
+            assert!(text.contains(part), "{text}");
+        }
+        assert!(std::fs::read(&ledger).expect("a file") == bytes[..len]);
+    }
+    std::fs::write(&ledger, &bytes).expect("it can be written");
+    drop(Process::start(&config_at(&ledger, &receiver)));
+}
+
+#[tokio::test]
+async fn a_second_server_on_a_ledger_is_refused_and_the_first_goes_on() {
+    let folder = Folder::new();
+    let receiver = Receiver::start().await;
+    let ledger = folder.file("vacancy.redb");
+    let server = Process::start(&config_at(&ledger, &receiver));
+    let text = refused(&ledger);
+    assert!(text.contains("is in use by another server"), "{text}");
+    server.client().await.subscribe("news").await;
+    receiver.expect(&["+news"]).await;
+}
+
+#[test]
+fn a_ledger_that_cannot_be_written_at_a_start_is_refused_with_what_to_do() {
+    let disk = Disk::mount(32);
+    let ledger = disk.file("vacancy.redb");
+    disk.make_read_only();
+    let text = refused(&ledger);
+    assert!(text.contains("cannot be used: the file system is read-only"), "{text}");
+    assert!(text.contains("set ledger.path to another file, or to memory"), "{text}");
+}

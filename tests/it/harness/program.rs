@@ -1,0 +1,71 @@
+//! A program that runs beside a test.
+
+use std::{
+    io::{BufRead, BufReader},
+    process::{Child, Command, Stdio},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use super::eventually;
+
+/// A program of which the output is kept; killed when dropped.
+pub struct Program {
+    child: Child,
+    output: Arc<Mutex<String>>,
+}
+
+impl Program {
+    /// Starts it.
+    pub fn start(command: &mut Command) -> Self {
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
+        let name = command.get_program().to_string_lossy();
+        let mut child = child.unwrap_or_else(|error| {
+            panic!("{name} does not start ({error}); run ./test, which installs what the tests need")
+        });
+        let output = Arc::new(Mutex::new(String::new()));
+        let lines = Arc::clone(&output);
+        let stdout = BufReader::new(child.stdout.take().expect("piped"));
+        std::thread::spawn(move || {
+            for line in stdout.lines().map_while(Result::ok) {
+                lines.lock().expect("not poisoned").push_str(&format!("{line}\n"));
+            }
+        });
+        Self { child, output }
+    }
+
+    /// What it has printed so far.
+    pub fn output(&self) -> String {
+        self.output.lock().expect("not poisoned").clone()
+    }
+
+    /// Waits until it has printed exactly this.
+    pub async fn prints(&self, want: &str) {
+        let what = format!("the output {want:?}");
+        let printed = eventually(&what, || async { want.len() <= self.output().len() });
+        if tokio::time::timeout(Duration::from_secs(9), printed).await.is_err() {
+            panic!("want {want:?}, got {:?}", self.output());
+        }
+        assert_eq!(self.output(), want);
+    }
+
+    /// Waits until it has ended, with exit code 0.
+    pub async fn ends_well(&mut self) {
+        let child = tokio::sync::Mutex::new(&mut self.child);
+        eventually("the program to end", || async {
+            let ended = child.lock().await.try_wait().expect("a child");
+            ended.is_some_and(|status| {
+                assert!(status.success(), "{status}");
+                true
+            })
+        })
+        .await;
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
