@@ -205,11 +205,12 @@ impl Words<'_> {
             count => format!("{count} connections are subscribed now"),
         };
         let when = state.since_ms.map_or(String::new(), |at| format!(" {}", self.ago(at)));
+        let seq = state.seq.map_or(String::new(), |seq| format!(" (seq {seq})"));
         let until = state
             .until_ms
             .map_or("when the recovery window is over".into(), |at| self.within(at));
         let text = match (state.state, state.seq) {
-            (StateName::Occupied, _) => format!("{channel} became occupied{when}; {subscribed}."),
+            (StateName::Occupied, _) => format!("{channel} became occupied{when}{seq}; {subscribed}."),
             (StateName::Pending, _) => format!(
                 "{channel} was left by its last subscriber; it is told vacated {until}, unless somebody comes back: \
                  that is its vacated delay."
@@ -221,7 +222,7 @@ impl Words<'_> {
             (StateName::Vacant, _) if 0 < live.subscriptions => {
                 format!("{subscribed} to {channel}, and this is about to be decided: ask again in a second.")
             }
-            (StateName::Vacant, Some(_)) => format!("{channel} became vacant{when}; {subscribed}."),
+            (StateName::Vacant, Some(_)) => format!("{channel} became vacant{when}{seq}; {subscribed}."),
             (StateName::Vacant, None) => format!(
                 "Nothing is known of {channel}: nobody has subscribed to it in this app, or that was over a day ago."
             ),

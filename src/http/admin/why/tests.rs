@@ -138,7 +138,7 @@ impl Case {
     }
 }
 
-const OCCUPIED: &str = "room became occupied 60 s ago; 2 connections are subscribed now.";
+const OCCUPIED: &str = "room became occupied 60 s ago (seq 7); 2 connections are subscribed now.";
 
 #[test]
 fn a_delivered_event_is_told_with_its_answer() {
@@ -251,7 +251,7 @@ fn an_unknown_channel_and_one_about_to_be_decided_are_told_apart() {
     case.endpoints.clear();
     assert_eq!(
         case.why().answer[0],
-        "room became vacant 60 s ago; nobody is subscribed now."
+        "room became vacant 60 s ago (seq 7); nobody is subscribed now."
     );
     case.view = ChannelView::default();
     assert!(case.why().answer[0].starts_with("Nothing is known of room: "));
