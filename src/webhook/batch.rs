@@ -1,17 +1,21 @@
 //! One window of what an app's channels report.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     time::{Duration, Instant},
 };
 
 use crate::{
     domain::{AppId, Now},
-    ledger::{Observed, Window},
+    ledger::{Observed, Stateless, Window},
 };
 
 /// Most windows of an app that the ledger may have unanswered; past it the window is folded.
 const WINDOWS_UNDER_WAY_MAX: usize = 4;
+/// Most bytes in them, by our own sum; past it the window is folded too.
+const BYTES_UNDER_WAY_MAX: usize = 1_024 * 1_024;
+/// What an edge or an event costs besides its texts, in bytes.
+const OBSERVED_BYTES: usize = 128;
 
 /// What a batch is held to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,10 +36,15 @@ pub struct Batch {
     app: AppId,
     limits: BatchLimits,
     observed: Vec<Observed>,
+    /// What is collected costs, in bytes.
+    bytes: usize,
     taken_at: Option<Instant>,
     next_due: Option<Instant>,
-    under_way: usize,
+    /// The bytes of each window under way, the oldest first.
+    under_way: VecDeque<usize>,
+    bytes_under_way: usize,
     fold_at: usize,
+    fold_at_bytes: usize,
     dropped: u64,
 }
 
@@ -47,25 +56,31 @@ impl Batch {
             app,
             limits,
             observed: Vec::new(),
+            bytes: 0,
             taken_at: None,
             next_due: None,
-            under_way: 0,
+            under_way: VecDeque::new(),
+            bytes_under_way: 0,
             fold_at: 0,
+            fold_at_bytes: 0,
             dropped: 0,
         }
     }
 
     /// Adds what a channel reports.
     pub fn push(&mut self, observed: Observed) {
+        self.bytes += cost(&observed);
         self.observed.push(observed);
-        if self.is_held() && self.fold_at.max(2 * self.limits.events_max) <= self.observed.len() {
+        let is_long = self.fold_at.max(2 * self.limits.events_max) <= self.observed.len();
+        if self.is_held() && (is_long || self.fold_at_bytes.max(BYTES_UNDER_WAY_MAX) <= self.bytes) {
             self.fold();
         }
     }
 
     /// Learns what came of windows that were taken, and when the next pending key falls due.
     pub fn done(&mut self, windows: usize, next_due: Option<Option<Instant>>) {
-        self.under_way = self.under_way.saturating_sub(windows);
+        let done = windows.min(self.under_way.len());
+        self.bytes_under_way -= self.under_way.drain(..done).sum::<usize>();
         if let Some(next_due) = next_due {
             self.next_due = next_due;
         }
@@ -94,8 +109,11 @@ impl Batch {
         self.taken_at = Some(now.instant);
         // Known again when the step is done; asking twice would only make empty steps.
         self.next_due = None;
-        self.under_way += 1;
+        let bytes = std::mem::take(&mut self.bytes);
+        self.under_way.push_back(bytes);
+        self.bytes_under_way += bytes;
         self.fold_at = 0;
+        self.fold_at_bytes = 0;
         Window {
             app: self.app.clone(),
             observed: std::mem::take(&mut self.observed),
@@ -105,8 +123,8 @@ impl Batch {
 
     /// Tells whether nothing is collected and no window is under way.
     #[must_use]
-    pub const fn is_idle(&self) -> bool {
-        self.observed.is_empty() && self.under_way == 0
+    pub fn is_idle(&self) -> bool {
+        self.observed.is_empty() && self.under_way.is_empty()
     }
 
     /// How many events without state were dropped because the ledger was behind.
@@ -115,8 +133,8 @@ impl Batch {
         self.dropped
     }
 
-    const fn is_held(&self) -> bool {
-        WINDOWS_UNDER_WAY_MAX <= self.under_way
+    fn is_held(&self) -> bool {
+        WINDOWS_UNDER_WAY_MAX <= self.under_way.len() || BYTES_UNDER_WAY_MAX <= self.bytes_under_way
     }
 
     fn fold(&mut self) {
@@ -140,14 +158,25 @@ impl Batch {
             }
         });
         self.dropped += dropped;
+        self.bytes = self.observed.iter().map(cost).sum();
         self.fold_at = 2 * self.observed.len();
+        self.fold_at_bytes = 2 * self.bytes;
     }
+}
+
+/// What something observed costs, in bytes, by our own sum.
+fn cost(observed: &Observed) -> usize {
+    OBSERVED_BYTES
+        + match observed {
+            Observed::Stateless(Stateless::Client(client), _) => client.event.len() + client.data.len(),
+            Observed::Stateless(Stateless::CacheMiss(_) | Stateless::SubscriptionCount(..), _) | Observed::Edge(_) => 0,
+        }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ledger::{Edge, Key, Stateless};
+    use crate::ledger::{ClientEvent, Edge, Key};
 
     /// Drives a batch with a window of 50 ms and at most 3 events.
     struct Check {
@@ -305,6 +334,34 @@ mod tests {
         assert_eq!(check.batch.dropped(), 1);
         check.push(&["+c", "!c"]);
         check.done(1, None).takes(200, "-b +a +c !c");
+    }
+
+    #[test]
+    fn a_mebibyte_under_way_holds_the_window_as_four_windows_do() {
+        let mut check = Check::new();
+        let client = |bytes: usize| {
+            let event = ClientEvent {
+                channel: "private-a".parse().expect("valid"),
+                event: "client-a".into(),
+                data: "x".repeat(bytes),
+                socket_id: "1.1".parse().expect("valid"),
+                user_id: None,
+            };
+            Observed::Stateless(Stateless::Client(event), Now::of_test())
+        };
+        check
+            .batch
+            .push(client(BYTES_UNDER_WAY_MAX - OBSERVED_BYTES - "client-a".len() - 1));
+        check.batch.take(check.start);
+        check.push(&["+a"]).is_due_at(100, Some(50));
+        check.batch.push(client(1));
+        check.batch.take(check.start);
+        check.push(&["+b"]).is_due_at(100, None);
+        check.batch.push(client(BYTES_UNDER_WAY_MAX / 2));
+        assert_eq!(check.batch.dropped(), 0);
+        check.batch.push(client(BYTES_UNDER_WAY_MAX / 2));
+        assert_eq!(check.batch.dropped(), 2);
+        check.done(1, None).is_due_at(100, Some(50));
     }
 
     #[test]
