@@ -200,7 +200,7 @@ async fn an_event_is_replayed_to_those_who_ask_for_it() {
     let (_, body) = api.replay(json!({"id": "evt_0000000000000001"})).await;
     assert_eq!(
         body,
-        json!({"events": 1, "skipped": 0, "endpoints": [{"app": "1", "endpoint": "main", "events": 1}]})
+        json!({"events": 1, "skipped": 0, "endpoints": [{"app": "1", "endpoint": "main", "mode": "paused", "events": 1}]})
     );
     let (_, body) = api.replay(json!({"id": "evt_0000000000000002"})).await;
     assert_eq!(body["events"], 2);
