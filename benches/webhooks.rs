@@ -20,7 +20,7 @@ use std::{
 };
 
 use harness::{
-    Churn, DeadEnd, KEY, Latencies, LedgerFolder, Receiver, SECRET, Server, commits, cpu_time, median, on_one_thread,
+    Admin, Churn, DeadEnd, KEY, Latencies, LedgerFolder, Receiver, SECRET, Server, cpu_time, median, on_one_thread,
 };
 
 const WINDOW_MS: f64 = 50.0;
@@ -82,7 +82,7 @@ fn main() -> ExitCode {
 /// A server with webhooks and a ledger in a file of its own.
 struct Run {
     server: Server,
-    admin_port: u16,
+    admin: Admin,
     _folder: LedgerFolder,
 }
 
@@ -122,13 +122,12 @@ impl Run {
         }
         Self {
             server: Server::start_with(&config, "vacancy::server=info,vacancy::ledger=error"),
-            admin_port,
+            admin: Admin {
+                port: admin_port,
+                token: ADMIN_TOKEN,
+            },
             _folder: folder,
         }
-    }
-
-    async fn commits(&self) -> String {
-        commits(self.admin_port, ADMIN_TOKEN).await
     }
 }
 
@@ -180,7 +179,7 @@ async fn latency(rate: f64, lasting: Duration) -> Result<(), String> {
     println!(
         "{rate} transitions/s: {}; {cpu_us:.0} µs CPU per transition; {}",
         latencies.in_words(),
-        run.commits().await
+        run.admin.commits().await
     );
     let bound = if rate == QUIET_RATE {
         QUIET_P99_MS
@@ -233,15 +232,17 @@ async fn at_most(rate: f64, lanes: u32) -> Result<String, String> {
     Ok(format!(
         "{per_second:.0} transitions/s, every one received and verified, {}; {cpu_us:.0} µs CPU per transition; {}",
         latencies.in_words(),
-        run.commits().await
+        run.admin.commits().await
     ))
 }
 
-/// The endpoint answers 503 while events queue up, and then 200.
+/// The endpoint answers 503 while events queue up as fast as they are stored, and then 200.
 async fn drain() -> Result<(), String> {
     const LANES: u32 = 4;
     const QUEUED: u64 = 150_000;
-    const RATE: f64 = 10_000.0;
+    const SLICE: u64 = 250;
+    /// What is not stored yet at any time; with much more than a window the batch folds.
+    const UNDER_WAY: u64 = 2_000;
     let receiver = Receiver::start();
     let endpoint = Endpoint {
         url: receiver.url(0),
@@ -251,7 +252,13 @@ async fn drain() -> Result<(), String> {
     let mut churn = Churn::connect(run.server.port(), &keys(1, 8), 10_000).await;
     receiver.set_down(true);
     let down = Instant::now();
-    churn.at_rate(RATE, Duration::from_secs_f64(QUEUED as f64 / RATE)).await;
+    while churn.made() < QUEUED {
+        if churn.made() < run.admin.created("e0").await + UNDER_WAY {
+            churn.burst(SLICE).await;
+        } else {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
     receiver.set_down(false);
     let outage = down.elapsed();
     arrived(&receiver, QUEUED).await;
@@ -263,7 +270,7 @@ async fn drain() -> Result<(), String> {
         "after an outage of {:.1} s, {LANES} lanes: {QUEUED} events in {:.2} s from the first 2xx on, {per_second:.0} events/s; {}",
         outage.as_secs_f64(),
         span.as_secs_f64(),
-        run.commits().await
+        run.admin.commits().await
     );
     bounded(DRAIN_MIN <= per_second, || {
         format!("{per_second:.0} events/s drained, bound {DRAIN_MIN}")
@@ -316,7 +323,7 @@ async fn many_endpoints(with_dead: bool) -> Result<(Latencies, String), String> 
     arrived(&receiver, churn.made() * ALIVE as u64).await;
     let all: Vec<usize> = (0..ALIVE).collect();
     let latencies = churn.latencies(&receiver.take(), &all, |_, _| true, from)?;
-    Ok((latencies, run.commits().await))
+    Ok((latencies, run.admin.commits().await))
 }
 
 /// 100 apps, each of which has a change in each of its 20 windows per second.
@@ -347,7 +354,7 @@ async fn apps() -> Result<(), String> {
         "{APPS} apps with 20 windows/s each: {}; all there {:.0} ms after the last change; {}",
         latencies.in_words(),
         behind.as_secs_f64() * 1e3,
-        run.commits().await
+        run.admin.commits().await
     );
     bounded(behind <= BEHIND_MAX, || {
         format!("100 apps are {} ms behind", behind.as_millis())

@@ -65,6 +65,12 @@ impl Churn {
         }
     }
 
+    /// Makes so many changes at once, which count from now.
+    pub async fn burst(&mut self, count: u64) {
+        let now = Instant::now();
+        self.make((0..count).map(|_| now)).await;
+    }
+
     async fn make(&mut self, at: impl Iterator<Item = Instant>) {
         let mut frames = vec![Vec::new(); self.sockets.len()];
         for at in at {

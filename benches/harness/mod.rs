@@ -2,21 +2,21 @@
 //! only counts what it receives, signed publishes, and what the kernel knows of a process.
 #![allow(dead_code, unused_imports, reason = "each bench uses a part")]
 
+mod admin;
 mod churn;
-mod ledger;
 mod load;
 mod process;
 mod publisher;
 mod receiver;
 mod server;
 
+pub use admin::Admin;
 pub use churn::{Churn, Latencies};
-pub use ledger::{LedgerFolder, commits};
 pub use load::{Load, Receipt, command_frame, connected, frame_end, read_to, subscribed};
 pub use process::{Cpu, cpu_time, resident_bytes};
 pub use publisher::Publisher;
 pub use receiver::{DeadEnd, Received, Receiver};
-pub use server::{Server, raise_open_files};
+pub use server::{LedgerFolder, Server, raise_open_files};
 
 /// The app of the benches.
 pub const APP_ID: &str = "1";

@@ -77,6 +77,29 @@ impl Drop for Server {
     }
 }
 
+/// A folder for a ledger, removed when dropped.
+pub struct LedgerFolder(PathBuf);
+
+impl LedgerFolder {
+    /// Makes one; `name` tells it from others of this process.
+    pub fn new(name: &str) -> Self {
+        let folder = std::env::temp_dir().join(format!("vacancy-bench-{}-{name}", std::process::id()));
+        std::fs::create_dir_all(&folder).expect("a temporary folder");
+        Self(folder)
+    }
+
+    /// Where the file is to be.
+    pub fn file(&self) -> PathBuf {
+        self.0.join("vacancy.redb")
+    }
+}
+
+impl Drop for LedgerFolder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
 /// Lets this process and those that it starts have as many open files as the system allows. By a
 /// command, because the call is unsafe code in Rust.
 pub fn raise_open_files() {

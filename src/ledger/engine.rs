@@ -7,7 +7,7 @@
 mod announce;
 mod bound;
 mod configure;
-mod keep;
+mod records;
 mod turn;
 mod views;
 

@@ -250,7 +250,7 @@ impl Outbox {
                 .iter()
                 .filter_map(|lane| lane.parking)
                 .reduce(Parking::join)
-                .map(Parking::from_start),
+                .map(Parking::restarted),
             cut_at: self.lanes.iter().filter_map(|lane| lane.cut_at).max(),
             ..Lane::default()
         };

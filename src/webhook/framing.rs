@@ -55,10 +55,12 @@ impl Framing {
     /// When the head has more than 64 KiB.
     pub(super) fn take_in(&mut self, bytes: &[u8]) -> Result<(), HeadTooLong> {
         self.head.extend_from_slice(bytes);
+        self.skip_empty_lines();
         while let Some(end) = end_of_head(&self.head) {
             match kind(&self.head[..end]) {
                 Kind::Interim => {
                     self.head.drain(..end);
+                    self.skip_empty_lines();
                     continue;
                 }
                 Kind::UntilTheEnd => self.head[..VERSION.len()].copy_from_slice(b"HTTP/1.0"),
@@ -71,6 +73,13 @@ impl Framing {
             return Err(HeadTooLong);
         }
         Ok(())
+    }
+
+    /// Before a head they mean nothing.
+    fn skip_empty_lines(&mut self) {
+        let is_empty = |byte: &u8| b"\r\n".contains(byte);
+        let empty = self.head.iter().take_while(|byte| is_empty(byte)).count();
+        self.head.drain(..empty);
     }
 
     /// The connection has ended: what was taken in is all there is.
@@ -98,12 +107,12 @@ impl Framing {
 
 const VERSION: &[u8] = b"HTTP/1.1";
 
-/// The length of the first head in these bytes, with the empty line.
+/// The length of the first head in these bytes, with the empty line that ends it.
 fn end_of_head(bytes: &[u8]) -> Option<usize> {
     let mut line_start = 0;
     for (at, _) in bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n') {
         let line = &bytes[line_start..at];
-        if 0 < line_start && (line.is_empty() || line == b"\r") {
+        if line.is_empty() || line == b"\r" {
             return Some(at + 1);
         }
         line_start = at + 1;
@@ -185,6 +194,30 @@ mod tests {
             "HTTP/1.0 200 OK\r\nA: content-length\r\n\r\nbody: x\r\n\r\n",
         );
         check("HTTP/1.1 500\n\nbody", "HTTP/1.0 500\n\nbody");
+    }
+
+    #[test]
+    fn empty_lines_before_an_answer_hide_nothing() {
+        check("\r\n\n\r\nHTTP/1.1 200 OK\r\n\r\nx\r\n", "HTTP/1.0 200 OK\r\n\r\nx\r\n");
+        check(
+            "HTTP/1.1 103 X\r\n\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
+        );
+    }
+
+    #[test]
+    fn a_head_is_awaited_from_the_request_to_its_end_or_the_connections() {
+        let mut framing = Framing::default();
+        assert!(!framing.awaits_head());
+        framing.asked();
+        framing.take_in(b"HTTP/1.1 200").expect("it is short");
+        assert!(framing.awaits_head());
+        framing.take_in(b" OK\r\n\r\n").expect("it is short");
+        assert!(!framing.awaits_head());
+        framing.asked();
+        assert!(framing.awaits_head());
+        framing.end();
+        assert!(!framing.awaits_head());
     }
 
     #[test]

@@ -16,6 +16,7 @@ mod client_message;
 mod fallback;
 mod frame;
 mod http_signature;
+mod ledger_model;
 mod query;
 mod runner;
 mod server_message;

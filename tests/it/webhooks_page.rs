@@ -135,3 +135,39 @@ fn the_samples_are_compact_and_every_file_that_the_page_links_is_there() {
     }
     assert_eq!(receivers, 5);
 }
+
+/// The commands of the page, each with its sub-command and its options.
+fn commands() -> BTreeSet<(Vec<&'static str>, Vec<&'static str>)> {
+    let spans = PAGE.split('`').skip(1).step_by(2);
+    let commands = spans.filter_map(|span| span.strip_prefix("vacancy "));
+    let words = commands.map(|command| command.split(' ').collect::<Vec<&str>>());
+    words
+        .map(|words| {
+            let is_name = |word: &&str| word.chars().all(|c| c.is_ascii_lowercase());
+            let names = words.iter().copied().take_while(is_name).collect();
+            let options = words.into_iter().filter(|word| word.starts_with("--")).collect();
+            (names, options)
+        })
+        .collect()
+}
+
+#[test]
+fn every_command_of_the_page_is_one_of_the_program() {
+    let commands = commands();
+    assert!(16 <= commands.len(), "{commands:?}");
+    for (names, options) in commands {
+        let help = std::process::Command::new(env!("CARGO_BIN_EXE_vacancy"))
+            .args(&names)
+            .arg("--help")
+            .output()
+            .expect("it starts");
+        let text = String::from_utf8_lossy(&help.stdout).into_owned();
+        assert!(
+            help.status.success() && text.contains(&format!("Usage: vacancy {}", names.join(" "))),
+            "{names:?}: {text}"
+        );
+        for option in options {
+            assert!(text.contains(option), "{names:?} has no {option}");
+        }
+    }
+}

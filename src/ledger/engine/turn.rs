@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Endpoint, State, keep::Replaced};
+use super::{Endpoint, State, records::Replaced};
 use crate::{
     domain::{AppId, EndpointId, Now},
     ledger::{
@@ -25,6 +25,7 @@ pub(super) struct Turn<'a> {
     pub(super) changes: Changes,
     /// How many more records of bulk work this step may handle; the rest follows in later ones.
     pub(super) bulk_left: usize,
+    /// Records in the changes that replace others of the same key.
     pub(super) replaced: Replaced,
     done: Done,
     counters_before: Counters,

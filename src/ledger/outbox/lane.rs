@@ -81,7 +81,7 @@ impl Parking {
     }
 
     /// The same from the front of a queue on.
-    pub(super) const fn from_start(self) -> Self {
+    pub(super) const fn restarted(self) -> Self {
         Self { from: 0, ..self }
     }
 

@@ -3,6 +3,7 @@
 mod disk;
 mod faults;
 mod ledger_command;
+mod restart;
 mod torture;
 
 use std::time::Duration;

@@ -65,10 +65,10 @@ fn body(events: &str) -> String {
     format!(r#"{{"time_ms":1327078148132,"events":[{events}]}}"#)
 }
 
-async fn hears_the_real_server(language: &str) {
-    let receiver = Running::start(language, "").await;
+async fn hears_the_real_server(language: &str, webhook_secret: &str, settings: &str) {
+    let receiver = Running::start(language, webhook_secret).await;
     let webhooks = format!(
-        "[{{url: \"http://127.0.0.1:{}/webhooks\", events: [existence, presence]}}]",
+        "[{{url: \"http://127.0.0.1:{}/webhooks\", events: [existence, presence]{settings}}}]",
         receiver.port
     );
     let server = Process::start(&config("webhooks: {vacated_delay: 0s}", &webhooks));
@@ -186,7 +186,13 @@ macro_rules! receivers {
 
             #[tokio::test]
             async fn hears_the_real_server() {
-                super::hears_the_real_server(LANGUAGE).await;
+                super::hears_the_real_server(LANGUAGE, "", "").await;
+            }
+
+            #[tokio::test]
+            async fn hears_the_real_server_with_a_secret_and_extras() {
+                let settings = format!(", secrets: [{}], extras: true", super::WEBHOOK_SECRET);
+                super::hears_the_real_server(LANGUAGE, super::WEBHOOK_SECRET, &settings).await;
             }
 
             #[tokio::test]

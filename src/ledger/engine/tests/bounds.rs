@@ -135,8 +135,8 @@ fn the_log_and_the_dead_letters_go_when_they_are_too_old() {
 fn the_log_has_a_bound_of_its_own_and_holds_it_however_much_comes_in_a_step() {
     let mut check = Check::at_once(vec![all("all")]);
     check.engine.limits.log_bytes_max = 10_000;
-    for ms in 0..10 {
-        check.window(ms, &"!a ".repeat(3_000)).delivers_all(ms);
+    for ms in 0..6 {
+        check.window(ms, &"!a ".repeat(1_200)).delivers_all(ms);
     }
     check.nothing(11).nothing(12).nothing(13);
     assert!(check.store.usage().log_bytes <= 10_000);

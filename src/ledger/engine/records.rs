@@ -1,4 +1,4 @@
-//! What a step's changes become as records, and how long events are kept.
+//! The records that come of a step.
 
 use std::{
     collections::{BTreeMap, BTreeSet, btree_map::Entry},
