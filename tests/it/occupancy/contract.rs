@@ -194,7 +194,7 @@ async fn clause_5_order_holds_through_a_kill() {
 #[tokio::test]
 async fn clause_6_after_a_kill_every_decided_event_is_delivered_and_what_does_not_come_back_is_told_vacated() {
     let receiver = Receiver::start().await;
-    let sections = "webhooks: {vacated_delay: 0s, recovery_window: 1s}";
+    let sections = "webhooks: {vacated_delay: 0s, recovery_window: 2s}";
     let mut server = Process::start(&config(sections, &webhook(&receiver.url())));
     let mut client = server.client().await;
     client.subscribe("left").await;
