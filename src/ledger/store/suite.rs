@@ -215,6 +215,7 @@ fn dead_letters_are_read_and_counted_per_endpoint(mut store: Box<dyn Store>) {
         .map(|((_, id), count)| (id.as_str(), *count))
         .collect();
     assert_eq!((counted, usage.oldest_dead_ms), (vec![("e", 2), ("f", 1)], Some(10)));
+    let bytes_of_all = usage.dead_bytes;
     commit(&mut *store, |changes| {
         changes.dead_trimmed = Trim {
             rows_max: 9,
@@ -229,6 +230,7 @@ fn dead_letters_are_read_and_counted_per_endpoint(mut store: Box<dyn Store>) {
         .map(|((_, id), count)| (id.as_str(), *count))
         .collect();
     assert_eq!((counted, usage.oldest_dead_ms), (vec![("e", 1)], Some(30)));
+    assert_eq!(3 * usage.dead_bytes, bytes_of_all);
     assert_eq!(dead_numbers(&*store, &DeadQuery::default()), (vec![3], None));
 }
 
