@@ -1,6 +1,10 @@
 //! The listener of the admin API: apart from the clients', on a thread of its own.
 
-use std::{io, net::SocketAddr, sync::Arc};
+use std::{
+    io,
+    net::{SocketAddr, TcpListener},
+    sync::Arc,
+};
 
 use actix_rt::task::JoinHandle;
 use actix_server::ServerHandle;
@@ -9,7 +13,7 @@ use utoipa_actix_web::AppExt;
 
 use super::{assembly::Assembly, listener};
 use crate::{
-    config::Settings,
+    config::{AdminSettings, Settings},
     http::admin::{AdminParts, AdminState, EndpointInfo, Token, admin_routes, authenticate},
     ledger::Filter,
     webhook,
@@ -22,15 +26,29 @@ pub(super) struct AdminListener {
     serving: JoinHandle<io::Result<()>>,
 }
 
+/// What is listened on, and the token that is wanted there.
+pub(super) struct Bound {
+    listener: TcpListener,
+    token: Token,
+}
+
+/// Listens, when there is a token.
+pub(super) fn bind(settings: &AdminSettings) -> io::Result<Option<Bound>> {
+    let Some(token) = &settings.token else {
+        return Ok(None);
+    };
+    Ok(Some(Bound {
+        listener: listener::bind(settings.listen, "admin.listen")?,
+        token: Token::new(token),
+    }))
+}
+
 impl AdminListener {
-    /// Listens, when there is a token.
-    pub(super) fn start(settings: &Settings, assembly: &Assembly) -> io::Result<Option<Self>> {
-        let Some(token) = &settings.admin.token else {
-            return Ok(None);
-        };
-        let listener = listener::bind(settings.admin.listen, "admin.listen")?;
+    /// Serves what [`bind`] listens on.
+    pub(super) fn start(bound: Bound, settings: &Settings, assembly: &Assembly) -> io::Result<Self> {
+        let Bound { listener, token } = bound;
         let address = listener.local_addr()?;
-        let token = web::Data::new(Token::new(token));
+        let token = web::Data::new(token);
         let state = web::Data::new(state(settings, assembly));
         let server = HttpServer::new(move || {
             App::new()
@@ -47,11 +65,11 @@ impl AdminListener {
             .shutdown_timeout(1)
             .listen(listener)?
             .run();
-        Ok(Some(Self {
+        Ok(Self {
             address,
             handle: server.handle(),
             serving: actix_rt::spawn(server),
-        }))
+        })
     }
 
     /// The address that it listens on.

@@ -84,10 +84,12 @@ impl Server {
     pub fn start(settings: &Settings) -> io::Result<Self> {
         let listener = listener::bind(settings.server.listen, "server.listen")?;
         let address = listener.local_addr()?;
+        let admin = admin_listener::bind(&settings.admin)?;
         let assembly = Assembly::new(settings)?;
         let server = listener::serve(listener, &settings.server, &assembly)?;
         assembly.ledger().control(Control::Accepting);
-        let admin = AdminListener::start(settings, &assembly)?;
+        let admin = admin.map(|bound| AdminListener::start(bound, settings, &assembly));
+        let admin = admin.transpose()?;
         let numbers = numbers::keep_up_to_date(assembly.ledger());
         Ok(Self {
             assembly,

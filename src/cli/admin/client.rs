@@ -61,30 +61,21 @@ impl Client {
     /// Knows where the server is and what it wants to be told. The configuration need not be valid
     /// where nothing is taken from it.
     pub(super) fn new(args: &ClientArgs, loaded: Result<Loaded, ConfigError>) -> Result<Self, ClientError> {
-        let mut loaded = Some(loaded);
-        // Read when it is first needed, and then for both.
-        let mut known = None;
-        let mut settings = || -> Result<(Loaded, String), ClientError> {
-            let loaded = loaded.take().expect("it is asked for once")?;
-            let from = loaded.source.to_string();
-            Ok((loaded, from))
-        };
         let given = given_token(args)?;
-        if args.url.is_none() || given.is_none() {
-            known = Some(settings()?);
-        }
+        let known = if args.url.is_none() || given.is_none() {
+            Some(loaded?)
+        } else {
+            None
+        };
         let base = match (&args.url, &known) {
             (Some(url), _) => checked(url)?,
-            (None, Some((loaded, _))) => base(loaded)?,
-            (None, None) => unreachable!("the settings were read"),
+            (None, Some(loaded)) => base(loaded)?,
+            (None, None) => unreachable!("without a URL the configuration was looked at"),
         };
         let (token, token_from) = match (given, known) {
             (Some(given), _) => given,
-            (None, Some((loaded, from))) => match loaded.settings.admin.token {
-                Some(token) => (token, format!("admin.token in {from}")),
-                None => return Err(ClientError::NoToken { config: from }),
-            },
-            (None, None) => unreachable!("the settings were read"),
+            (None, Some(loaded)) => configured_token(loaded)?,
+            (None, None) => unreachable!("without a token the configuration was looked at"),
         };
         let http = awc::Client::builder().timeout(TIMEOUT).disable_redirects().finish();
         Ok(Self {
@@ -228,6 +219,14 @@ fn given_token(args: &ClientArgs) -> Result<Option<(SecretString, String)>, Clie
     }
     let set = std::env::var(TOKEN_VARIABLE).ok().filter(|token| !token.is_empty());
     Ok(set.map(|token| (token.into(), format!("the variable {TOKEN_VARIABLE}"))))
+}
+
+fn configured_token(loaded: Loaded) -> Result<(SecretString, String), ClientError> {
+    let config = loaded.source.to_string();
+    match loaded.settings.admin.token {
+        Some(token) => Ok((token, format!("admin.token in {config}"))),
+        None => Err(ClientError::NoToken { config }),
+    }
 }
 
 fn checked(url: &str) -> Result<String, ClientError> {

@@ -93,7 +93,11 @@ impl Forwarded {
             self.app,
             self.endpoint,
             self.id,
-            self.events.join(", ")
+            if self.events.is_empty() {
+                "a test".into()
+            } else {
+                self.events.join(", ")
+            }
         )
     }
 }

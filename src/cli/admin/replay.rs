@@ -5,7 +5,7 @@ use clap::Args;
 use super::{client::Client, error::ClientError, text::counted};
 use crate::{
     cli::{print, print_json},
-    http::admin::wire::{Replay, Replayed},
+    http::admin::wire::{EndpointMode, Replay, Replayed},
 };
 
 /// What is delivered once more.
@@ -57,8 +57,13 @@ fn said(replayed: &Replayed) -> String {
     for to in &replayed.endpoints {
         let verb = if to.events == 1 { "goes" } else { "go" };
         let events = counted(to.events, "event");
+        let when = match to.mode {
+            EndpointMode::Enabled => "",
+            EndpointMode::Paused => ", when it is resumed",
+            EndpointMode::Disabled => ", when it is enabled",
+        };
         text.push_str(&format!(
-            "{events} {verb} to {} (app {}) once more.\n",
+            "{events} {verb} to {} (app {}) once more{when}.\n",
             to.endpoint, to.app
         ));
     }
@@ -81,19 +86,20 @@ mod tests {
 
     #[test]
     fn it_is_said_how_many_events_go_where() {
-        let to = |endpoint: &str, events| ReplayedTo {
+        let to = |endpoint: &str, mode, events| ReplayedTo {
             app: "1".into(),
             endpoint: endpoint.into(),
+            mode,
             events,
         };
         let replayed = Replayed {
             events: 3,
             skipped: 1,
-            endpoints: vec![to("a", 1), to("b", 2)],
+            endpoints: vec![to("a", EndpointMode::Enabled, 1), to("b", EndpointMode::Paused, 2)],
         };
         assert_eq!(
             said(&replayed),
-            "1 event goes to a (app 1) once more.\n2 events go to b (app 1) once more.\n1 event left out: the \
+            "1 event goes to a (app 1) once more.\n2 events go to b (app 1) once more, when it is resumed.\n1 event left out: the \
              endpoint is not configured any more, or the log does not hold them any more.\n"
         );
     }

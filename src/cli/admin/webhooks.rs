@@ -45,6 +45,7 @@ enum What {
     /// Show the dead letters: events that were parked.
     Dead(DeadArgs),
     /// Deliver events once more.
+    #[command(override_usage = "vacancy webhooks replay [OPTIONS] <ID | --endpoint ENDPOINT --since TIME | --dead>")]
     Replay(ReplayArgs),
     /// Post a signed request without events to an endpoint and show how it was answered.
     Test(EndpointArgs),
@@ -132,7 +133,7 @@ fn described(endpoint: &Endpoint, now_ms: u64) -> String {
     let oldest = endpoint
         .oldest_ms
         .map_or(String::new(), |at| format!(", the oldest {}", ago(at, now_ms)));
-    let retry = endpoint.retry_ms.map_or("none waits".into(), time);
+    let retry = endpoint.retry_ms.map_or("-".into(), time);
     let lines = [
         ("endpoint", endpoint.id.clone()),
         ("app", endpoint.app.clone()),
@@ -150,7 +151,7 @@ fn described(endpoint: &Endpoint, now_ms: u64) -> String {
                 counted(endpoint.under_way, "request")
             ),
         ),
-        ("retry", retry),
+        ("next retry", retry),
         ("dead letters", endpoint.dead_letters.to_string()),
         (
             "since start",

@@ -1,15 +1,12 @@
 //! Delivers once more what was told, or was to be told.
 
+mod wanted;
+
 use std::{collections::BTreeMap, sync::Arc};
 
 use actix_web::{post, web};
 
-use super::{
-    error::AdminError,
-    query::{self, Id, QueryError, moment},
-    state::AdminState,
-    wire,
-};
+use super::{error::AdminError, state::AdminState, wire};
 use crate::{
     clock,
     domain::{AppId, EndpointId},
@@ -18,6 +15,8 @@ use crate::{
         RequestId,
     },
 };
+
+use wanted::Wanted;
 
 /// Most events that the ledger is handed at once.
 const CHUNK: usize = 1_000;
@@ -55,71 +54,6 @@ pub(super) async fn replay(
         replayed.endpoints.len()
     );
     Ok(web::Json(replayed))
-}
-
-/// What is to be delivered once more.
-#[derive(Debug)]
-enum Wanted {
-    Event {
-        id: EventId,
-        app: Option<AppId>,
-        endpoint: Option<EndpointId>,
-    },
-    Request(RequestId),
-    Span {
-        app: AppId,
-        endpoint: EndpointId,
-        since_ms: u64,
-        until_ms: u64,
-    },
-    Dead(DeadQuery),
-}
-
-impl Wanted {
-    fn read(body: &wire::Replay, state: &AdminState, now_ms: u64) -> Result<Self, AdminError> {
-        let app = query::app(body.app.as_deref())?;
-        let endpoint = query::endpoint(body.endpoint.as_deref())?;
-        let since_ms = moment("since", body.since.as_deref(), now_ms)?;
-        let until_ms = moment("until", body.until.as_deref(), now_ms)?;
-        let has_span = since_ms.is_some() || until_ms.is_some();
-        match (&body.id, body.dead) {
-            (Some(given), false) if !has_span => Ok(match query::id(given)? {
-                Id::Event(id) => Self::Event { id, app, endpoint },
-                Id::Request(id) => Self::Request(id),
-            }),
-            (None, true) => {
-                if let Some(id) = &endpoint {
-                    state.find(app.as_ref(), id)?;
-                }
-                Ok(Self::Dead(DeadQuery {
-                    app,
-                    endpoint,
-                    since_ms,
-                    until_ms,
-                    page: Page::default(),
-                }))
-            }
-            (None, false) => {
-                let (Some(id), Some(since_ms)) = (endpoint, since_ms) else {
-                    return Err(one_of_three("nothing of them"));
-                };
-                let info = state.find(app.as_ref(), &id)?;
-                Ok(Self::Span {
-                    app: info.app.clone(),
-                    endpoint: info.id.clone(),
-                    since_ms,
-                    // What is decided from here on is delivered anyway.
-                    until_ms: until_ms.unwrap_or(now_ms),
-                })
-            }
-            (Some(_), false | true) => Err(one_of_three("several of them")),
-        }
-    }
-}
-
-fn one_of_three(given: &str) -> AdminError {
-    let expected = "one of `id`, `endpoint` with `since`, and `dead`";
-    QueryError::new("what is replayed", expected, given).into()
 }
 
 /// Finds events and hands them to the ledger in chunks, so that few are held at a time.
@@ -369,15 +303,22 @@ impl<'a> Replayer<'a> {
                 self.send(key, events).await?;
             }
         }
-        let endpoints = self.sent.iter().map(|((app, endpoint), events)| wire::ReplayedTo {
-            app: app.to_string(),
-            endpoint: endpoint.to_string(),
-            events: *events,
-        });
+        let mut endpoints = Vec::new();
+        for view in self.state.ledger.endpoints().await? {
+            let key = (view.app, view.id);
+            if let Some(events) = self.sent.get(&key) {
+                endpoints.push(wire::ReplayedTo {
+                    app: key.0.to_string(),
+                    endpoint: key.1.to_string(),
+                    mode: wire::EndpointMode::of(view.mode),
+                    events: *events,
+                });
+            }
+        }
         Ok(wire::Replayed {
             events: self.sent.values().sum(),
             skipped: self.skipped,
-            endpoints: endpoints.collect(),
+            endpoints,
         })
     }
 }

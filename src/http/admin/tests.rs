@@ -12,182 +12,15 @@ use utoipa_actix_web::AppExt;
 use super::*;
 use crate::{
     app::Apps,
-    domain::{ChannelPattern, Now, WebhookEvent},
-    ledger::{
-        self, AttemptReport, Attempted, BreakerState, Control, Counts, DeadLetter, DeadPage, Done, EndpointView, Event,
-        EventBody, EventId, EventRef, Filter, From as PageFrom, Key, Ledger, LedgerError, LedgerStatus, LedgerThread,
-        LogEntry, LogPage, Logged, Mode, Page, ParkedBecause, Query, RequestId, Step, View,
-    },
+    ledger::{self, LedgerThread, LogEntry},
     webhook::Tap,
 };
 
+use fake::{Fake, attempted, decided, info, letter, view};
+
+mod fake;
+
 const TOKEN: &str = "hunter2-hunter2-hunter2";
-
-/// Has these lines and dead letters, and writes down what it is told to do.
-#[derive(Clone, Default)]
-struct Fake {
-    entries: Arc<Mutex<Vec<LogEntry>>>,
-    letters: Vec<DeadLetter>,
-    endpoints: Vec<EndpointView>,
-    controls: Arc<Mutex<Vec<String>>>,
-    /// How many lines a page looks at.
-    looks_at: usize,
-}
-
-impl Ledger for Fake {
-    fn step(&mut self, step: &Step, _: Now) -> Result<Done, LedgerError> {
-        let mut controls = self.controls.lock().expect("not poisoned");
-        for control in &step.controls {
-            controls.push(match control {
-                Control::SetMode { app, endpoint, mode } => format!("{app}/{endpoint} {mode:?}"),
-                Control::Replay { app, endpoint, events } => {
-                    let (first, last) = (events[0].id, events[events.len() - 1].id);
-                    format!("{app}/{endpoint} {} from {first} to {last}", events.len())
-                }
-                Control::Configure(_) | Control::Accepting | Control::Drain => continue,
-            });
-        }
-        Ok(Done::default())
-    }
-
-    fn read(&self, query: &Query, _: Now) -> Result<View, LedgerError> {
-        Ok(match query {
-            Query::Endpoints => View::Endpoints(self.endpoints.clone()),
-            Query::Log(query) => {
-                let entries = self.entries.lock().expect("not poisoned");
-                let (entries, next) = self.page(query.page, &entries, |entry| entry.no, |entry| query.matches(entry));
-                View::Log(LogPage { entries, next })
-            }
-            Query::DeadLetters(query) => {
-                let (letters, next) = self.page(
-                    query.page,
-                    &self.letters,
-                    |letter| letter.no,
-                    |letter| query.matches(letter),
-                );
-                View::DeadLetters(DeadPage { letters, next })
-            }
-            Query::Status => View::Status(LedgerStatus {
-                bytes: 7,
-                commit_p50_us: 2_500,
-                ..LedgerStatus::default()
-            }),
-            Query::ToldPage { .. } => View::ToldPage(Default::default()),
-            Query::ToldChannel { .. } => View::ToldChannel(Default::default()),
-            Query::Channel { .. } => View::Channel(Default::default()),
-            Query::Unanswered => View::Unanswered(0),
-        })
-    }
-}
-
-impl Fake {
-    /// A page of what is sorted by its numbers; a page looks at a bounded number of it.
-    fn page<T: Clone>(
-        &self,
-        page: Page,
-        all: &[T],
-        no: impl Fn(&T) -> u64,
-        matches: impl Fn(&T) -> bool,
-    ) -> (Vec<T>, Option<u64>) {
-        let mut in_page: Vec<T> = match page.from {
-            PageFrom::Newest => all.iter().rev().cloned().collect(),
-            PageFrom::Before(before) => all.iter().rev().filter(|one| no(one) < before).cloned().collect(),
-            PageFrom::After(after) => all.iter().filter(|one| after < no(one)).cloned().collect(),
-        };
-        let mut found = Vec::new();
-        for (at, one) in in_page.drain(..).enumerate() {
-            let last = no(&one);
-            if matches(&one) {
-                found.push(one);
-            }
-            if found.len() == page.limit || at + 1 == self.looks_at.max(1) {
-                return (found, Some(last));
-            }
-        }
-        (found, None)
-    }
-}
-
-fn event(id: u64, channel: &str) -> Arc<Event> {
-    Arc::new(Event {
-        id: EventId(id),
-        body: EventBody::State {
-            key: Key::Channel(channel.parse().expect("valid")),
-            occupied: true,
-            seq: id,
-        },
-        at_ms: id * 1_000,
-    })
-}
-
-/// A line at `no` seconds.
-fn entry(no: u64, what: Logged) -> LogEntry {
-    LogEntry {
-        no,
-        at_ms: no * 1_000,
-        app: "1".parse().expect("valid"),
-        what,
-    }
-}
-
-fn decided(no: u64, channel: &str) -> LogEntry {
-    entry(no, Logged::Decided(event(no, channel)))
-}
-
-fn attempted(no: u64, request: u64, events: &[u64]) -> LogEntry {
-    entry(
-        no,
-        Logged::Attempted(Attempted {
-            endpoint: "main".parse().expect("valid"),
-            request: RequestId(request),
-            attempt: 1,
-            replay: false,
-            report: AttemptReport::default(),
-            next_at_ms: None,
-            events: events.iter().map(|id| EventRef::new(&event(*id, "a"))).collect(),
-        }),
-    )
-}
-
-fn letter(no: u64, endpoint: &str) -> DeadLetter {
-    DeadLetter {
-        no,
-        at_ms: no * 1_000,
-        app: "1".parse().expect("valid"),
-        endpoint: endpoint.parse().expect("valid"),
-        because: ParkedBecause::TooOld,
-        event: event(no, "a"),
-    }
-}
-
-fn info(id: &str, prefix: &str) -> EndpointInfo {
-    EndpointInfo {
-        app: "1".parse().expect("valid"),
-        id: id.parse().expect("valid"),
-        url: "http://h/".into(),
-        filter: Filter {
-            events: vec![WebhookEvent::ChannelOccupied],
-            channels: ChannelPattern::affixes(prefix, ""),
-        },
-    }
-}
-
-fn view(id: &str) -> EndpointView {
-    EndpointView {
-        app: "1".parse().expect("valid"),
-        id: id.parse().expect("valid"),
-        mode: Mode::Paused,
-        breaker: BreakerState::Closed,
-        lanes: 1,
-        queued: 3,
-        queued_bytes: 300,
-        oldest_ms: Some(5),
-        under_way: 0,
-        retry_ms: None,
-        dead_letters: 0,
-        counts: Counts::default(),
-    }
-}
 
 /// The API over a ledger: `main` asks for everything, `jobs` for channels that begin with `job-`.
 struct Api {
@@ -269,7 +102,7 @@ impl Api {
 
 fn log_of(entries: Vec<LogEntry>) -> Fake {
     Fake {
-        entries: Arc::new(Mutex::new(entries)),
+        entries,
         ..Fake::default()
     }
 }
@@ -367,7 +200,7 @@ async fn an_event_is_replayed_to_those_who_ask_for_it() {
     let (_, body) = api.replay(json!({"id": "evt_0000000000000001"})).await;
     assert_eq!(
         body,
-        json!({"events": 1, "skipped": 0, "endpoints": [{"app": "1", "endpoint": "main", "events": 1}]})
+        json!({"events": 1, "skipped": 0, "endpoints": [{"app": "1", "endpoint": "main", "mode": "paused", "events": 1}]})
     );
     let (_, body) = api.replay(json!({"id": "evt_0000000000000002"})).await;
     assert_eq!(body["events"], 2);

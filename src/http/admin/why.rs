@@ -204,14 +204,13 @@ impl Words<'_> {
             1 => "1 connection is subscribed now".into(),
             count => format!("{count} connections are subscribed now"),
         };
-        let since = state
-            .since_ms
-            .map_or(String::new(), |at| format!(" since {}", self.ago(at)));
+        let when = state.since_ms.map_or(String::new(), |at| format!(" {}", self.ago(at)));
+        let seq = state.seq.map_or(String::new(), |seq| format!(" (seq {seq})"));
         let until = state
             .until_ms
             .map_or("when the recovery window is over".into(), |at| self.within(at));
         let text = match (state.state, state.seq) {
-            (StateName::Occupied, _) => format!("{channel} is told occupied{since}; {subscribed}."),
+            (StateName::Occupied, _) => format!("{channel} became occupied{when}{seq}; {subscribed}."),
             (StateName::Pending, _) => format!(
                 "{channel} was left by its last subscriber; it is told vacated {until}, unless somebody comes back: \
                  that is its vacated delay."
@@ -223,7 +222,7 @@ impl Words<'_> {
             (StateName::Vacant, _) if 0 < live.subscriptions => {
                 format!("{subscribed} to {channel}, and this is about to be decided: ask again in a second.")
             }
-            (StateName::Vacant, Some(_)) => format!("{channel} is vacant{since}; {subscribed}."),
+            (StateName::Vacant, Some(_)) => format!("{channel} became vacant{when}{seq}; {subscribed}."),
             (StateName::Vacant, None) => format!(
                 "Nothing is known of {channel}: nobody has subscribed to it in this app, or that was over a day ago."
             ),
@@ -271,7 +270,12 @@ impl Words<'_> {
     fn fate(&self, endpoint: &Endpoint, happened: &Happened) -> String {
         let (id, event) = (&endpoint.id, &happened.event);
         let name = &event.name;
-        let attempt = happened.attempts.iter().find(|attempt| attempt.endpoint == *id);
+        // A replay says less of it than its own attempts.
+        let of_endpoint = |replay| {
+            let mut attempts = happened.attempts.iter();
+            attempts.find(|attempt| attempt.endpoint == *id && attempt.replay == replay)
+        };
+        let attempt = of_endpoint(false).or_else(|| of_endpoint(true));
         let parked = happened.parked.iter().find(|parked| parked.endpoint == *id);
         let parked = parked.filter(|parked| attempt.is_none_or(|attempt| attempt.at_ms <= parked.at_ms));
         if let Some(parked) = parked {
@@ -299,7 +303,7 @@ impl Words<'_> {
                 ),
             },
             None if 0 < endpoint.queued => format!(
-                "{id} was not told {name} yet, which was decided {}: {} events wait for it, the oldest since {}.",
+                "{id} was not told {name} yet, which was decided {}: the queue is {} long, its oldest event of {}.",
                 happened.decided_ms.map_or("before".into(), |at| self.ago(at)),
                 endpoint.queued,
                 endpoint.oldest_ms.map_or("now".into(), |at| self.ago(at)),

@@ -32,6 +32,26 @@ async fn without_a_token_in_the_configuration_nothing_listens() {
 }
 
 #[tokio::test]
+async fn a_port_that_is_taken_is_told_before_anything_begins() {
+    let receiver = Receiver::start().await;
+    let admin = Admin::start(&receiver);
+    let folder = std::env::temp_dir().join(format!("vacancy-admin-port-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let yaml = folder.join("my.yaml");
+    let text = config(admin.port(), &receiver, "").replace("server: {", "server: {listen: \"127.0.0.1:0\", ");
+    std::fs::write(&yaml, text).expect("a file");
+    let ran = run(&["--config", yaml.to_str().expect("UTF-8")], None).await;
+    let _ = std::fs::remove_dir_all(&folder);
+    assert_eq!(ran.code, Some(1), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("(admin.listen): Address already in use"),
+        "{}",
+        ran.stderr
+    );
+    assert!(!ran.stderr.contains("listening on"), "{}", ran.stderr);
+}
+
+#[tokio::test]
 async fn the_api_is_not_on_the_port_of_the_clients() {
     let admin = Admin::start(&Receiver::start().await);
     let clients = format!("http://127.0.0.1:{}", admin.server.port);

@@ -3,6 +3,7 @@
 mod access;
 mod acting;
 mod listening;
+mod page;
 mod seeing;
 mod streaming;
 

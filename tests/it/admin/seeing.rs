@@ -194,7 +194,7 @@ async fn why_answers_why_a_webhook_did_not_come() {
         let text = admin.says(&["why", "room"]).await;
         text.contains("main was not told channel_occupied yet: attempt 1 failed")
             && text.contains("(answered 500")
-            && text.contains("room is told occupied since")
+            && text.contains("room became occupied")
             && text.contains("1 on worker 0")
     })
     .await;

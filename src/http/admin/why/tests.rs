@@ -138,7 +138,7 @@ impl Case {
     }
 }
 
-const OCCUPIED: &str = "room is told occupied since 60 s ago; 2 connections are subscribed now.";
+const OCCUPIED: &str = "room became occupied 60 s ago (seq 7); 2 connections are subscribed now.";
 
 #[test]
 fn a_delivered_event_is_told_with_its_answer() {
@@ -190,8 +190,8 @@ fn an_event_that_waits_is_told_with_what_it_waits_for() {
     (main.queued, main.oldest_ms, main.mode) = (7, Some(NOW - 90_000), EndpointMode::Paused);
     case.check(&[
         OCCUPIED,
-        "main was not told channel_occupied yet, which was decided 60 s ago: 7 events wait for it, the oldest since \
-         90 s ago.",
+        "main was not told channel_occupied yet, which was decided 60 s ago: the queue is 7 long, its oldest event of 90 s \
+         ago.",
         "main is paused: its events wait until `vacancy webhooks resume main`.",
     ]);
 }
@@ -251,7 +251,7 @@ fn an_unknown_channel_and_one_about_to_be_decided_are_told_apart() {
     case.endpoints.clear();
     assert_eq!(
         case.why().answer[0],
-        "room is vacant since 60 s ago; nobody is subscribed now."
+        "room became vacant 60 s ago (seq 7); nobody is subscribed now."
     );
     case.view = ChannelView::default();
     assert!(case.why().answer[0].starts_with("Nothing is known of room: "));

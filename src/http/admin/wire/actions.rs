@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::EndpointMode;
 use crate::ledger::LedgerStatus;
 
 /// Why a request was refused.
@@ -57,6 +58,8 @@ pub struct ReplayedTo {
     pub app: String,
     /// The endpoint.
     pub endpoint: String,
+    /// Whether it is delivered to; else they wait until it is.
+    pub mode: EndpointMode,
     /// How many events.
     pub events: usize,
 }

@@ -130,10 +130,9 @@ pub struct NameTests {
 impl Endpoint {
     /// Joins what the ledger knows of an endpoint with what is configured.
     pub(in crate::http::admin) fn new(view: &EndpointView, info: Option<&EndpointInfo>) -> Self {
-        let (mode, because) = match view.mode {
-            Mode::Enabled => (EndpointMode::Enabled, None),
-            Mode::Paused => (EndpointMode::Paused, None),
-            Mode::Disabled(because) => (EndpointMode::Disabled, Some(because)),
+        let because = match view.mode {
+            Mode::Enabled | Mode::Paused => None,
+            Mode::Disabled(because) => Some(because),
         };
         let because = because.map(|because| match because {
             DisabledBecause::Gone => "the endpoint answered 410",
@@ -148,7 +147,7 @@ impl Endpoint {
             channels: info
                 .map(|info| Channels::of(info.filter.channels.source()))
                 .unwrap_or_default(),
-            mode,
+            mode: EndpointMode::of(view.mode),
             disabled_because: because.map(ToOwned::to_owned),
             breaker: match view.breaker {
                 BreakerState::Closed => Breaker::Closed,
@@ -171,6 +170,16 @@ impl Endpoint {
                 compacted: view.counts.compacted,
                 dropped: view.counts.dropped,
             },
+        }
+    }
+}
+
+impl EndpointMode {
+    pub(in crate::http::admin) const fn of(mode: Mode) -> Self {
+        match mode {
+            Mode::Enabled => Self::Enabled,
+            Mode::Paused => Self::Paused,
+            Mode::Disabled(_) => Self::Disabled,
         }
     }
 }

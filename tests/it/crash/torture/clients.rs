@@ -52,7 +52,7 @@ impl Wanderer {
         stopped: watch::Receiver<bool>,
     ) -> Self {
         Self {
-            user: if number % 3 == 0 {
+            user: if number.is_multiple_of(3) {
                 "shared".into()
             } else {
                 format!("u{number}")
