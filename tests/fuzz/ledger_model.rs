@@ -15,26 +15,30 @@ use std::{env, fs, path::PathBuf, process};
 use proptest::{collection::vec, prelude::*};
 use vacancy::ledger::{DisabledBecause, Embedded, EmbeddedSettings, MemoryStore, Mode};
 
-use crate::runner::run;
+use crate::runner::run_up_to;
 
 use store::{Kept, Watched};
 use world::{AppConf, Conf, ENDPOINTS, Open, Reply, World, keys};
 
 /// Histories of each test on a store in memory, in every run of the tests.
 const HISTORIES: u32 = 10_000;
+/// The most of them when more are asked for.
+const HISTORIES_MAX: u32 = 200_000;
 /// Histories on a real file.
 const IN_A_FILE: u32 = 150;
+/// The most of them when more are asked for.
+const IN_A_FILE_MAX: u32 = 2_000;
 
 #[test]
 fn the_contract_holds_over_random_histories_without_a_delay() {
-    run("ledger_model", HISTORIES, histories(0), |input| {
+    run_up_to("ledger_model", HISTORIES, HISTORIES_MAX, histories(0), |input| {
         play(input, in_memory());
     });
 }
 
 #[test]
 fn the_contract_holds_over_random_histories_with_a_delay() {
-    run("ledger_model", HISTORIES, histories(1), |input| {
+    run_up_to("ledger_model", HISTORIES, HISTORIES_MAX, histories(1), |input| {
         play(input, in_memory());
     });
 }
@@ -43,7 +47,7 @@ fn the_contract_holds_over_random_histories_with_a_delay() {
 fn the_contract_holds_over_random_histories_in_a_file() {
     let folder = env::temp_dir().join(format!("vacancy-model-{}", process::id()));
     let inputs = prop_oneof![histories(0), histories(1)];
-    run("ledger_model", IN_A_FILE, inputs, |input| {
+    run_up_to("ledger_model", IN_A_FILE, IN_A_FILE_MAX, inputs, |input| {
         let _ = fs::remove_dir_all(&folder);
         play(input, in_file(folder.join("ledger.redb")));
     });
