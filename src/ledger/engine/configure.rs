@@ -13,7 +13,7 @@ use crate::{
         occupancy::Occupancy,
         outbox::{BULK_MAX, Effects, Kept, Outbox},
         store::{AnnouncingRecord, EndpointRecord, KeyRecord, Loaded},
-        window::{AppRules, EndpointRules, RequestId},
+        window::{AppRules, EndpointRules, Mode, RequestId},
     },
 };
 
@@ -219,7 +219,12 @@ impl Turn<'_> {
             let key = (app.clone(), id.clone());
             let mut effects = self.effects();
             let rules = Arc::new(leaving_rules(id, record));
-            let outbox = self.restore_outbox(rules, record, app, id, kept.loaded, &mut effects);
+            // All of it is parked because it is removed, whatever its mode was.
+            let enabled = EndpointRecord {
+                mode: Mode::Enabled,
+                ..record.clone()
+            };
+            let outbox = self.restore_outbox(rules, &enabled, app, id, kept.loaded, &mut effects);
             self.absorb(app, id, effects);
             if !record.is_removed {
                 let record = EndpointRecord {
