@@ -16,7 +16,7 @@ fn config_at(ledger: &Path, receiver: &Receiver) -> String {
         "ledger: {{path: {}}}\nwebhooks: {{vacated_delay: 0s}}",
         ledger.display()
     );
-    let limits = "limits: {commands_per_second: 100000, commands_burst: 100000}";
+    let limits = "limits: {commands_per_second: 100000, commands_burst: 100000, subscriptions_per_connection: 100000}";
     config_of(&sections, &[limits], &webhook(&receiver.url()))
 }
 
@@ -39,7 +39,8 @@ async fn grow(client: &mut Client, prefix: &str, count: u32) {
 
 /// The same until the server has written this into its log.
 async fn grow_until(server: &Process, client: &mut Client, prefix: &str, text: &str) {
-    for number in 0..500 {
+    // There may be much room within the file that was made last.
+    for number in 0..4_000 {
         if server.log().contains(text) {
             return;
         }

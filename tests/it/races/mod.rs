@@ -28,8 +28,11 @@ impl Rig {
     /// Two workers, and this vacated delay.
     async fn start(vacated_delay: &str) -> Self {
         let receiver = Receiver::start().await;
-        let sections =
-            format!("server: {{listen: \"127.0.0.1:0\", workers: 2}}\nwebhooks: {{vacated_delay: {vacated_delay}}}");
+        // What a server of the same process left is not this one's.
+        let sections = format!(
+            "server: {{listen: \"127.0.0.1:0\", workers: 2}}\nledger: {{path: memory}}\n\
+             webhooks: {{vacated_delay: {vacated_delay}}}"
+        );
         let text = config_of(
             &sections,
             &["limits: {presence_members: 1000}"],
