@@ -60,13 +60,14 @@ impl Reserve {
         let was_there = self.is_there;
         self.is_there = false;
         self.tried = Some(now);
-        if was_there {
+        let gave_space = fs::remove_file(&self.path).is_ok() && was_there;
+        if gave_space {
             log::warn!(
                 "the disk is full: the space kept in {} is used now",
                 self.path.display()
             );
         }
-        fs::remove_file(&self.path).is_ok() && was_there
+        gave_space
     }
 
     fn make(&self) -> io::Result<bool> {
