@@ -121,7 +121,7 @@ fn happen(world: &mut World, what: u8, how: u8) {
         }
         155..=189 => world.reply(usize::from(how), Reply::Delivers, 0),
         190..=209 => {
-            let reply = if how % 4 == 0 {
+            let reply = if how.is_multiple_of(4) {
                 Reply::TakesAndFails
             } else {
                 Reply::Fails
@@ -151,7 +151,7 @@ fn happen(world: &mut World, what: u8, how: u8) {
         }
         238..=239 => {
             let mut conf = world.conf();
-            if how % 2 == 0 {
+            if how.is_multiple_of(2) {
                 conf.is_there = !conf.is_there;
             } else {
                 conf.enabled = !conf.enabled;
@@ -171,6 +171,6 @@ fn happen(world: &mut World, what: u8, how: u8) {
         }
         247..=250 => world.fail_next_commit(),
         251..=253 => world.replay(id, usize::from(how), 1 + usize::from(how) % 3),
-        254..=255 => world.jump(how % 2 == 0, [1, 5_000, 600_000][usize::from(how >> 1) % 3]),
+        254..=255 => world.jump(how.is_multiple_of(2), [1, 5_000, 600_000][usize::from(how >> 1) % 3]),
     }
 }

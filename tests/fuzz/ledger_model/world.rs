@@ -546,7 +546,7 @@ impl World {
                     self.reference.edge(&edge.key, edge.entered, at, &mut told);
                 }
                 Observed::Stateless(stateless, _) => {
-                    want.push(Decided::Client(Key::Channel(stateless.channel().clone())))
+                    want.push(Decided::Client(Key::Channel(stateless.channel().clone())));
                 }
             }
             self.expect_told(told, want);
