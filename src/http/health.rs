@@ -49,11 +49,7 @@ pub(super) async fn ready(state: web::Data<HttpState>) -> HttpResponse {
             .content_type("text/plain; charset=utf-8")
             .body("draining: the server is going away\n");
     }
-    let failing = state
-        .ledger
-        .status()
-        .await
-        .map_or_else(|error| Some(error.to_string()), |status| status.failing);
+    let failing = state.ledger.failing();
     let text = failing.map_or("ready\n".to_owned(), |failing| {
         format!("ready, but webhooks wait: {failing}\n")
     });

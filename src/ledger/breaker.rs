@@ -69,6 +69,14 @@ impl Breaker {
         }
     }
 
+    /// Tells whether a request that failed before and whose own time has come may be sent now: it
+    /// waits for a request that is under way to see whether the endpoint answers, and for nothing
+    /// else.
+    #[must_use]
+    pub const fn may_retry(&self) -> bool {
+        !matches!(self.state, State::Probing(_))
+    }
+
     /// Learns that a request was sent.
     pub const fn sent(&mut self, id: RequestId) {
         if let State::OpenUntil(_) = self.state {
@@ -95,7 +103,7 @@ impl Breaker {
         }
     }
 
-    /// When the next request may be sent; none when that is now or after an answer.
+    /// When the next new request may be sent; none when that is now or after an answer.
     #[must_use]
     pub const fn opens_at(&self) -> Option<Instant> {
         match self.state {

@@ -18,7 +18,7 @@ use std::{
 
 use imbl::{HashMap, OrdMap};
 
-use crate::domain::{AppId, ChannelName, EndpointId, Now};
+use crate::domain::{AppId, ChannelName, EndpointId, Now, WebhookEvent};
 
 use super::{
     Ledger, LedgerError,
@@ -83,8 +83,10 @@ struct State {
     is_configured: bool,
     is_accepting: bool,
     is_draining: bool,
-    /// Until there are so many bytes, making the queues shorter again would find nothing.
+    /// From so many bytes on the queues are made shorter, when that is more than the bound.
     shorten_at: u64,
+    /// The queues are being made shorter, until they are 5 % below the bound.
+    is_shortening: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -103,8 +105,9 @@ struct App {
 #[derive(Debug, Clone)]
 struct Endpoint {
     outbox: Outbox,
-    /// What it asks for, as it is stored.
-    filter: Filter,
+    /// What it asks for, as it is stored. To clone a filter is dear, and a step clones what it
+    /// touches.
+    filter: Arc<Filter>,
     announcing: Option<AnnouncingRecord>,
 }
 
@@ -125,6 +128,7 @@ impl<S: Store> Engine<S> {
                 is_accepting: false,
                 is_draining: false,
                 shorten_at: 0,
+                is_shortening: false,
             },
             store,
             limits,
@@ -242,7 +246,7 @@ impl State {
 impl Endpoint {
     fn record(&self) -> EndpointRecord {
         EndpointRecord {
-            filter: self.filter.clone(),
+            filter: (*self.filter).clone(),
             lanes: self.outbox.rules().lanes,
             mode: self.outbox.mode(),
             is_removed: false,
@@ -261,11 +265,13 @@ impl Endpoint {
     }
 
     /// Tells whether it is still to be told of a key by its announcement, so that what happens to
-    /// the key meanwhile is not told.
-    fn announces(&self, key: &Key) -> bool {
+    /// the key meanwhile is not told, unless it asked for that before.
+    fn announces(&self, key: &Key, kind: WebhookEvent) -> bool {
         self.announcing.as_ref().is_some_and(|announcing| {
+            let before = announcing.before.as_ref();
             let is_ahead = announcing.after.as_ref().is_none_or(|after| after < key);
-            is_ahead && announce::is_news(key, &self.filter, announcing.before.as_ref())
+            let was_asked_for = before.is_some_and(|before| before.matches(kind, key.channel()));
+            is_ahead && !was_asked_for && announce::is_news(key, &self.filter, before)
         })
     }
 }

@@ -1,6 +1,6 @@
 //! How the rest of the server reaches the ledger.
 
-use std::sync::mpsc;
+use std::sync::{Arc, Mutex, mpsc};
 
 use actix::Recipient;
 use tokio::sync::oneshot;
@@ -22,6 +22,7 @@ use super::{
 #[derive(Debug, Clone)]
 pub struct LedgerHandle {
     commands: mpsc::Sender<Command>,
+    failing: Arc<Mutex<Option<String>>>,
 }
 
 /// Asks a question and takes the answer out of the variant of the same name.
@@ -35,8 +36,18 @@ macro_rules! ask {
 }
 
 impl LedgerHandle {
-    pub(super) const fn new(commands: mpsc::Sender<Command>) -> Self {
-        Self { commands }
+    pub(super) const fn new(commands: mpsc::Sender<Command>, failing: Arc<Mutex<Option<String>>>) -> Self {
+        Self { commands, failing }
+    }
+
+    pub(super) fn told_failing(&self) -> Arc<Mutex<Option<String>>> {
+        Arc::clone(&self.failing)
+    }
+
+    /// Why nothing can be stored at the moment; none: all is well. It waits for nothing.
+    #[must_use]
+    pub fn failing(&self) -> Option<String> {
+        self.failing.lock().map_or(None, |failing| failing.clone())
     }
 
     /// Has the results of an app's steps sent to `results` from here on.

@@ -20,6 +20,7 @@ mod keeping;
 mod log;
 mod memory_store;
 mod messages;
+mod net;
 mod occupancy;
 mod outbox;
 mod paging;
@@ -46,6 +47,7 @@ pub use log::{
 };
 pub use memory_store::MemoryStore;
 pub use messages::{Observe, StepDone};
+pub use net::NetEdges;
 pub use occupancy::{Occupancy, Occupied, Transition};
 pub use outbox::{Answered, Attempt, Effects, Kept, Outbox};
 pub use store::{

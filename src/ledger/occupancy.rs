@@ -214,8 +214,13 @@ impl Occupancy {
             return was_told;
         }
         record.event = event;
-        if record.state == State::Vacant {
-            let since_ms = record.since_ms;
+        let (is_vacant, since_ms) = (record.state == State::Vacant, record.since_ms);
+        match (was_told, event.is_some()) {
+            (false, true) => self.bytes += records::cost(key),
+            (true, false) => self.bytes -= records::cost(key),
+            (true, true) | (false, false) => {}
+        }
+        if is_vacant {
             if event.is_some() {
                 self.list_vacant(since_ms, key);
             } else {
@@ -244,7 +249,7 @@ impl Occupancy {
         self.occupied
     }
 
-    /// What the records cost, in bytes, by our own sum.
+    /// What the records cost that are told, in bytes, by our own sum. The others are not kept.
     #[must_use]
     pub const fn bytes(&self) -> usize {
         self.bytes

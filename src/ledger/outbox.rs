@@ -267,6 +267,9 @@ impl Outbox {
 
     /// Pauses it, disables it, or enables it again.
     pub fn set_mode(&mut self, mode: Mode, now: Now, effects: &mut Effects) {
+        if mode == Mode::Enabled && self.disabled().is_some() {
+            self.breaker = Breaker::new(self.rules.breaker);
+        }
         self.mode = mode;
         if self.disabled().is_some() {
             self.park_all(now, effects);

@@ -5,6 +5,8 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use imbl::OrdMap;
+
 use crate::domain::{AppId, EndpointId};
 
 use super::{
@@ -67,7 +69,7 @@ pub struct Usage {
     /// The dead letters.
     pub dead_bytes: u64,
     /// How many dead letters each endpoint has.
-    pub dead: BTreeMap<(AppId, EndpointId), u64>,
+    pub dead: OrdMap<(AppId, EndpointId), u64>,
     /// When the oldest line of the log was written, in milliseconds since 1970.
     pub oldest_log_ms: Option<u64>,
     /// When the oldest dead letter was parked, in milliseconds since 1970.
@@ -77,7 +79,7 @@ pub struct Usage {
 impl Usage {
     /// Counts a new dead letter.
     pub(super) fn count(&mut self, app: &AppId, endpoint: &EndpointId) {
-        *self.dead.entry((app.clone(), endpoint.clone())).or_default() += 1;
+        *self.dead.entry((app.clone(), endpoint.clone())).or_insert(0) += 1;
     }
 
     /// Counts a dead letter that is gone.

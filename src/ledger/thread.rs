@@ -2,7 +2,10 @@
 
 use std::{
     collections::HashMap,
-    sync::mpsc::{self, RecvTimeoutError},
+    sync::{
+        Arc, Mutex,
+        mpsc::{self, RecvTimeoutError},
+    },
     thread::JoinHandle,
     time::{Duration, Instant},
 };
@@ -54,14 +57,15 @@ pub(super) enum Command {
 /// When the operating system gives no thread.
 pub fn spawn(engine: Box<dyn Ledger>) -> std::io::Result<LedgerThread> {
     let (commands, received) = mpsc::channel();
+    let handle = LedgerHandle::new(commands, Arc::default());
+    let told_failing = handle.told_failing();
     let thread = std::thread::Builder::new().name("ledger".into()).spawn(move || {
         let _guard = ExitOnPanic;
-        Worker::new(engine).run(&received);
+        let mut worker = Worker::new(engine);
+        worker.told_failing = told_failing;
+        worker.run(&received);
     })?;
-    Ok(LedgerThread {
-        handle: LedgerHandle::new(commands),
-        thread,
-    })
+    Ok(LedgerThread { handle, thread })
 }
 
 /// Ends the process when the ledger's thread unwinds: nothing could be told any more.
@@ -100,6 +104,8 @@ struct Worker {
     unclaimed: HashMap<AppId, Vec<Request>>,
     retry_at: Option<Instant>,
     failing: Option<Failing>,
+    /// Why it is failing, for those who do not wait for this thread.
+    told_failing: Arc<Mutex<Option<String>>>,
     /// Events without state that were not told because nothing could be stored.
     dropped: u64,
 }
@@ -130,6 +136,7 @@ impl Worker {
             unclaimed: HashMap::new(),
             retry_at: None,
             failing: None,
+            told_failing: Arc::default(),
             dropped: 0,
         }
     }
@@ -166,6 +173,8 @@ impl Worker {
     fn carry_out(&mut self, batch: Vec<Command>) -> bool {
         let mut draft = Draft::default();
         let mut goes_on = true;
+        // Questions alone are no reason for a step.
+        let is_woken = batch.is_empty() || self.retry_at.is_some_and(|at| at <= clock::now().instant);
         let mut questions = Vec::new();
         for command in batch {
             match command {
@@ -204,7 +213,9 @@ impl Worker {
                 Command::Stop => goes_on = false,
             }
         }
-        self.step(draft);
+        if is_woken || !draft.is_empty() {
+            self.step(draft);
+        }
         for (query, reply) in questions {
             // Whoever asked may have gone; then nobody misses the answer.
             let _ = reply.send(self.read(&query));
@@ -256,6 +267,7 @@ impl Worker {
                 step.controls.truncate(own_controls);
                 let mut unsaved = Unsaved::default();
                 unsaved.take_in(step);
+                self.tell_failing(Some(error.to_string()));
                 self.failing = Some(Failing {
                     unsaved,
                     error,
@@ -284,6 +296,7 @@ impl Worker {
                 log::info!("the ledger can be written again, {dropped} events without state were not told");
                 self.dropped += dropped;
                 self.failing = None;
+                self.tell_failing(None);
                 self.retry_at = done.retry_at;
                 self.hand_out(done, HashMap::new());
             }
@@ -293,6 +306,12 @@ impl Worker {
                 failing.backoff = (failing.backoff * 2).min(LONGEST_BACKOFF);
                 failing.retry_at = now.instant + failing.backoff;
             }
+        }
+    }
+
+    fn tell_failing(&self, failing: Option<String>) {
+        if let Ok(mut told) = self.told_failing.lock() {
+            *told = failing;
         }
     }
 
@@ -323,6 +342,10 @@ impl Worker {
 }
 
 impl Draft {
+    const fn is_empty(&self) -> bool {
+        self.step.controls.is_empty() && self.asked.is_empty() && !self.has_more_than_controls()
+    }
+
     const fn has_more_than_controls(&self) -> bool {
         !self.step.windows.is_empty() || !self.step.answers.is_empty()
     }

@@ -1,11 +1,12 @@
 //! What could not be stored yet: kept small, until it can be (DESIGN.md section 5).
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use crate::domain::{AppId, Now};
 
 use super::{
-    edge::{Edge, Key, Observed},
+    edge::{Edge, Observed},
+    net::NetEdges,
     window::{Answer, Control, Step, Window},
 };
 
@@ -23,7 +24,7 @@ pub(super) struct Unsaved {
 /// What became of an app's keys.
 #[derive(Debug)]
 struct Net {
-    edges: HashMap<Key, Edge>,
+    edges: NetEdges,
     until: Now,
 }
 
@@ -34,15 +35,13 @@ impl Unsaved {
         self.answers.extend(step.answers);
         for window in step.windows {
             let net = self.apps.entry(window.app).or_insert_with(|| Net {
-                edges: HashMap::new(),
+                edges: NetEdges::default(),
                 until: window.until,
             });
             net.until = window.until;
             for observed in window.observed {
                 match observed {
-                    Observed::Edge(edge) => {
-                        net.edges.insert(edge.key.clone(), edge);
-                    }
+                    Observed::Edge(edge) => net.edges.take_in(edge),
                     Observed::Stateless(..) => self.dropped += 1,
                 }
             }
@@ -52,7 +51,7 @@ impl Unsaved {
     /// All of it as one step.
     pub(super) fn step(&self) -> Step {
         let windows = self.apps.iter().map(|(app, net)| {
-            let mut edges: Vec<&Edge> = net.edges.values().collect();
+            let mut edges: Vec<&Edge> = net.edges.iter().collect();
             edges.sort_by_key(|edge| (edge.at.instant, &edge.key));
             Window {
                 app: app.clone(),
@@ -76,7 +75,7 @@ impl Unsaved {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ledger::{Outcome, RequestId, Stateless};
+    use crate::ledger::{Key, Outcome, RequestId, Stateless};
 
     /// A window of app 1 in which these happen, each a millisecond after the other: `+a`, `-a`, or
     /// `!a` for an event without state.
@@ -128,8 +127,17 @@ mod tests {
         let mut unsaved = Unsaved::default();
         unsaved.take_in(window(start, 0, &["+a", "-a", "+b", "!c", "+c"]));
         unsaved.take_in(window(start, 100, &["+a", "!c", "-c"]));
-        assert_eq!(print(&unsaved.step(), start), ["1 until 150: +b@2 +a@100 -c@102"]);
+        assert_eq!(print(&unsaved.step(), start), ["1 until 150: +b@2 +a@100"]);
         assert_eq!(unsaved.dropped(), 2);
+    }
+
+    #[test]
+    fn a_key_that_was_vacant_before_and_is_again_leaves_nothing() {
+        let start = Now::of_test();
+        let mut unsaved = Unsaved::default();
+        unsaved.take_in(window(start, 0, &["-old", "+new", "-new", "+old", "-old"]));
+        unsaved.take_in(window(start, 100, &["+new", "-new", "+other"]));
+        assert_eq!(print(&unsaved.step(), start), ["1 until 150: -old@4 +other@102"]);
     }
 
     #[test]

@@ -139,12 +139,14 @@ impl Server {
     /// When accepting had failed.
     pub async fn stop(self) -> io::Result<()> {
         drain::drain(&self.assembly, &self.handle, self.drain_timeout).await;
-        if let Some(admin) = self.admin {
-            admin.stop().await?;
-        }
+        let admin = match self.admin {
+            Some(admin) => admin.stop().await,
+            None => Ok(()),
+        };
         self.numbers.abort();
         self.assembly.stop();
         self.handle.stop(false).await;
-        self.accepting.await.map_err(io::Error::other)?
+        self.accepting.await.map_err(io::Error::other)??;
+        admin
     }
 }

@@ -1,13 +1,13 @@
 //! One window of what an app's channels report.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::VecDeque,
     time::{Duration, Instant},
 };
 
 use crate::{
     domain::{AppId, Now},
-    ledger::{Observed, Stateless, Window},
+    ledger::{NetEdges, Observed, Stateless, Window},
 };
 
 /// Most windows of an app that the ledger may have unanswered; past it the window is folded.
@@ -138,25 +138,23 @@ impl Batch {
     }
 
     fn fold(&mut self) {
-        let mut last = HashMap::new();
-        for (at, observed) in self.observed.iter().enumerate() {
+        let mut net = NetEdges::default();
+        for observed in &self.observed {
             if let Observed::Edge(edge) = observed {
-                last.insert(edge.key.clone(), at);
+                net.take_in(edge.clone());
             }
         }
-        let mut at = 0;
         let mut dropped = 0;
-        self.observed.retain(|observed| {
-            let here = at;
-            at += 1;
-            match observed {
-                Observed::Edge(edge) => last.get(&edge.key) == Some(&here),
-                Observed::Stateless(..) => {
-                    dropped += 1;
-                    false
-                }
+        let mut left: Vec<Observed> = Vec::new();
+        for observed in self.observed.drain(..).rev() {
+            match &observed {
+                Observed::Edge(edge) if net.take_out(&edge.key).is_some() => left.push(observed),
+                Observed::Edge(_) => {}
+                Observed::Stateless(..) => dropped += 1,
             }
-        });
+        }
+        left.reverse();
+        self.observed = left;
         self.dropped += dropped;
         self.bytes = self.observed.iter().map(cost).sum();
         self.fold_at = 2 * self.observed.len();
@@ -333,7 +331,7 @@ mod tests {
         check.push(&["+a"]);
         assert_eq!(check.batch.dropped(), 1);
         check.push(&["+c", "!c"]);
-        check.done(1, None).takes(200, "-b +a +c !c");
+        check.done(1, None).takes(200, "+a +c !c");
     }
 
     #[test]

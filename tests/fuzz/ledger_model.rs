@@ -15,39 +15,54 @@ use std::{env, fs, path::PathBuf, process};
 use proptest::{collection::vec, prelude::*};
 use vacancy::ledger::{DisabledBecause, Embedded, EmbeddedSettings, MemoryStore, Mode};
 
-use crate::runner::run;
+use crate::runner::run_up_to;
 
 use store::{Kept, Watched};
 use world::{AppConf, Conf, ENDPOINTS, Open, Reply, World, keys};
 
-/// Histories on the store in memory, in every run of the tests.
-const HISTORIES: u32 = 20_000;
+/// Histories of each test on a store in memory, in every run of the tests.
+const HISTORIES: u32 = 10_000;
+/// The most of them when more are asked for.
+const HISTORIES_MAX: u32 = 200_000;
 /// Histories on a real file.
-const IN_A_FILE: u32 = 200;
+const IN_A_FILE: u32 = 150;
+/// The most of them when more are asked for.
+const IN_A_FILE_MAX: u32 = 2_000;
 
 #[test]
-fn the_contract_holds_over_random_histories() {
-    run("ledger_model", HISTORIES, histories(), |input| {
-        let open: Open = Box::new(|kept: &Kept| {
-            let store = Watched {
-                kept: kept.clone(),
-                inner: Box::new(MemoryStore::new()),
-            };
-            let loaded = kept.records().loaded.clone();
-            (store, loaded)
-        });
-        play(input, open);
+fn the_contract_holds_over_random_histories_without_a_delay() {
+    run_up_to("ledger_model", HISTORIES, HISTORIES_MAX, histories(0), |input| {
+        play(input, in_memory());
+    });
+}
+
+#[test]
+fn the_contract_holds_over_random_histories_with_a_delay() {
+    run_up_to("ledger_model", HISTORIES, HISTORIES_MAX, histories(1), |input| {
+        play(input, in_memory());
     });
 }
 
 #[test]
 fn the_contract_holds_over_random_histories_in_a_file() {
     let folder = env::temp_dir().join(format!("vacancy-model-{}", process::id()));
-    run("ledger_model", IN_A_FILE, histories(), |input| {
+    let inputs = prop_oneof![histories(0), histories(1)];
+    run_up_to("ledger_model", IN_A_FILE, IN_A_FILE_MAX, inputs, |input| {
         let _ = fs::remove_dir_all(&folder);
         play(input, in_file(folder.join("ledger.redb")));
     });
     let _ = fs::remove_dir_all(&folder);
+}
+
+fn in_memory() -> Open {
+    Box::new(|kept: &Kept| {
+        let store = Watched {
+            kept: kept.clone(),
+            inner: Box::new(MemoryStore::new()),
+        };
+        let loaded = kept.records().loaded.clone();
+        (store, loaded)
+    })
 }
 
 fn in_file(path: PathBuf) -> Open {
@@ -66,8 +81,9 @@ fn in_file(path: PathBuf) -> Open {
     })
 }
 
-fn histories() -> impl Strategy<Value = Vec<u8>> {
-    vec(any::<u8>(), 4..100)
+/// Histories without a delay (0) or with one (1).
+fn histories(delay: u8) -> impl Strategy<Value = Vec<u8>> {
+    vec(any::<u8>(), 3..100).prop_map(move |rest| [vec![delay], rest].concat())
 }
 
 fn play(input: &[u8], open: Open) {

@@ -44,7 +44,11 @@ impl Turn<'_> {
                 bytes_max: dead_max,
             };
         }
-        if 0 < over(state_bytes) && 0 < self.bulk_left && self.state.shorten_at <= state_bytes {
+        let is_enough = state_bytes <= limits.bytes_max - limits.bytes_max / 20;
+        let is_too_much = 0 < over(state_bytes) && self.state.shorten_at <= state_bytes;
+        // Looking through a queue is dear, so that it is not done for every event at the bound.
+        self.state.is_shortening = is_too_much || (self.state.is_shortening && !is_enough);
+        if self.state.is_shortening && 0 < self.bulk_left {
             self.shorten_longest(state_bytes, limits.bytes_max);
         }
     }
@@ -70,6 +74,7 @@ impl Turn<'_> {
         }
         // There is nothing to find before more has come.
         self.state.shorten_at = bytes + bytes / 8;
+        self.state.is_shortening = false;
     }
 
     fn shorten(&mut self, app: &AppId, id: &EndpointId) -> (usize, usize) {

@@ -13,7 +13,7 @@ use crate::{
         occupancy::Occupancy,
         outbox::{BULK_MAX, Effects, Kept, Outbox},
         store::{AnnouncingRecord, EndpointRecord, KeyRecord, Loaded},
-        window::{AppRules, EndpointRules, RequestId},
+        window::{AppRules, EndpointRules, Mode, RequestId},
     },
 };
 
@@ -92,7 +92,7 @@ impl Turn<'_> {
             let outbox = self.restore_outbox(rules, record, app, id, loaded, &mut effects);
             let endpoint = Endpoint {
                 outbox,
-                filter: record.filter.clone(),
+                filter: Arc::new(record.filter.clone()),
                 announcing: record.announcing.clone(),
             };
             let is_as_kept = endpoint.record() == *record;
@@ -152,17 +152,17 @@ impl Turn<'_> {
         match app_state.endpoints.get_mut(id).map(Arc::make_mut) {
             Some(endpoint) => {
                 endpoint.outbox.configure(Arc::clone(&rules));
-                if endpoint.filter != rules.filter {
-                    let before = std::mem::replace(&mut endpoint.filter, rules.filter.clone());
+                if *endpoint.filter != rules.filter {
+                    let before = std::mem::replace(&mut endpoint.filter, Arc::new(rules.filter.clone()));
                     endpoint.announcing = (rules.announce && has_occupied).then(|| AnnouncingRecord {
-                        before: Some(before),
+                        before: Some((*before).clone()),
                         after: None,
                     });
                 }
             }
             None => {
                 let endpoint = Endpoint {
-                    filter: rules.filter.clone(),
+                    filter: Arc::new(rules.filter.clone()),
                     announcing: (rules.announce && has_occupied).then(|| AnnouncingRecord {
                         before: None,
                         after: None,
@@ -219,7 +219,12 @@ impl Turn<'_> {
             let key = (app.clone(), id.clone());
             let mut effects = self.effects();
             let rules = Arc::new(leaving_rules(id, record));
-            let outbox = self.restore_outbox(rules, record, app, id, kept.loaded, &mut effects);
+            // All of it is parked because it is removed, whatever its mode was.
+            let enabled = EndpointRecord {
+                mode: Mode::Enabled,
+                ..record.clone()
+            };
+            let outbox = self.restore_outbox(rules, &enabled, app, id, kept.loaded, &mut effects);
             self.absorb(app, id, effects);
             if !record.is_removed {
                 let record = EndpointRecord {

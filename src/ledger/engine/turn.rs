@@ -244,7 +244,9 @@ impl<'a> Turn<'a> {
             return;
         };
         let wants = |endpoint: &Endpoint| {
-            let is_ahead = event.state().is_some_and(|(key, _)| endpoint.announces(key));
+            let is_ahead = event
+                .state()
+                .is_some_and(|(key, _)| endpoint.announces(key, event.kind()));
             !is_ahead && endpoint.filter.matches(event.kind(), event.channel())
         };
         let wanting = app.endpoints.iter().filter(|(_, endpoint)| wants(endpoint));

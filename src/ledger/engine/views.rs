@@ -7,6 +7,7 @@ use crate::{
         LedgerError,
         store::Store,
         view::{EndpointView, LedgerStatus, Query, View},
+        window::Mode,
     },
 };
 
@@ -44,7 +45,9 @@ impl<S: Store> Engine<S> {
         if self.survives() {
             outboxes.map(|(_, _, outbox)| outbox.events_under_way()).sum()
         } else {
-            outboxes.map(|(_, _, outbox)| outbox.len()).sum()
+            // What waits for an operator is not waited for.
+            let enabled = outboxes.filter(|(_, _, outbox)| outbox.mode() == Mode::Enabled);
+            enabled.map(|(_, _, outbox)| outbox.len()).sum()
         }
     }
 

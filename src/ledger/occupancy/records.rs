@@ -12,6 +12,8 @@ use crate::{
 const VACANT_KEPT_MS: u64 = 24 * 60 * 60 * 1_000;
 /// Most records of vacant keys that an app keeps.
 const VACANT_KEPT_MAX: usize = 100_000;
+/// How many records whose events wait are looked at in a step, before the others are left for later.
+const WAITING_LOOKED_AT: usize = 16;
 /// What a record costs besides its key, in bytes.
 const RECORD_BYTES: usize = 96;
 
@@ -27,7 +29,11 @@ impl Occupancy {
     /// many, unless their event still waits. Gives them.
     pub fn forget_vacant(&mut self, now: Now, limit: usize, waits: impl Fn(EventId) -> bool) -> Vec<Key> {
         let mut forgotten = Vec::new();
+        let mut waiting = 0;
         for _ in 0..limit {
+            if waiting == WAITING_LOOKED_AT {
+                break;
+            }
             let Some((since_ms, key)) = self.vacant.get_min().cloned() else {
                 break;
             };
@@ -39,6 +45,7 @@ impl Occupancy {
             let event = self.record(&key).and_then(|record| record.event);
             if event.is_some_and(&waits) {
                 self.list_vacant(now.wall_ms, &key);
+                waiting += 1;
             } else {
                 self.forget(&key);
                 forgotten.push(key);
@@ -66,7 +73,9 @@ impl Occupancy {
     }
 
     pub(super) fn insert(&mut self, key: &Key, record: Record) {
-        self.bytes += cost(key);
+        if record.event.is_some() {
+            self.bytes += cost(key);
+        }
         match key {
             Key::Channel(name) => {
                 self.channels.entry(name.clone()).or_default().own = Some(record);
@@ -100,7 +109,9 @@ impl Occupancy {
             }
         };
         if let Some(record) = forgotten {
-            self.bytes -= cost(key);
+            if record.event.is_some() {
+                self.bytes -= cost(key);
+            }
             if record.state != State::Vacant {
                 self.occupied -= 1;
             }
@@ -141,7 +152,7 @@ impl Occupancy {
     }
 }
 
-fn cost(key: &Key) -> usize {
+pub(super) fn cost(key: &Key) -> usize {
     RECORD_BYTES
         + match key {
             Key::Channel(name) => name.as_str().len(),

@@ -28,7 +28,7 @@ impl Outbox {
     /// Tells whether there is an attempt to be made now.
     #[must_use]
     pub fn has_attempt(&self, now: Instant) -> bool {
-        self.mode == Mode::Enabled && self.breaker.may_try(now) && self.next_at(now).is_some_and(|at| at <= now)
+        self.retry_at(now).is_some_and(|at| at <= now)
     }
 
     /// The attempts to be made now: of each lane without a request under way the next one, or the
@@ -40,11 +40,11 @@ impl Outbox {
         }
         if self.finishing.is_empty() {
             for lane in 0..self.lanes.len() {
-                if !self.breaker.may_try(now.instant) {
+                if !self.breaker.may_retry() {
                     break;
                 }
                 let is_new = self.lanes[lane].head.is_none();
-                if is_new {
+                if is_new && self.breaker.may_try(now.instant) {
                     self.cut(lane, now, counters, effects);
                 }
                 if self.lanes[lane]
@@ -55,10 +55,10 @@ impl Outbox {
                     attempts.extend(self.hand_out(At::Lane(lane), is_new, now, counters, effects));
                 }
             }
-        } else if self.finishing[0].is_due(now.instant) && self.breaker.may_try(now.instant) {
+        } else if self.finishing[0].is_due(now.instant) && self.breaker.may_retry() {
             attempts.extend(self.hand_out(At::Finishing(0), false, now, counters, effects));
         }
-        if self.replays.front().is_some_and(|head| head.is_due(now.instant)) && self.breaker.may_try(now.instant) {
+        if self.replays.front().is_some_and(|head| head.is_due(now.instant)) && self.breaker.may_retry() {
             attempts.extend(self.hand_out(At::Replay(0), false, now, counters, effects));
         }
         attempts
@@ -100,38 +100,31 @@ impl Outbox {
             }
             Outcome::Gone => {
                 self.counts.attempts_failed += 1;
+                // It has answered, so there is nothing left to find out.
+                self.breaker.on_outcome(id, None, now.instant);
                 self.failed(at, now.instant, now, effects);
             }
         }
         Some(answered)
     }
 
-    /// When the next attempt is to be made, if no answer comes before.
+    /// When the next attempt is to be made, if no answer comes before; of what can go out at once
+    /// that is now.
     #[must_use]
     pub fn retry_at(&self, now: Instant) -> Option<Instant> {
-        if self.mode != Mode::Enabled {
+        if self.mode != Mode::Enabled || !self.breaker.may_retry() {
+            // The answer to the request that is to find out decides.
             return None;
         }
-        let at = self.next_at(now)?;
-        match self.breaker.opens_at() {
-            Some(opens) => Some(at.max(opens)),
-            // A probe is under way; its answer decides.
-            None if !self.breaker.may_try(now) => None,
-            None => Some(at),
-        }
-    }
-
-    /// The earliest moment at which a request can go out, the breaker aside; of what can go out at
-    /// once that is now.
-    fn next_at(&self, now: Instant) -> Option<Instant> {
         let replay = self.replays.front().and_then(Head::waits_until);
         if let Some(first) = self.finishing.first() {
             return earlier(replay, first.waits_until());
         }
+        let opens_at = self.breaker.opens_at().unwrap_or(now);
         self.lanes.iter().fold(replay, |at, lane| {
             let own = match (&lane.head, &lane.parking, lane.cut_at) {
                 (Some(head), _, _) => head.waits_until(),
-                (None, None, cut_at) if !lane.queue.is_empty() => Some(cut_at.map_or(now, |(at, _)| at)),
+                (None, None, cut_at) if !lane.queue.is_empty() => Some(cut_at.map_or(now, |(at, _)| at).max(opens_at)),
                 (None, _, _) => None,
             };
             earlier(at, own)

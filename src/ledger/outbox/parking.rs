@@ -24,7 +24,16 @@ use crate::{
 struct OfKey {
     first_occupied: bool,
     attempted: bool,
-    parked: bool,
+    /// The state in the newest event of it that was parked.
+    parked: Option<bool>,
+}
+
+impl OfKey {
+    /// Tells whether the state that the receiver knows need not be the one before what is left.
+    fn is_uncertain(&self) -> bool {
+        self.parked
+            .is_some_and(|parked| self.attempted || parked == self.first_occupied)
+    }
 }
 
 impl Outbox {
@@ -112,16 +121,20 @@ impl Outbox {
                 };
                 effects.bulk_left -= 1;
                 parking.from = place + 1;
-                if is_taken
-                    && !self.is_needed(place, &entry, &mut keys)
-                    && let Some(entry) = self.remove(lane, place)
-                {
+                if !is_taken {
+                    continue;
+                }
+                if let Some(was_attempted) = self.is_needed(place, &entry, &mut keys) {
+                    if was_attempted && !entry.attempted {
+                        self.mark_attempted(lane, place, effects);
+                    }
+                } else if let Some(entry) = self.remove(lane, place) {
                     effects.queued.push((place, None));
                     self.park(entry.event, parking.because, effects);
                 }
             }
+            self.need_newest(lane, parking.from, &keys, effects);
             if effects.bulk_left == 0 {
-                self.need_newest(lane, parking.from, &keys, effects);
                 self.lanes[lane].parking = Some(parking);
                 return;
             }
@@ -163,39 +176,46 @@ impl Outbox {
         self.lanes.iter().all(|lane| lane.queue.is_empty())
     }
 
-    /// Has the newest events stay of keys of which some were parked, when the parking has come up to
-    /// `from` and goes on in a later step, perhaps after a crash: what was parked is not known then.
+    /// Has the newest events stay of keys of which some were parked, when those from `from` on are
+    /// left for now: who looks at them later does not know what was parked.
     fn need_newest(&mut self, lane: usize, from: u64, keys: &HashMap<Key, OfKey>, effects: &mut Effects) {
-        for (key, _) in keys.iter().filter(|(_, of_key)| of_key.parked) {
+        for (key, _) in keys.iter().filter(|(_, of_key)| of_key.is_uncertain()) {
             let newest = self.newest.get(key).filter(|newest| from <= **newest);
             let Some(place) = newest.copied() else { continue };
-            if let Some(entry) = self.lanes[lane].queue.get_mut(&place) {
-                entry.attempted = true;
-                // Not a new record, but another one in its place.
-                effects.queued.push((place, None));
-                effects.queued.push((place, Some(entry.record())));
-            }
+            self.mark_attempted(lane, place, effects);
         }
     }
 
-    /// Tells whether an event that is to be parked has to stay.
-    fn is_needed(&self, place: u64, entry: &Entry, keys: &mut HashMap<Key, OfKey>) -> bool {
-        let Some((key, occupied)) = entry.event.state() else {
-            return false;
-        };
+    /// Has an event count as attempted, so that no later one makes a pair with it: whether the
+    /// receiver knows the state before it is uncertain.
+    fn mark_attempted(&mut self, lane: usize, place: u64, effects: &mut Effects) {
+        if let Some(entry) = self.lanes[lane].queue.get_mut(&place) {
+            entry.attempted = true;
+            // Not a new record, but another one in its place.
+            effects.queued.push((place, None));
+            effects.queued.push((place, Some(entry.record())));
+        }
+    }
+
+    /// Tells whether an event that is to be parked has to stay, and then whether one of its key was
+    /// attempted.
+    fn is_needed(&self, place: u64, entry: &Entry, keys: &mut HashMap<Key, OfKey>) -> Option<bool> {
+        let (key, occupied) = entry.event.state()?;
         let of_key = match keys.entry(key.clone()) {
             MapEntry::Occupied(of_key) => of_key.into_mut(),
             MapEntry::Vacant(vacant) => vacant.insert(OfKey {
                 first_occupied: occupied,
                 attempted: false,
-                parked: false,
+                parked: None,
             }),
         };
         of_key.attempted |= entry.attempted;
         let is_known = !of_key.attempted && of_key.first_occupied != occupied;
         let is_newest = self.newest.get(key).is_none_or(|newest| *newest == place);
         let is_needed = is_newest && !is_known;
-        of_key.parked |= !is_needed;
-        is_needed
+        if !is_needed {
+            of_key.parked = Some(occupied);
+        }
+        is_needed.then_some(of_key.attempted)
     }
 }

@@ -215,6 +215,7 @@ fn dead_letters_are_read_and_counted_per_endpoint(mut store: Box<dyn Store>) {
         .map(|((_, id), count)| (id.as_str(), *count))
         .collect();
     assert_eq!((counted, usage.oldest_dead_ms), (vec![("e", 2), ("f", 1)], Some(10)));
+    let bytes_of_all = usage.dead_bytes;
     commit(&mut *store, |changes| {
         changes.dead_trimmed = Trim {
             rows_max: 9,
@@ -229,6 +230,7 @@ fn dead_letters_are_read_and_counted_per_endpoint(mut store: Box<dyn Store>) {
         .map(|((_, id), count)| (id.as_str(), *count))
         .collect();
     assert_eq!((counted, usage.oldest_dead_ms), (vec![("e", 1)], Some(30)));
+    assert_eq!(3 * usage.dead_bytes, bytes_of_all);
     assert_eq!(dead_numbers(&*store, &DeadQuery::default()), (vec![3], None));
 }
 
@@ -273,24 +275,25 @@ fn the_oldest_go_by_bytes_those_of_the_step_counted(mut store: Box<dyn Store>) {
 
 fn a_step_trims_no_more_rows_than_it_says(mut store: Box<dyn Store>) {
     commit(&mut *store, |changes| {
-        changes.log = (1..=4).map(|no| decided(no, no, "x")).collect();
+        changes.log = (1..=5).map(|no| decided(no, no, "x")).collect();
+        changes.dead = (1..=5).map(|no| dead(no, no, "e")).collect();
     });
-    commit(&mut *store, |changes| {
-        changes.log_trimmed = Trim {
-            rows_max: 2,
-            before_ms: 100,
-            bytes_max: 0,
-        };
-    });
-    assert_eq!(log_numbers(&*store, &LogQuery::default()), (vec![4, 3], None));
-    commit(&mut *store, |changes| {
-        changes.log_trimmed = Trim {
-            rows_max: 0,
-            before_ms: 100,
-            bytes_max: 0,
-        };
-    });
-    assert_eq!(log_numbers(&*store, &LogQuery::default()), (vec![4, 3], None));
+    let trim = |rows_max, before_ms, bytes_max| Trim {
+        rows_max,
+        before_ms,
+        bytes_max,
+    };
+    for (log_trimmed, dead_trimmed, log, dead) in [
+        (trim(2, 100, 0), trim(3, 0, 0), vec![5, 4, 3], vec![5, 4]),
+        (trim(0, 100, 0), trim(0, 100, 0), vec![5, 4, 3], vec![5, 4]),
+        (trim(1, 0, 0), trim(1, 100, u64::MAX), vec![5, 4], vec![5]),
+    ] {
+        commit(&mut *store, |changes| {
+            (changes.log_trimmed, changes.dead_trimmed) = (log_trimmed, dead_trimmed);
+        });
+        assert_eq!(log_numbers(&*store, &LogQuery::default()), (log, None));
+        assert_eq!(dead_numbers(&*store, &DeadQuery::default()), (dead, None));
+    }
 }
 
 fn nothing_is_used_by_a_new_store(store: Box<dyn Store>) {

@@ -54,13 +54,19 @@ impl Receiver {
             return;
         }
         for event in &request.events {
-            let cut = self.cut.insert(event.id, request.id);
-            if cut.is_none_or(|cut| cut == request.id) {
+            let Some(before) = self.cut.insert(event.id, request.id).filter(|cut| *cut != request.id) else {
+                continue;
+            };
+            // A request is parked whole when its oldest event is too old.
+            let decided_at = |id: &EventId| self.wanted.get(id).copied().unwrap_or(0);
+            let is_too_old = |id: &EventId| decided_at(id) + retry_for < now;
+            let of_key = event.state().and_then(|(key, _)| self.keys.get(key));
+            // What was asked for no more and then again is announced again.
+            if of_key.is_some_and(|picture| picture.was_narrowed) {
                 continue;
             }
-            let decided_at = self.wanted.get(&event.id).copied().unwrap_or(0);
             assert!(
-                self.was_disabled || decided_at + retry_for < now,
+                self.was_disabled || self.sent[&before].0.iter().any(is_too_old),
                 "cut anew though it is neither too old nor parked: {event:?}"
             );
             if let Some((key, _)) = event.state() {

@@ -11,8 +11,8 @@ use vacancy::{
     domain::{ChannelPattern, Now, WebhookEvent},
     ledger::{
         Answer, AppRules, BreakerLimits, ClientEvent, Control, CutLimits, DisabledBecause, Done, Edge, EndpointRules,
-        EndpointView, Engine, EngineLimits, Event, Filter, Key, Ledger, Loaded, Logged, Mode, Observed, Outcome,
-        ParkedBecause, Query, Request, Stateless, Step, View, Window,
+        EndpointView, Engine, EngineLimits, Event, EventId, Filter, Key, Ledger, Loaded, Logged, Mode, Observed,
+        Outcome, ParkedBecause, Query, Request, Stateless, Step, View, Window,
     },
 };
 
@@ -80,6 +80,8 @@ pub struct World {
     reference: Reference,
     seqs: BTreeMap<Key, u64>,
     history: Vec<Arc<Event>>,
+    /// The event that tells of each change.
+    ids: BTreeMap<(Key, u64), EventId>,
 }
 
 /// What a step is expected to decide, in order.
@@ -90,14 +92,15 @@ enum Decided {
     Client(Key),
 }
 
+/// All keys that there are, in their order.
 pub fn keys() -> Vec<Key> {
     let channel = |name: &str| Key::Channel(name.parse().unwrap());
     let member = |user: &str| Key::Member("presence-p".parse().unwrap(), user.parse().unwrap());
     vec![
         channel("a1"),
         channel("b1"),
-        channel("private-encrypted-c"),
         channel("presence-p"),
+        channel("private-encrypted-c"),
         member("7"),
         member("8"),
         Key::User("7".parse().unwrap()),
@@ -199,6 +202,7 @@ impl World {
             reference: Reference::new(delay),
             seqs: BTreeMap::new(),
             history: Vec::new(),
+            ids: BTreeMap::new(),
         };
         world.restart(conf);
         world
@@ -651,6 +655,12 @@ impl World {
                 let own = channels(&request);
                 for other in others {
                     assert!(own.is_disjoint(&channels(other)), "{request:?} beside {other:?}");
+                }
+            }
+            for event in &request.events {
+                if let (Some((key, _)), Some(seq)) = (event.state(), event.seq()) {
+                    let known = self.ids.entry((key.clone(), seq)).or_insert(event.id);
+                    assert_eq!(*known, event.id, "a change has one event: {event:?}");
                 }
             }
             let receiver = self.receivers.get_mut(id).expect("it is configured");

@@ -3,6 +3,7 @@
 mod disk;
 mod faults;
 mod ledger_command;
+mod reconfigured;
 mod restart;
 mod torture;
 

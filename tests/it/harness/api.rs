@@ -64,6 +64,14 @@ impl Api {
         assert_eq!((response.status, response.body.as_str()), (200, "{}"));
     }
 
+    /// The channels that were last told occupied.
+    pub async fn told(&self) -> Vec<String> {
+        let answer = self.get("/occupancy", &[]).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        let channels = answer.json()["channels"].as_object().expect("an object").clone();
+        channels.into_iter().map(|(channel, _)| channel).collect()
+    }
+
     /// Sends a request exactly so and reads the whole answer.
     pub async fn raw(&self, method: &str, target: &str, body: &str) -> Response {
         let request = format!(

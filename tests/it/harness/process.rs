@@ -2,17 +2,20 @@
 
 use std::{
     io::{BufRead, BufReader},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::{
         Arc, Mutex,
         atomic::{AtomicU32, Ordering},
         mpsc,
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
-use super::{Api, Client};
+use super::{Api, Client, within};
+
+/// How long it may take to start.
+const START_TIMEOUT: Duration = Duration::from_secs(10);
 
 static COUNT: AtomicU32 = AtomicU32::new(0);
 
@@ -22,7 +25,11 @@ pub struct Process {
     pub port: u16,
     folder: PathBuf,
     log: Arc<Mutex<String>>,
+    variables: Vec<(String, String)>,
 }
+
+/// A child that was just started, its log, and the port when it listens.
+type Launched = (Child, Arc<Mutex<String>>, mpsc::Receiver<u16>);
 
 impl Process {
     /// Starts the binary on a configuration and waits until it listens. `server.listen` is a free
@@ -37,45 +44,72 @@ impl Process {
         let name = format!("vacancy-test-{}-{count}", std::process::id());
         let folder = std::env::temp_dir().join(name);
         std::fs::create_dir_all(&folder).expect("a temporary folder");
-        let file = folder.join("config.yaml");
-        std::fs::write(&file, config).expect("a temporary file");
-        let mut child = Command::new(env!("CARGO_BIN_EXE_vacancy"))
-            .arg("--config")
-            .arg(&file)
-            .env("VACANCY__SERVER__LISTEN", "127.0.0.1:0")
-            .env("RUST_LOG", "info")
-            .env("NO_COLOR", "1")
-            .envs(variables.iter().copied())
-            .stderr(Stdio::piped())
-            .stdout(Stdio::null())
-            .spawn()
-            .expect("the binary starts");
-        let stderr = child.stderr.take().expect("piped");
-        let log = Arc::new(Mutex::new(String::new()));
-        let (address, listening) = mpsc::channel();
-        let lines = Arc::clone(&log);
-        std::thread::spawn(move || {
-            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
-                if let Some((_, port)) = line.split_once("listening on http://127.0.0.1:") {
-                    let _ = address.send(port.trim().parse().expect("a port"));
-                }
-                let mut log = lines.lock().expect("not poisoned");
-                log.push_str(&line);
-                log.push('\n');
-            }
-        });
-        match listening.recv_timeout(Duration::from_secs(10)) {
+        std::fs::write(folder.join("config.yaml"), config).expect("a temporary file");
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        let variables: Vec<_> = variables.iter().map(owned).collect();
+        let (mut child, log, listening) = launch(&folder, &variables);
+        match listening.recv_timeout(START_TIMEOUT) {
             Ok(port) => Self {
                 child,
                 port,
                 folder,
                 log,
+                variables,
             },
             Err(_) => {
                 let _ = child.kill();
                 panic!("the server does not listen:\n{}", log.lock().expect("not poisoned"));
             }
         }
+    }
+
+    /// Ends it as `kill -9` does: nothing more is written or sent.
+    pub fn kill(&mut self) {
+        self.child.kill().expect("it runs");
+        self.child.wait().expect("a child");
+    }
+
+    /// Has it end as SIGTERM asks, with exit code 0.
+    pub async fn end(&mut self) {
+        self.signal("TERM");
+        self.expect_end().await;
+    }
+
+    /// Waits for its end, with exit code 0.
+    pub async fn expect_end(&mut self) {
+        within("the end of the server", async {
+            while self.exit_code().is_none() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        })
+        .await;
+        assert_eq!(self.exit_code(), Some(0), "{}", self.log());
+    }
+
+    /// Starts it again, after its end, on the same folder and with a new log, on another port. What
+    /// runs beside it, like a receiver, goes on meanwhile.
+    pub async fn start_again(&mut self) {
+        let (child, log, listening) = launch(&self.folder, &self.variables);
+        (self.child, self.log) = (child, log);
+        let deadline = Instant::now() + START_TIMEOUT;
+        self.port = loop {
+            match listening.try_recv() {
+                Ok(port) => break port,
+                Err(_) if Instant::now() < deadline => tokio::time::sleep(Duration::from_millis(2)).await,
+                Err(_) => panic!("the server does not listen again:\n{}", self.log()),
+            }
+        };
+    }
+
+    /// The same on another configuration.
+    pub async fn start_again_on(&mut self, config: &str) {
+        std::fs::write(self.file("config.yaml"), config).expect("a temporary file");
+        self.start_again().await;
+    }
+
+    /// A file of its folder, in which its configuration and its ledger are.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
     }
 
     /// What it wrote to its log so far.
@@ -125,6 +159,15 @@ impl Process {
     pub async fn client(&self) -> Client {
         Client::connect(self.port).await
     }
+
+    /// A connected client that is subscribed to these channels.
+    pub async fn subscriber(&self, channels: &[&str]) -> Client {
+        let mut client = self.client().await;
+        for channel in channels {
+            client.subscribe(channel).await;
+        }
+        client
+    }
 }
 
 impl Drop for Process {
@@ -133,4 +176,34 @@ impl Drop for Process {
         let _ = self.child.wait();
         let _ = std::fs::remove_dir_all(&self.folder);
     }
+}
+
+/// Starts the binary on the configuration in a folder.
+fn launch(folder: &Path, variables: &[(String, String)]) -> Launched {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_vacancy"))
+        .arg("--config")
+        .arg(folder.join("config.yaml"))
+        .env("VACANCY__SERVER__LISTEN", "127.0.0.1:0")
+        .env("RUST_LOG", "info")
+        .env("NO_COLOR", "1")
+        .envs(variables.iter().map(|(name, value)| (name, value)))
+        .stderr(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("the binary starts");
+    let stderr = child.stderr.take().expect("piped");
+    let log = Arc::new(Mutex::new(String::new()));
+    let (address, listening) = mpsc::channel();
+    let lines = Arc::clone(&log);
+    std::thread::spawn(move || {
+        for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+            if let Some((_, port)) = line.split_once("listening on http://127.0.0.1:") {
+                let _ = address.send(port.trim().parse().expect("a port"));
+            }
+            let mut log = lines.lock().expect("not poisoned");
+            log.push_str(&line);
+            log.push('\n');
+        }
+    });
+    (child, log, listening)
 }

@@ -1,7 +1,7 @@
 //! A receiver of webhooks that keeps what it got and answers as it is told.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{HashMap, HashSet, VecDeque},
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
@@ -124,9 +124,13 @@ impl Delivered {
     /// The events of the body, each as `+channel`, `-channel`, `+channel/user`, `-channel/user`,
     /// `!channel event data`, `?channel` of a cache miss, `=channel count`, `+@user` or `-@user`.
     pub fn events(&self) -> Vec<String> {
+        self.whole_events().iter().map(describe).collect()
+    }
+
+    /// The events of the body as they came.
+    pub fn whole_events(&self) -> Vec<serde_json::Value> {
         let body: serde_json::Value = serde_json::from_str(&self.body).expect("JSON");
-        let events = body["events"].as_array().expect("an array");
-        events.iter().map(describe).collect()
+        body["events"].as_array().expect("an array").clone()
     }
 
     /// The lines of the head with this name, in exactly this letter case.
@@ -230,14 +234,28 @@ impl Receiver {
         self.bodies.lock().expect("not poisoned").clone()
     }
 
-    /// Every event so far of requests that were answered 2xx, in order.
+    /// Every event so far of requests that were answered 2xx, in order. A request that repeats an
+    /// answered one is left out, as a receiver should: a server that is killed may not have heard the
+    /// answer.
     pub fn events(&self) -> Vec<String> {
-        let accepted = |request: &&Delivered| request.answer.accepts();
-        self.requests()
-            .iter()
-            .filter(accepted)
-            .flat_map(Delivered::events)
-            .collect()
+        self.accepted().iter().flat_map(Delivered::events).collect()
+    }
+
+    /// The same as they came, about this channel or its users.
+    pub fn whole_events(&self, channel: &str) -> Vec<serde_json::Value> {
+        let requests = self.accepted();
+        let events = requests.iter().flat_map(Delivered::whole_events);
+        events.filter(|event| event["channel"] == channel).collect()
+    }
+
+    fn accepted(&self) -> Vec<Delivered> {
+        let mut requests = self.requests();
+        let mut answered = HashSet::new();
+        requests.retain(|request| {
+            let id = request.header("webhook-id").expect("each has one").to_owned();
+            request.answer.accepts() && answered.insert(id)
+        });
+        requests
     }
 
     /// Waits until exactly these events were received, each in a signed request. Those of one

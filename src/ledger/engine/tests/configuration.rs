@@ -334,3 +334,13 @@ fn an_endpoint_that_asks_for_one_kind_is_told_that_kind_only() {
     });
     check.delivers_all(2).sends(&["one:+b"]);
 }
+
+#[test]
+fn a_disabled_endpoint_that_is_gone_at_a_start_is_parked_as_removed() {
+    let mut check = Check::new(vec![all("one"), all("two")]);
+    check.window(0, "+a");
+    check.mode(1, "two", Mode::Disabled(crate::ledger::DisabledBecause::Operator));
+    check.apps[0].endpoints.remove(1);
+    check.restart(2).settle(2);
+    check.parks(&["two:+a endpoint removed"]);
+}

@@ -127,9 +127,9 @@ fn paused_nothing_goes_out_and_the_queue_grows() {
 }
 
 #[test]
-fn the_breaker_holds_all_lanes_but_for_one_request() {
+fn the_breaker_holds_new_requests_and_all_lanes_but_for_one_that_is_tried_again_in_its_time() {
     let mut check = Check::with(|rules| {
-        rules.lanes = 2;
+        rules.lanes = 4;
         rules.breaker = BreakerLimits {
             after: 2,
             open_for: Duration::from_secs(30),
@@ -142,13 +142,30 @@ fn the_breaker_holds_all_lanes_but_for_one_request() {
     check.answer(1, wait(1), 0);
     check.answer(2, wait(20), 0);
     assert_eq!(check.outbox.breaker(), BreakerState::Open);
-    // The other lane's request is due after a second, but the endpoint is left alone for 20.
-    check
-        .attempts(19_999, &[])
-        .retries_at(0, Some(20_000))
-        .attempts(20_000, &["1#2 +a"]);
+    // A lane that has not failed yet waits for the breaker, one that has for its own time only.
+    check.push(0, &["+c"]).attempts(999, &[]).retries_at(0, Some(1_000));
+    check.attempts(1_000, &["1#2 +a"]);
     assert_eq!(check.outbox.breaker(), BreakerState::HalfOpen);
-    check.retries_at(20_000, None).delivers(1, 20_100);
+    check.attempts(25_000, &[]).retries_at(25_000, None);
+    check.answer(1, wait(10), 25_000);
+    assert_eq!(check.outbox.breaker(), BreakerState::Open);
+    check.attempts(25_000, &["2#2 +b"]).delivers(2, 25_100);
     assert_eq!(check.outbox.breaker(), BreakerState::Closed);
-    check.attempts(20_100, &["2#2 +b"]);
+    check.attempts(25_100, &["3#1 +c"]).attempts(35_000, &["1#3 +a"]);
+}
+
+#[test]
+fn an_endpoint_that_is_enabled_after_a_410_is_told_though_its_breaker_was_open() {
+    let mut check = Check::with(|rules| {
+        rules.breaker = BreakerLimits {
+            after: 1,
+            open_for: Duration::from_secs(30),
+        };
+    });
+    check.push(0, &["+a"]).attempts(0, &["1#1 +a"]).fails(1, 0, "");
+    check.attempts(1_000, &["1#2 +a"]);
+    check.answer(1, Outcome::Gone, 1_000);
+    check.mode(Mode::Disabled(DisabledBecause::Gone), 1_000);
+    check.attempts(1_000, &[]);
+    check.mode(Mode::Enabled, 2_000).attempts(2_000, &["2#1 +a"]);
 }

@@ -68,3 +68,19 @@ fn a_compact_endpoint_is_not_told_of_pairs_that_were_never_attempted() {
         .attempts(20, &["3#1 +a"]);
     assert_eq!(check.outbox.counts().compacted, 6);
 }
+
+#[test]
+fn a_state_that_stayed_because_one_before_it_was_attempted_makes_no_pair() {
+    let mut check = Check::with(|rules| {
+        rules.compact = true;
+        rules.retry_for = Duration::from_secs(5);
+    });
+    // Perhaps `+a` did not arrive; the receiver has to be told that it is occupied.
+    check
+        .push(0, &["+a"])
+        .attempts(0, &["1#1 +a"])
+        .push(0, &["-a"])
+        .fails(1, 6_000, "+a")
+        .push(6_000, &["+a"])
+        .attempts(7_000, &["2#2 -a +a"]);
+}

@@ -227,3 +227,40 @@ fn an_endpoint_that_is_removed_parks_everything_in_steps_of_1_000() {
     check.holds(0);
     assert_eq!(check.parked.len(), 1_602);
 }
+
+#[test]
+fn what_was_parked_before_a_younger_state_keeps_that_from_vanishing_in_a_pair() {
+    let mut check = Check::with(|rules| {
+        rules.compact = true;
+        rules.retry_for = Duration::from_secs(5);
+        rules.cut.events_max = 1;
+    });
+    // `+a` was attempted, `+b` was not; neither arrived, so both have to be told in the end.
+    check
+        .push(0, &["+a", "+b"])
+        .attempts(0, &["1#1 +a"])
+        .push(4_000, &["-a"])
+        .fails(1, 6_000, "+a")
+        .push(6_000, &["+a"])
+        .attempts(7_000, &["2#2 +b"])
+        .delivers(2, 7_000)
+        .attempts(7_000, &["3#1 -a"])
+        .delivers(3, 7_000)
+        .attempts(7_000, &["4#1 +a"]);
+}
+
+#[test]
+fn a_parked_state_that_was_never_attempted_keeps_the_next_one_from_vanishing_too() {
+    Check::with(|rules| rules.retry_for = Duration::from_secs(5))
+        .push(0, &["!z"])
+        .attempts(0, &["1#1 !z"])
+        .push(0, &["+a"])
+        .push(4_000, &["-a"])
+        .fails(1, 6_000, "!z +a")
+        .push(6_000, &["+a"])
+        .folds(0)
+        .mode(OPERATOR, 6_001)
+        .parks("-a")
+        .mode(Mode::Enabled, 6_002)
+        .attempts(7_000, &["2#2 +a"]);
+}

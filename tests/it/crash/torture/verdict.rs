@@ -10,7 +10,7 @@ use crate::harness::Delivered;
 pub(super) struct Picture {
     /// Every event, in the order of receipt.
     pub(super) events: Vec<Event>,
-    /// Requests that repeat an answered one.
+    /// Requests that came again after they were answered.
     pub(super) repeated: usize,
     /// All requests, failed and repeated ones too.
     pub(super) requests: usize,
@@ -28,7 +28,7 @@ pub(super) struct Event {
 impl Picture {
     /// Takes what was answered 2xx, each `webhook-id` once.
     pub(super) fn of(requests: &[Delivered]) -> Self {
-        let mut answered = HashSet::new();
+        let (mut answered, mut repeated) = (HashSet::new(), HashSet::new());
         let mut picture = Self {
             events: Vec::new(),
             repeated: 0,
@@ -37,7 +37,8 @@ impl Picture {
         for request in requests {
             let id = request.header("webhook-id").expect("every request has one");
             if answered.contains(id) {
-                picture.repeated += 1;
+                // One that is repeated may fail, and then it is tried again.
+                picture.repeated += usize::from(repeated.insert(id));
             } else if request.answer.accepts() {
                 answered.insert(id.to_owned());
                 picture.events.extend(events(&request.body));
