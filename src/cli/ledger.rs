@@ -7,8 +7,9 @@ use std::{
 };
 
 use clap::{Args, Subcommand};
+use serde::Serialize;
 
-use super::{fail, print};
+use super::{fail, json as json_line, print};
 use crate::{
     config::{ConfigError, LedgerStore, Loaded},
     ledger::{BackupError, CheckReport, Embedded, OpenError},
@@ -39,9 +40,31 @@ enum LedgerCommand {
         /// The new file.
         #[arg(value_name = "FILE")]
         to: PathBuf,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
     },
     /// Make the file smaller, by what it does not use.
-    Compact,
+    Compact {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// What `backup --json` prints.
+#[derive(Debug, Serialize)]
+struct Copied {
+    path: PathBuf,
+    copy: PathBuf,
+}
+
+/// What `compact --json` prints.
+#[derive(Debug, Serialize)]
+struct Smaller {
+    path: PathBuf,
+    bytes_before: u64,
+    bytes_after: u64,
 }
 
 /// Why the command was not carried out.
@@ -52,7 +75,8 @@ enum Refused {
     #[error("ledger.path is memory, so there is no file; name one with --path FILE")]
     InMemory,
     #[error(
-        "the ledger {0} is in use by a running server, so stop that first. A running server itself tells what is in \
+        "the ledger {0} is in use by a running server, so stop that first (SIGTERM, as `systemctl stop` sends; it loses \
+         nothing) and start it again afterwards. A running server itself tells what is in \
          it: `vacancy webhooks list`, `vacancy channels`, `vacancy why CHANNEL`"
     )]
     InUse(String),
@@ -89,16 +113,31 @@ fn carry_out(command: &LedgerCommand, path: &Path) -> Result<(String, ExitCode),
     let text = match command {
         LedgerCommand::Check { json } => {
             let report = Embedded::check(path)?;
-            let text = if *json { as_json(&report) } else { as_text(&report) };
+            let text = if *json { json_line(&report) } else { as_text(&report) };
             let is_whole = report.problems.is_empty();
             return Ok((text, if is_whole { ExitCode::SUCCESS } else { ExitCode::FAILURE }));
         }
-        LedgerCommand::Backup { to } => {
+        LedgerCommand::Backup { to, json } => {
             Embedded::backup_file(path, to)?;
+            let copied = Copied {
+                path: path.into(),
+                copy: to.clone(),
+            };
+            if *json {
+                return Ok((json_line(&copied), ExitCode::SUCCESS));
+            }
             format!("{shown}: copied to {}\n", to.display())
         }
-        LedgerCommand::Compact => {
+        LedgerCommand::Compact { json } => {
             let compacted = Embedded::compact(path)?;
+            let smaller = Smaller {
+                path: path.into(),
+                bytes_before: compacted.before,
+                bytes_after: compacted.after,
+            };
+            if *json {
+                return Ok((json_line(&smaller), ExitCode::SUCCESS));
+            }
             format!(
                 "{shown}: {} bytes before, {} after\n",
                 compacted.before, compacted.after
@@ -106,11 +145,6 @@ fn carry_out(command: &LedgerCommand, path: &Path) -> Result<(String, ExitCode),
         }
     };
     Ok((text, ExitCode::SUCCESS))
-}
-
-fn as_json(report: &CheckReport) -> String {
-    let json = serde_json::to_string(report).expect("texts and numbers have a JSON form");
-    json + "\n"
 }
 
 fn as_text(report: &CheckReport) -> String {
@@ -219,6 +253,6 @@ data/vacancy.redb: ok
     #[test]
     fn a_report_in_json_is_one_line() {
         let want = r#"{"path":"data/vacancy.redb","file_bytes":73728,"format":1,"endpoints":2,"keys":5,"occupied":4,"events":9,"queued":6,"requests":2,"dead_letters":1,"dead_bytes":200,"log_lines":30,"log_bytes":4000,"problems":[]}"#;
-        assert_eq!(as_json(&report()), format!("{want}\n"));
+        assert_eq!(json_line(&report()), format!("{want}\n"));
     }
 }

@@ -23,6 +23,15 @@ pub(super) fn admin(root: &mut Section<'_>, files: &Files<'_>, taken: SocketAddr
         if token.is_some() && listen == taken && listen.port() != 0 {
             admin.problem("listen", "is server.listen too, give it another port");
         }
+        if token.is_some() && !listen.ip().to_canonical().is_loopback() {
+            admin.warning(
+                "listen",
+                format!(
+                    "{listen} is open to other machines, and the token crosses the network in clear: put TLS in front \
+                     or keep it on 127.0.0.1"
+                ),
+            );
+        }
         AdminSettings { listen, token }
     })
 }
@@ -186,6 +195,26 @@ mod tests {
             "127.0.0.1:0",
             Some(TOKEN),
         );
+    }
+
+    #[test]
+    fn an_address_that_others_reach_is_warned_of_when_the_api_is_on() {
+        let warned = |listen: &str, token: &str| {
+            let (_, findings) = read(&format!("{{listen: '{listen}', token: '{token}'}}"));
+            assert_eq!(findings.problems, []);
+            findings.warnings.iter().map(Problem::to_string).collect::<Vec<_>>()
+        };
+        for listen in ["0.0.0.0:6002", "[::]:6002", "192.168.0.7:6002"] {
+            let want = format!(
+                "admin.listen: {listen} is open to other machines, and the token crosses the network in clear: put TLS \
+                 in front or keep it on 127.0.0.1"
+            );
+            assert_eq!(warned(listen, TOKEN), [want]);
+            assert_eq!(warned(listen, ""), [""; 0]);
+        }
+        for listen in ["127.0.0.1:6002", "[::1]:6002", "[::ffff:127.0.0.1]:6002"] {
+            assert_eq!(warned(listen, TOKEN), [""; 0]);
+        }
     }
 
     #[test]

@@ -90,7 +90,7 @@ impl Endpoint {
             resolver,
         );
         let part = Part {
-            numbers: Numbers::new(&settings.app, &settings.id),
+            numbers: Numbers::new(&settings.app, &settings.id, clock::now().wall_ms),
             app: settings.app,
             id: settings.id,
             signer: settings.signer,

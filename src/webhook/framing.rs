@@ -13,6 +13,10 @@ const HEAD_BYTES_MAX: usize = 64 * 1_024;
 pub(super) struct Framing {
     awaits_head: bool,
     head: Vec<u8>,
+    /// So many bytes of `head` were searched for its end, so that one that drips in is searched once.
+    searched: usize,
+    /// Where the line begins that was searched last.
+    line_start: usize,
     /// So many bytes of what is in `head` were handed out.
     handed_out: usize,
 }
@@ -56,7 +60,7 @@ impl Framing {
     pub(super) fn take_in(&mut self, bytes: &[u8]) -> Result<(), HeadTooLong> {
         self.head.extend_from_slice(bytes);
         self.skip_empty_lines();
-        while let Some(end) = end_of_head(&self.head) {
+        while let Some(end) = self.end_of_head() {
             match kind(&self.head[..end]) {
                 Kind::Interim => {
                     self.head.drain(..end);
@@ -75,8 +79,30 @@ impl Framing {
         Ok(())
     }
 
+    /// The length of the first head, with the empty line that ends it. Looks only at what it has not
+    /// looked at before.
+    fn end_of_head(&mut self) -> Option<usize> {
+        let mut line_start = self.line_start;
+        for (at, byte) in self.head.iter().enumerate().skip(self.searched) {
+            if *byte != b'\n' {
+                continue;
+            }
+            let line = &self.head[line_start..at];
+            if line.is_empty() || line == b"\r" {
+                (self.searched, self.line_start) = (0, 0);
+                return Some(at + 1);
+            }
+            line_start = at + 1;
+        }
+        (self.searched, self.line_start) = (self.head.len(), line_start);
+        None
+    }
+
     /// Before a head they mean nothing.
     fn skip_empty_lines(&mut self) {
+        if 0 < self.searched {
+            return;
+        }
         let is_empty = |byte: &u8| b"\r\n".contains(byte);
         let empty = self.head.iter().take_while(|byte| is_empty(byte)).count();
         self.head.drain(..empty);
@@ -106,19 +132,6 @@ impl Framing {
 }
 
 const VERSION: &[u8] = b"HTTP/1.1";
-
-/// The length of the first head in these bytes, with the empty line that ends it.
-fn end_of_head(bytes: &[u8]) -> Option<usize> {
-    let mut line_start = 0;
-    for (at, _) in bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n') {
-        let line = &bytes[line_start..at];
-        if line.is_empty() || line == b"\r" {
-            return Some(at + 1);
-        }
-        line_start = at + 1;
-    }
-    None
-}
 
 fn kind(head: &[u8]) -> Kind {
     let status = head.strip_prefix(VERSION).and_then(|rest| rest.get(1..4));
@@ -240,6 +253,20 @@ mod tests {
             assert!(!framing.hand_out(100, |_| panic!("nothing is left")));
         }
         assert_eq!(got, b"HTTP/1.0 200 OK\r\n\r\n".repeat(2));
+    }
+
+    #[test]
+    fn what_was_searched_for_the_end_is_not_searched_again() {
+        let mut framing = Framing::default();
+        framing.asked();
+        for part in ["\r\n", "HTTP/1.1 200", " OK\r\nA:", " b\r", "\n\r"] {
+            framing.take_in(part.as_bytes()).expect("it is short");
+            assert_eq!(framing.searched, framing.head.len());
+        }
+        assert!(framing.awaits_head());
+        framing.take_in(b"\nx").expect("it is short");
+        assert!(!framing.awaits_head());
+        assert!(framing.hand_out(100, |bytes| assert_eq!(bytes, b"HTTP/1.0 200 OK\r\nA: b\r\n\r\nx")));
     }
 
     #[test]

@@ -14,7 +14,9 @@ use crate::{
 /// or `gone`.
 pub const ATTEMPTS: &str = "vacancy_webhook_attempts_total";
 /// From the moment of an event to the 2xx for it, in seconds, once per event, by `app` and
-/// `endpoint`. Replays do not count.
+/// `endpoint`. Replays do not count, nor do events that happened before the server started: the
+/// announcement of what is occupied bears moments that may be days ago. Of an event that waited
+/// over a restart the attempts and the age of the queue tell.
 pub const LATENCY: &str = "vacancy_webhook_latency_seconds";
 
 /// Tells the recorder, which must be installed by then, what the numbers mean.
@@ -33,11 +35,13 @@ pub(super) struct Numbers {
     failed: Counter,
     gone: Counter,
     latency: Histogram,
+    /// Events before this moment have no latency.
+    since_ms: u64,
 }
 
 impl Numbers {
-    /// Those of this endpoint, from zero.
-    pub(super) fn new(app: &AppId, endpoint: &EndpointId) -> Self {
+    /// Those of this endpoint, from zero, which begins at `since_ms`.
+    pub(super) fn new(app: &AppId, endpoint: &EndpointId, since_ms: u64) -> Self {
         let (app, endpoint) = (app.to_string(), endpoint.to_string());
         let attempts = |result: &'static str| {
             let (app, endpoint) = (app.clone(), endpoint.clone());
@@ -47,6 +51,7 @@ impl Numbers {
             delivered: attempts("delivered"),
             failed: attempts("failed"),
             gone: attempts("gone"),
+            since_ms,
             latency: histogram!(LATENCY, "app" => app.clone(), "endpoint" => endpoint.clone()),
         }
     }
@@ -62,6 +67,9 @@ impl Numbers {
 
     /// Notes an event that was delivered at `now_ms`.
     pub(super) fn delivered(&self, at_ms: u64, now_ms: u64) {
+        if at_ms < self.since_ms {
+            return;
+        }
         let latency = Duration::from_millis(now_ms.saturating_sub(at_ms));
         self.latency.record(latency.as_secs_f64());
     }
@@ -142,7 +150,7 @@ mod tests {
     fn attempts_and_latencies_are_told_apart_by_app_endpoint_and_result() {
         let notes = Notes::default();
         with_local_recorder(&notes, || {
-            let numbers = Numbers::new(&"1".parse().expect("valid"), &"e".parse().expect("valid"));
+            let numbers = Numbers::new(&"1".parse().expect("valid"), &"e".parse().expect("valid"), 1_000);
             numbers.attempt(Outcome::Failed {
                 retry_in: Duration::ZERO,
             });
@@ -150,6 +158,8 @@ mod tests {
             numbers.attempt(Outcome::Gone);
             numbers.delivered(1_000, 2_500);
             numbers.delivered(2_000, 1_000);
+            // It was announced: it happened before the server started.
+            numbers.delivered(999, 3_000);
         });
         let notes = notes.0.lock().expect("not poisoned").clone();
         assert_eq!(

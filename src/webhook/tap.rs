@@ -1,6 +1,9 @@
 //! Copies of what is posted, for those who look on.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
 
 use bytes::Bytes;
 use tokio::sync::broadcast;
@@ -12,12 +15,31 @@ use crate::{
 
 /// Most copies that wait for a listener; one that is slower loses the oldest.
 const WAITING_MAX: usize = 256;
+/// Most bytes of copies that wait, over all listeners. What would be more is lost to all of them, so
+/// that one who reads nothing does not hold the memory of 256 large bodies.
+const WAITING_BYTES_MAX: usize = 16 * 1_024 * 1_024;
 
 /// Where copies of posted requests can be had. Without listeners none are made. Cloning it copies a
 /// pointer.
 #[derive(Debug, Clone)]
 pub struct Tap {
-    copies: broadcast::Sender<Arc<Copied>>,
+    copies: broadcast::Sender<Option<Waiting>>,
+    /// Bytes of the copies that wait.
+    bytes: Arc<AtomicUsize>,
+}
+
+/// A copy that waits for a listener. What is sent instead of one that is lost is none.
+#[derive(Debug, Clone)]
+struct Waiting {
+    copied: Arc<Copied>,
+    _room: Arc<Room>,
+}
+
+/// So many bytes are taken until this is dropped.
+#[derive(Debug)]
+struct Room {
+    bytes: usize,
+    of: Arc<AtomicUsize>,
 }
 
 /// An attempt as it was posted.
@@ -41,7 +63,7 @@ pub struct Copied {
 /// Hears what is posted from its making on.
 #[derive(Debug)]
 pub struct Listener {
-    copies: broadcast::Receiver<Arc<Copied>>,
+    copies: broadcast::Receiver<Option<Waiting>>,
 }
 
 /// What a listener hears.
@@ -59,6 +81,7 @@ impl Tap {
     pub fn new() -> Self {
         Self {
             copies: broadcast::Sender::new(WAITING_MAX),
+            bytes: Arc::new(AtomicUsize::new(0)),
         }
     }
 
@@ -73,9 +96,34 @@ impl Tap {
     /// Gives a copy to those who listen, and makes it only if someone does.
     pub(super) fn copy(&self, make: impl FnOnce() -> Copied) {
         if 0 < self.copies.receiver_count() {
+            let copied = make();
+            let room = Room::take(&self.bytes, copied.body.len());
+            let waiting = room.map(|room| Waiting {
+                copied: Arc::new(copied),
+                _room: Arc::new(room),
+            });
             // The last listener may be leaving at this moment.
-            let _ = self.copies.send(Arc::new(make()));
+            let _ = self.copies.send(waiting);
         }
+    }
+}
+
+impl Room {
+    /// Takes so many bytes, if they are there.
+    fn take(of: &Arc<AtomicUsize>, bytes: usize) -> Option<Self> {
+        let before = of.fetch_add(bytes, Ordering::Relaxed);
+        // Dropping it gives them back.
+        let room = Self {
+            bytes,
+            of: Arc::clone(of),
+        };
+        (before + bytes <= WAITING_BYTES_MAX).then_some(room)
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        self.of.fetch_sub(self.bytes, Ordering::Relaxed);
     }
 }
 
@@ -89,7 +137,8 @@ impl Listener {
     /// Waits for the next; none when the server has stopped posting for good.
     pub async fn next(&mut self) -> Option<Heard> {
         match self.copies.recv().await {
-            Ok(copied) => Some(Heard::Posted(copied)),
+            Ok(Some(waiting)) => Some(Heard::Posted(waiting.copied)),
+            Ok(None) => Some(Heard::Missed(1)),
             Err(broadcast::error::RecvError::Lagged(missed)) => Some(Heard::Missed(missed)),
             Err(broadcast::error::RecvError::Closed) => None,
         }
@@ -149,5 +198,29 @@ mod tests {
         }
         assert_eq!(slow.next().await, Some(Heard::Missed(44)));
         assert_eq!(posted(slow.next().await), 45);
+    }
+
+    #[actix_rt::test]
+    async fn copies_of_more_than_16_mb_do_not_wait() {
+        let tap = Tap::new();
+        let mut slow = tap.listen();
+        let large = |attempt| Copied {
+            body: Bytes::from(vec![b'x'; 6_000_000]),
+            ..copied(attempt)
+        };
+        for attempt in 1..=3 {
+            tap.copy(|| large(attempt));
+        }
+        tap.copy(|| copied(4));
+        assert_eq!(posted(slow.next().await), 1);
+        tap.copy(|| large(5));
+        assert_eq!(posted(slow.next().await), 2);
+        assert_eq!(slow.next().await, Some(Heard::Missed(1)));
+        assert_eq!(posted(slow.next().await), 4);
+        assert_eq!(posted(slow.next().await), 5);
+        assert_eq!(tap.bytes.load(Ordering::Relaxed), 0);
+        tap.copy(|| copied(6));
+        drop(slow);
+        assert_eq!(tap.bytes.load(Ordering::Relaxed), 0, "who leaves holds nothing");
     }
 }

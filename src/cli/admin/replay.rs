@@ -60,7 +60,8 @@ fn said(replayed: &Replayed) -> String {
         let when = match to.mode {
             EndpointMode::Enabled => "",
             EndpointMode::Paused => ", when it is resumed",
-            EndpointMode::Disabled => ", when it is enabled",
+            // Somebody was quicker.
+            EndpointMode::Disabled => ", but it was disabled meanwhile, so they are parked",
         };
         text.push_str(&format!(
             "{events} {verb} to {} (app {}) once more{when}.\n",
@@ -74,6 +75,12 @@ fn said(replayed: &Replayed) -> String {
         text.push_str(&format!(
             "{} left out: the endpoint is not configured any more, or the log does not hold them any more.\n",
             counted(replayed.skipped, "event")
+        ));
+    }
+    if 0 < replayed.disabled {
+        text.push_str(&format!(
+            "{} left out: the endpoint is disabled, enable it first.\n",
+            counted(replayed.disabled, "event")
         ));
     }
     text
@@ -95,12 +102,14 @@ mod tests {
         let replayed = Replayed {
             events: 3,
             skipped: 1,
+            disabled: 2,
             endpoints: vec![to("a", EndpointMode::Enabled, 1), to("b", EndpointMode::Paused, 2)],
         };
         assert_eq!(
             said(&replayed),
             "1 event goes to a (app 1) once more.\n2 events go to b (app 1) once more, when it is resumed.\n1 event left out: the \
-             endpoint is not configured any more, or the log does not hold them any more.\n"
+             endpoint is not configured any more, or the log does not hold them any more.\n2 events left out: the endpoint is \
+             disabled, enable it first.\n"
         );
     }
 }

@@ -95,7 +95,7 @@ fn happened_said(happened: &Happened) -> String {
         ));
     }
     if happened.attempts.is_empty() && happened.parked.is_empty() {
-        text.push_str("    not attempted yet\n");
+        text.push_str("    not attempted\n");
     }
     text
 }

@@ -40,7 +40,7 @@ pub(super) async fn show_endpoint(state: State, path: AppAndId) -> Answer<wire::
     Ok(web::Json(endpoint(&state, &view)))
 }
 
-/// Delivers to an endpoint again that was disabled, by its own 410 or by an operator.
+/// Delivers to an endpoint again that was disabled, by its own 410 or by an operator, or paused.
 #[utoipa::path(tag = "webhooks",
     params(("app" = String, Path, description = "The app"), ("id" = String, Path, description = "The endpoint")),
     responses(
@@ -50,7 +50,8 @@ pub(super) async fn show_endpoint(state: State, path: AppAndId) -> Answer<wire::
 )]
 #[post("/webhooks/endpoints/{app}/{id}/enable")]
 pub(super) async fn enable_endpoint(state: State, path: AppAndId) -> Answer<wire::Endpoint> {
-    set_mode(&state, &path, Mode::Enabled).await
+    let before = state.view(&path.0, &path.1).await?;
+    set_mode(&state, before, Mode::Enabled).await
 }
 
 /// Parks what an endpoint is to be told, but for the newest state of each channel, until it is
@@ -64,10 +65,11 @@ pub(super) async fn enable_endpoint(state: State, path: AppAndId) -> Answer<wire
 )]
 #[post("/webhooks/endpoints/{app}/{id}/disable")]
 pub(super) async fn disable_endpoint(state: State, path: AppAndId) -> Answer<wire::Endpoint> {
-    set_mode(&state, &path, Mode::Disabled(DisabledBecause::Operator)).await
+    let before = state.view(&path.0, &path.1).await?;
+    set_mode(&state, before, Mode::Disabled(DisabledBecause::Operator)).await
 }
 
-/// Lets the queue of an endpoint grow until it is resumed.
+/// Lets the queue of an endpoint grow until it is resumed. Refused while it is disabled.
 #[utoipa::path(tag = "webhooks",
     params(("app" = String, Path, description = "The app"), ("id" = String, Path, description = "The endpoint")),
     responses(
@@ -77,10 +79,12 @@ pub(super) async fn disable_endpoint(state: State, path: AppAndId) -> Answer<wir
 )]
 #[post("/webhooks/endpoints/{app}/{id}/pause")]
 pub(super) async fn pause_endpoint(state: State, path: AppAndId) -> Answer<wire::Endpoint> {
-    set_mode(&state, &path, Mode::Paused).await
+    let before = state.view(&path.0, &path.1).await?;
+    AdminError::if_disabled(&before, "instead")?;
+    set_mode(&state, before, Mode::Paused).await
 }
 
-/// Delivers what waited while an endpoint was paused.
+/// Delivers what waited while an endpoint was paused. Refused unless it is.
 #[utoipa::path(tag = "webhooks",
     params(("app" = String, Path, description = "The app"), ("id" = String, Path, description = "The endpoint")),
     responses(
@@ -90,19 +94,27 @@ pub(super) async fn pause_endpoint(state: State, path: AppAndId) -> Answer<wire:
 )]
 #[post("/webhooks/endpoints/{app}/{id}/resume")]
 pub(super) async fn resume_endpoint(state: State, path: AppAndId) -> Answer<wire::Endpoint> {
-    set_mode(&state, &path, Mode::Enabled).await
+    let before = state.view(&path.0, &path.1).await?;
+    AdminError::if_disabled(&before, "instead")?;
+    if before.mode != Mode::Paused {
+        return Err(AdminError::NotPaused {
+            app: before.app.to_string(),
+            endpoint: before.id.to_string(),
+        });
+    }
+    set_mode(&state, before, Mode::Enabled).await
 }
 
-async fn set_mode(state: &AdminState, path: &(String, String), mode: Mode) -> Answer<wire::Endpoint> {
-    let before = state.view(&path.0, &path.1).await?;
+async fn set_mode(state: &AdminState, before: EndpointView, mode: Mode) -> Answer<wire::Endpoint> {
+    let (app, id) = (before.app.clone(), before.id.clone());
     let control = Control::SetMode {
         app: before.app,
         endpoint: before.id,
         mode,
     };
     state.ledger.carry_out(control).await?;
-    log::info!("admin API: app {} endpoint {} is {mode:?} now", path.0, path.1);
-    let view = state.view(&path.0, &path.1).await?;
+    log::info!("admin API: app {app} endpoint {id} is {mode:?} now");
+    let view = state.view(app.as_str(), id.as_str()).await?;
     Ok(web::Json(endpoint(state, &view)))
 }
 

@@ -7,7 +7,10 @@ use actix_web::{
 };
 
 use super::{query::QueryError, wire};
-use crate::{channel::UsersError, ledger::LedgerError};
+use crate::{
+    channel::UsersError,
+    ledger::{EndpointView, LedgerError, Mode},
+};
 
 /// Why a request to the admin API was refused.
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +41,39 @@ pub enum AdminError {
     /// No endpoint asks for an event.
     #[error("no endpoint asks for {0}")]
     NobodyAsks(String),
+    /// What is asked for is not done while an endpoint is disabled.
+    #[error("the endpoint {endpoint} of the app {app} is disabled ({because}); enable it {instead}")]
+    Disabled {
+        /// The app.
+        app: String,
+        /// The endpoint.
+        endpoint: String,
+        /// Why.
+        because: &'static str,
+        /// `first` or `instead`.
+        instead: &'static str,
+    },
+    /// What is not paused cannot be resumed.
+    #[error("the endpoint {endpoint} of the app {app} is not paused, so there is nothing to resume")]
+    NotPaused {
+        /// The app.
+        app: String,
+        /// The endpoint.
+        endpoint: String,
+    },
+    /// A replay would push the ledger past its bound.
+    #[error(
+        "the ledger is full: it holds {bytes} bytes and may hold {bytes_max} (`ledger.max_bytes`), so after {queued} \
+         events no more are queued for a replay. Ask for the rest when those are delivered"
+    )]
+    Full {
+        /// What it holds.
+        bytes: u64,
+        /// Most that it may hold.
+        bytes_max: u64,
+        /// Events that are queued.
+        queued: usize,
+    },
     /// A parameter is not as it should be.
     #[error("{0}")]
     Query(#[from] QueryError),
@@ -65,6 +101,20 @@ pub enum AdminError {
 }
 
 impl AdminError {
+    /// Refuses what is not done while an endpoint is disabled, if it is; `instead` says how it is
+    /// enabled: first, or instead.
+    pub(super) fn if_disabled(view: &EndpointView, instead: &'static str) -> Result<(), Self> {
+        let Mode::Disabled(because) = view.mode else {
+            return Ok(());
+        };
+        Err(Self::Disabled {
+            app: view.app.to_string(),
+            endpoint: view.id.to_string(),
+            because: wire::disabled_because(because),
+            instead,
+        })
+    }
+
     /// There is no endpoint of an id in an app.
     pub(super) fn no_endpoint(app: &str, id: &str) -> Self {
         Self::NoEndpoint(format!("{app}/{id}").chars().take(140).collect())
@@ -106,6 +156,8 @@ impl ResponseError for AdminError {
             | Self::Parameters(_)
             | Self::Body(_)
             | Self::NoWebSocket => StatusCode::BAD_REQUEST,
+            Self::Disabled { .. } | Self::NotPaused { .. } => StatusCode::CONFLICT,
+            Self::Full { .. } => StatusCode::INSUFFICIENT_STORAGE,
             Self::TooManyStreams
             | Self::NoAnswer
             | Self::Channel(_)

@@ -11,8 +11,8 @@ use crate::{
     clock,
     domain::{AppId, EndpointId},
     ledger::{
-        Control, DeadLetter, DeadQuery, Event, EventId, From as PageFrom, LogEntry, LogQuery, LogStatus, Logged, Page,
-        RequestId,
+        Control, DeadLetter, DeadQuery, EndpointView, Event, EventId, From as PageFrom, LogEntry, LogQuery, LogStatus,
+        Logged, Mode, Page, RequestId,
     },
 };
 
@@ -24,7 +24,8 @@ const CHUNK: usize = 1_000;
 const PAGE: usize = 1_000;
 
 /// Delivers events once more, in requests of their own that say so (`x-vacancy-replay: 1`), outside
-/// the order. Answers when they are stored, not when they are delivered.
+/// the order. Answers when they are stored, not when they are delivered. Refused while the endpoint
+/// is disabled, and ended when the ledger is full.
 #[utoipa::path(tag = "webhooks", request_body = wire::Replay, responses(
     (status = 200, description = "How many events go to which endpoints", body = wire::Replayed),
     (status = "default", description = "Refused", body = wire::Problem),
@@ -35,7 +36,8 @@ pub(super) async fn replay(
     wanted: web::Json<wire::Replay>,
 ) -> Result<web::Json<wire::Replayed>, AdminError> {
     let wanted = Wanted::read(&wanted, &state, clock::now().wall_ms)?;
-    let mut replayer = Replayer::new(&state);
+    let mut replayer = Replayer::new(&state, state.ledger.endpoints().await?);
+    replayer.check_named(&wanted)?;
     match &wanted {
         Wanted::Event { id, app, endpoint } => replayer.event(*id, app.as_ref(), endpoint.as_ref()).await?,
         Wanted::Request(id) => replayer.request(*id).await?,
@@ -62,16 +64,37 @@ struct Replayer<'a> {
     waiting: BTreeMap<(AppId, EndpointId), Vec<Arc<Event>>>,
     sent: BTreeMap<(AppId, EndpointId), usize>,
     skipped: usize,
+    /// What is left out for endpoints that are disabled.
+    disabled: BTreeMap<(AppId, EndpointId), usize>,
+    /// The endpoints as they were at the beginning.
+    views: Vec<EndpointView>,
 }
 
 impl<'a> Replayer<'a> {
-    const fn new(state: &'a AdminState) -> Self {
+    const fn new(state: &'a AdminState, views: Vec<EndpointView>) -> Self {
         Self {
             state,
+            views,
+            disabled: BTreeMap::new(),
             waiting: BTreeMap::new(),
             sent: BTreeMap::new(),
             skipped: 0,
         }
+    }
+
+    /// Refuses to replay to an endpoint that is named and disabled.
+    fn check_named(&self, wanted: &Wanted) -> Result<(), AdminError> {
+        let Some((app, id)) = wanted.endpoint() else {
+            return Ok(());
+        };
+        let is_named = |view: &&EndpointView| view.id == *id && app.is_none_or(|app| view.app == *app);
+        let mut named = self.views.iter().filter(is_named);
+        named.try_for_each(|view| AdminError::if_disabled(view, "first"))
+    }
+
+    fn view(&self, (app, id): &(AppId, EndpointId)) -> Option<&EndpointView> {
+        let mut views = self.views.iter();
+        views.find(|view| view.app == *app && view.id == *id)
     }
 
     /// One event, to those who ask for it; one that only a dead letter holds, to its endpoint.
@@ -265,13 +288,18 @@ impl<'a> Replayer<'a> {
         Ok(Some(page.letters))
     }
 
-    /// Takes an event to an endpoint; one that is configured no more is skipped.
+    /// Takes an event to an endpoint; one that is configured no more, or disabled, is left out.
     async fn push(&mut self, app: &AppId, endpoint: &EndpointId, event: Arc<Event>) -> Result<(), AdminError> {
         if self.state.info(app, endpoint).is_none() {
             self.skipped += 1;
             return Ok(());
         }
         let key = (app.clone(), endpoint.clone());
+        let is_disabled = |view: &EndpointView| matches!(view.mode, Mode::Disabled(_));
+        if self.view(&key).is_some_and(is_disabled) {
+            *self.disabled.entry(key).or_default() += 1;
+            return Ok(());
+        }
         let waiting = self.waiting.entry(key.clone()).or_default();
         waiting.push(event);
         if waiting.len() < CHUNK {
@@ -283,6 +311,7 @@ impl<'a> Replayer<'a> {
 
     async fn send(&mut self, key: (AppId, EndpointId), events: Vec<Arc<Event>>) -> Result<(), AdminError> {
         let count = events.len();
+        self.check_room().await?;
         let control = Control::Replay {
             app: key.0.clone(),
             endpoint: key.1.clone(),
@@ -297,11 +326,32 @@ impl<'a> Replayer<'a> {
         Ok(())
     }
 
+    /// Ends a replay that would push the ledger past its bound: what is let go of there may be what
+    /// is replayed.
+    async fn check_room(&self) -> Result<(), AdminError> {
+        let status = self.state.ledger.status().await?;
+        if status.bytes < status.bytes_max {
+            return Ok(());
+        }
+        let error = AdminError::Full {
+            bytes: status.bytes,
+            bytes_max: status.bytes_max,
+            queued: self.sent.values().sum(),
+        };
+        log::error!("admin API: a replay ended: {error}");
+        Err(error)
+    }
+
     async fn finish(mut self) -> Result<wire::Replayed, AdminError> {
         for (key, events) in std::mem::take(&mut self.waiting) {
             if !events.is_empty() {
                 self.send(key, events).await?;
             }
+        }
+        let left_out = self.disabled.keys().next().filter(|_| self.sent.is_empty());
+        if let Some(view) = left_out.and_then(|key| self.view(key)) {
+            // Nothing else was meant than what is disabled.
+            AdminError::if_disabled(view, "first")?;
         }
         let mut endpoints = Vec::new();
         for view in self.state.ledger.endpoints().await? {
@@ -318,6 +368,7 @@ impl<'a> Replayer<'a> {
         Ok(wire::Replayed {
             events: self.sent.values().sum(),
             skipped: self.skipped,
+            disabled: self.disabled.values().sum(),
             endpoints,
         })
     }

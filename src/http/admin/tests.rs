@@ -12,13 +12,14 @@ use utoipa_actix_web::AppExt;
 use super::*;
 use crate::{
     app::Apps,
-    ledger::{self, LedgerThread, LogEntry},
+    ledger::{self, DisabledBecause, EndpointView, LedgerThread, LogEntry, Mode},
     webhook::Tap,
 };
 
 use fake::{Fake, attempted, decided, info, letter, view};
 
 mod fake;
+mod replays;
 
 const TOKEN: &str = "hunter2-hunter2-hunter2";
 
@@ -29,9 +30,14 @@ struct Api {
 }
 
 impl Api {
-    fn new(mut fake: Fake) -> Self {
-        fake.looks_at = fake.looks_at.max(100_000);
-        fake.endpoints = vec![view("jobs"), view("main")];
+    fn new(fake: Fake) -> Self {
+        Self::with_main(Mode::Paused, fake)
+    }
+
+    fn with_main(mode: Mode, mut fake: Fake) -> Self {
+        fake.looks_at = 100_000;
+        let main = EndpointView { mode, ..view("main") };
+        fake.endpoints = vec![view("jobs"), main];
         Self {
             controls: Arc::clone(&fake.controls),
             ledger: ledger::spawn(Box::new(fake)).expect("a thread"),
@@ -146,24 +152,47 @@ async fn an_endpoint_is_shown_with_its_filter_and_its_queue() {
 
 #[actix_rt::test]
 async fn an_endpoint_is_paused_resumed_disabled_and_enabled() {
-    let api = Api::new(Fake::default());
-    for verb in ["pause", "resume", "disable", "enable"] {
+    const DISABLED: &str = "the endpoint main of the app 1 is disabled (the endpoint answered 410); enable it instead";
+    let gone = Mode::Disabled(DisabledBecause::Gone);
+    for (verb, before, want) in [
+        ("pause", Mode::Enabled, Ok("1/main Paused")),
+        ("pause", Mode::Paused, Ok("1/main Paused")),
+        ("pause", gone, Err(DISABLED)),
+        ("resume", Mode::Paused, Ok("1/main Enabled")),
+        ("resume", gone, Err(DISABLED)),
+        (
+            "resume",
+            Mode::Enabled,
+            Err("the endpoint main of the app 1 is not paused, so there is nothing to resume"),
+        ),
+        ("disable", Mode::Paused, Ok("1/main Disabled(Operator)")),
+        ("enable", gone, Ok("1/main Enabled")),
+        ("enable", Mode::Paused, Ok("1/main Enabled")),
+    ] {
+        let api = Api::with_main(before, Fake::default());
         let path = format!("/admin/v1/webhooks/endpoints/1/main/{verb}");
         let (status, body) = api.ask("POST", &path, Some(TOKEN), None).await;
-        assert_eq!((status, &body["id"]), (StatusCode::OK, &json!("main")));
+        match want {
+            Ok(control) => {
+                assert_eq!(
+                    (status, &body["id"]),
+                    (StatusCode::OK, &json!("main")),
+                    "{verb} {before:?}"
+                );
+                assert_eq!(api.controls(), [control]);
+            }
+            Err(error) => {
+                assert_eq!(
+                    (status, body),
+                    (StatusCode::CONFLICT, json!({"error": error})),
+                    "{verb} {before:?}"
+                );
+                assert_eq!(api.controls(), [""; 0]);
+            }
+        }
     }
-    assert_eq!(
-        api.controls(),
-        [
-            "1/main Paused",
-            "1/main Enabled",
-            "1/main Disabled(Operator)",
-            "1/main Enabled"
-        ]
-    );
-    let (status, _) = api
-        .ask("POST", "/admin/v1/webhooks/endpoints/1/none/pause", Some(TOKEN), None)
-        .await;
+    let path = "/admin/v1/webhooks/endpoints/1/none/pause";
+    let (status, _) = Api::new(Fake::default()).ask("POST", path, Some(TOKEN), None).await;
     assert_eq!(status, StatusCode::NOT_FOUND);
 }
 
@@ -191,127 +220,6 @@ async fn the_log_is_filtered_and_paged() {
         .ask("GET", "/admin/v1/webhooks/log?chanel=a", Some(TOKEN), None)
         .await;
     assert_eq!(status, StatusCode::BAD_REQUEST);
-}
-
-#[actix_rt::test]
-async fn an_event_is_replayed_to_those_who_ask_for_it() {
-    let log = || log_of(vec![decided(1, "a"), decided(2, "job-1")]);
-    let api = Api::new(log());
-    let (_, body) = api.replay(json!({"id": "evt_0000000000000001"})).await;
-    assert_eq!(
-        body,
-        json!({"events": 1, "skipped": 0, "endpoints": [{"app": "1", "endpoint": "main", "mode": "paused", "events": 1}]})
-    );
-    let (_, body) = api.replay(json!({"id": "evt_0000000000000002"})).await;
-    assert_eq!(body["events"], 2);
-    let (_, body) = api
-        .replay(json!({"id": "evt_0000000000000002", "endpoint": "jobs"}))
-        .await;
-    assert_eq!(body["events"], 1);
-    let (status, _) = api
-        .replay(json!({"id": "evt_0000000000000001", "endpoint": "jobs"}))
-        .await;
-    assert_eq!(status, StatusCode::NOT_FOUND);
-    let (status, _) = api.replay(json!({"id": "evt_0000000000000009"})).await;
-    assert_eq!(status, StatusCode::NOT_FOUND);
-}
-
-#[actix_rt::test]
-async fn the_events_of_a_request_are_replayed_in_their_order() {
-    let entries = vec![
-        decided(1, "a"),
-        decided(2, "a"),
-        decided(3, "a"),
-        attempted(4, 7, &[1, 3]),
-        decided(5, "a"),
-    ];
-    let api = Api::new(log_of(entries));
-    let (_, body) = api.replay(json!({"id": "msg_0000000000000007"})).await;
-    assert_eq!((&body["events"], &body["skipped"]), (&json!(2), &json!(0)));
-    assert_eq!(
-        api.controls(),
-        ["1/main 2 from evt_0000000000000001 to evt_0000000000000003"]
-    );
-}
-
-#[actix_rt::test]
-async fn what_a_request_held_and_the_log_does_not_is_counted() {
-    let api = Api::new(log_of(vec![decided(3, "a"), attempted(4, 7, &[1, 3])]));
-    let (_, body) = api.replay(json!({"id": "msg_0000000000000007"})).await;
-    assert_eq!((&body["events"], &body["skipped"]), (&json!(1), &json!(1)));
-}
-
-#[actix_rt::test]
-async fn a_span_is_replayed_in_chunks_of_a_thousand() {
-    let entries: Vec<LogEntry> = (1..=2_500).map(|no| decided(no, "a")).collect();
-    let api = Api::new(log_of(entries));
-    let (status, body) = api
-        .replay(json!({"endpoint": "main", "since": "101000", "until": "2201000"}))
-        .await;
-    assert_eq!((status, &body["events"]), (StatusCode::OK, &json!(2_100)));
-    assert_eq!(
-        api.controls(),
-        [
-            "1/main 1000 from evt_0000000000000065 to evt_000000000000044c",
-            "1/main 1000 from evt_000000000000044d to evt_0000000000000834",
-            "1/main 100 from evt_0000000000000835 to evt_0000000000000898",
-        ]
-    );
-    let (_, body) = api.replay(json!({"endpoint": "jobs", "since": "0"})).await;
-    assert_eq!(body["events"], 0, "no channel of them begins with job-");
-}
-
-#[actix_rt::test]
-async fn dead_letters_are_replayed_to_their_endpoints_the_oldest_first() {
-    let letters = || {
-        vec![
-            letter(1, "main"),
-            letter(2, "gone"),
-            letter(3, "jobs"),
-            letter(4, "main"),
-        ]
-    };
-    let fake = || Fake {
-        letters: letters(),
-        ..Fake::default()
-    };
-    let api = Api::looking_at_two_lines(fake());
-    let (_, body) = api.replay(json!({"dead": true})).await;
-    assert_eq!((&body["events"], &body["skipped"]), (&json!(3), &json!(1)));
-    assert_eq!(
-        api.controls(),
-        [
-            "1/jobs 1 from evt_0000000000000003 to evt_0000000000000003",
-            "1/main 2 from evt_0000000000000001 to evt_0000000000000004",
-        ]
-    );
-    let api = Api::new(fake());
-    let (_, body) = api.replay(json!({"dead": true, "endpoint": "jobs"})).await;
-    assert_eq!(body["events"], 1);
-    let (_, body) = api.replay(json!({"id": "evt_0000000000000004"})).await;
-    assert_eq!(body["events"], 1, "the log has it no more, a dead letter has");
-    let dead = api.get("/webhooks/dead?endpoint=main").await;
-    assert_eq!(dead["letters"][0]["event"]["id"], "evt_0000000000000004");
-    assert_eq!(dead["letters"][0]["because"], "too old");
-}
-
-#[actix_rt::test]
-async fn a_replay_names_one_thing() {
-    let api = Api::new(Fake::default());
-    for body in [
-        json!({}),
-        json!({"endpoint": "main"}),
-        json!({"since": "1m"}),
-        json!({"id": "evt_0000000000000001", "dead": true}),
-        json!({"id": "evt_0000000000000001", "since": "1m"}),
-        json!({"id": "1"}),
-        json!({"endpoint": "main", "since": "yesterday"}),
-        json!({"ded": true}),
-    ] {
-        let (status, answer) = api.replay(body.clone()).await;
-        assert_eq!(status, StatusCode::BAD_REQUEST, "{body} {answer}");
-    }
-    assert_eq!(api.controls(), [""; 0]);
 }
 
 #[actix_rt::test]

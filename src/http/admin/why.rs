@@ -213,7 +213,7 @@ impl Words<'_> {
             (StateName::Occupied, _) => format!("{channel} became occupied{when}{seq}; {subscribed}."),
             (StateName::Pending, _) => format!(
                 "{channel} was left by its last subscriber; it is told vacated {until}, unless somebody comes back: \
-                 that is its vacated delay."
+                 that is its vacated delay, or what is left of the recovery window after the server's start."
             ),
             (StateName::Recovering, _) => format!(
                 "{channel} was occupied before the server started; it is told vacated {until}, unless somebody comes \
@@ -224,7 +224,8 @@ impl Words<'_> {
             }
             (StateName::Vacant, Some(_)) => format!("{channel} became vacant{when}{seq}; {subscribed}."),
             (StateName::Vacant, None) => format!(
-                "Nothing is known of {channel}: nobody has subscribed to it in this app, or that was over a day ago."
+                "Nothing is known of {channel}: nobody has subscribed to it in this app, or it is vacant and not \
+                 remembered, since no endpoint asks for it or that was over a day ago."
             ),
         };
         vec![text]
@@ -270,14 +271,41 @@ impl Words<'_> {
     fn fate(&self, endpoint: &Endpoint, happened: &Happened) -> String {
         let (id, event) = (&endpoint.id, &happened.event);
         let name = &event.name;
-        // A replay says less of it than its own attempts.
-        let of_endpoint = |replay| {
-            let mut attempts = happened.attempts.iter();
-            attempts.find(|attempt| attempt.endpoint == *id && attempt.replay == replay)
-        };
-        let attempt = of_endpoint(false).or_else(|| of_endpoint(true));
+        let attempts = || happened.attempts.iter().filter(|attempt| attempt.endpoint == *id);
+        let own = attempts().find(|attempt| !attempt.replay);
+        if let Some(told) = own.filter(|attempt| attempt.error.is_none()) {
+            return self.told(told, name, &format!("at attempt {}", told.attempt));
+        }
+        let replay = attempts().find(|attempt| attempt.replay);
+        // A replay that failed takes nothing back.
+        if let Some(told) = attempts().find(|attempt| attempt.replay && attempt.error.is_none()) {
+            return self.told(told, name, "by a replay");
+        }
+        let replay = replay.and_then(|replay| {
+            let (error, ago) = (replay.error.as_deref()?, self.ago(replay.at_ms));
+            let attempt = replay.attempt;
+            Some(format!(" Attempt {attempt} of a replay failed {ago} ({error})."))
+        });
+        let said = self.not_told(endpoint, happened, own);
+        said + &replay.unwrap_or_default()
+    }
+
+    fn told(&self, attempt: &Delivery, name: &str, how: &str) -> String {
+        format!(
+            "{} was told {name} {}, {how}, and answered {} within {}.",
+            attempt.endpoint,
+            self.ago(attempt.at_ms),
+            attempt.status.map_or("2xx".into(), |status| status.to_string()),
+            span(attempt.took_ms)
+        )
+    }
+
+    /// Why an endpoint was not told an event, whose newest attempt failed if there is one.
+    fn not_told(&self, endpoint: &Endpoint, happened: &Happened, failed: Option<&Delivery>) -> String {
+        let (id, event) = (&endpoint.id, &happened.event);
+        let name = &event.name;
         let parked = happened.parked.iter().find(|parked| parked.endpoint == *id);
-        let parked = parked.filter(|parked| attempt.is_none_or(|attempt| attempt.at_ms <= parked.at_ms));
+        let parked = parked.filter(|parked| failed.is_none_or(|attempt| attempt.at_ms <= parked.at_ms));
         if let Some(parked) = parked {
             return format!(
                 "{id} was not told {name}: it was parked {} ({}); `vacancy webhooks replay {}` delivers it once more.",
@@ -286,34 +314,41 @@ impl Words<'_> {
                 event.id
             );
         }
-        match attempt {
-            Some(attempt) => match &attempt.error {
-                None => format!(
-                    "{id} was told {name} {}, at attempt {}, and answered {} within {}.",
-                    self.ago(attempt.at_ms),
-                    attempt.attempt,
-                    attempt.status.map_or("2xx".into(), |status| status.to_string()),
-                    span(attempt.took_ms)
-                ),
-                Some(error) => format!(
-                    "{id} was not told {name} yet: attempt {} failed {} ({error}), the next is {}.",
-                    attempt.attempt,
-                    self.ago(attempt.at_ms),
-                    attempt.next_at_ms.map_or("not planned".into(), |at| self.within(at))
-                ),
-            },
-            None if 0 < endpoint.queued => format!(
-                "{id} was not told {name} yet, which was decided {}: the queue is {} long, its oldest event of {}.",
-                happened.decided_ms.map_or("before".into(), |at| self.ago(at)),
-                endpoint.queued,
-                endpoint.oldest_ms.map_or("now".into(), |at| self.ago(at)),
-            ),
-            None => format!(
-                "{id} was not told {name}, which was decided {}: it did not ask for it then, or the log does not show \
-                 it yet.",
-                happened.decided_ms.map_or("before".into(), |at| self.ago(at)),
-            ),
+        if let Some(attempt) = failed {
+            return format!(
+                "{id} was not told {name} yet: attempt {} failed {} ({}), the next is {}.",
+                attempt.attempt,
+                self.ago(attempt.at_ms),
+                attempt.error.as_deref().unwrap_or("for no known reason"),
+                attempt.next_at_ms.map_or("not planned".into(), |at| self.within(at))
+            );
         }
+        let decided = happened.decided_ms.map_or("before".into(), |at| self.ago(at));
+        let gone = if event.seq.is_some() {
+            "it was folded away with its opposite (`compact`, or the ledger's bound)"
+        } else {
+            "it was dropped at the ledger's bound"
+        };
+        let Some(oldest) = endpoint.oldest_ms.filter(|_| 0 < endpoint.queued) else {
+            return format!(
+                "{id} was not told {name}, which was decided {decided}, and it does not wait any more: {gone}, or the \
+                 endpoint did not ask for it then, or the log does not show what became of it."
+            );
+        };
+        // What was decided before all that waits may have been announced since.
+        let is_sure = happened.decided_ms.is_none_or(|at| oldest <= at)
+            && endpoint.since_start.compacted + endpoint.since_start.dropped == 0;
+        let unless = if is_sure {
+            String::new()
+        } else {
+            format!(", unless {gone}")
+        };
+        format!(
+            "{id} was not told {name} yet, which was decided {decided}: the queue is {} long, its oldest event of \
+             {}{unless}.",
+            endpoint.queued,
+            self.ago(oldest),
+        )
     }
 
     /// Why nothing reaches an endpoint, whatever it asks for.

@@ -25,7 +25,7 @@ async fn a_paused_endpoint_is_told_when_it_is_resumed() {
         list[0]["queued"] == 1 && list[0]["mode"] == "paused"
     })
     .await;
-    assert_eq!(receiver.requests().len(), 0);
+    assert!(receiver.requests().is_empty());
     assert_eq!(
         admin.says(&["webhooks", "resume", "main"]).await,
         "main (app 1) is enabled; 1 event waited for it.\n"
@@ -64,7 +64,23 @@ async fn what_a_disabled_endpoint_would_be_told_is_dead_and_can_be_replayed() {
         text.contains("1/main") && text.contains("channel_occupied room: endpoint disabled"),
         "{text}"
     );
+    for (verb, want) in [
+        (&["replay", "--dead"][..], "enable it first"),
+        (&["pause", "main"], "enable it instead"),
+        (&["resume", "main"], "enable it instead"),
+    ] {
+        let refused = admin.run(&[&["webhooks"], verb].concat()).await;
+        assert_eq!(refused.code, Some(1), "{verb:?}");
+        assert!(
+            refused.stderr.contains("is disabled (an operator disabled it)") && refused.stderr.contains(want),
+            "{}",
+            refused.stderr
+        );
+    }
+    assert_eq!(admin.json(&["webhooks", "list"]).await[0]["mode"], "disabled");
     admin.says(&["webhooks", "enable", "main"]).await;
+    let resumed = admin.run(&["webhooks", "resume", "main"]).await;
+    assert!(resumed.stderr.contains("is not paused"), "{}", resumed.stderr);
     eventually("the newest state", || async { !receiver.requests().is_empty() }).await;
     let replayed = admin.says(&["webhooks", "replay", "--dead"]).await;
     assert!(replayed.ends_with("to main (app 1) once more.\n"), "{replayed}");

@@ -65,6 +65,9 @@ async fn a_ledger_is_checked_copied_and_made_smaller_when_its_server_has_stopped
         code == Some(0) && stdout.ends_with("vacancy.redb: copied to copy.redb\n"),
         "{stdout}"
     );
+    let (code, stdout, _) = run(folder.path(), &["ledger", "backup", "--json", "other.redb"]);
+    let copied: serde_json::Value = serde_json::from_str(&stdout).expect("JSON");
+    assert_eq!((code, &copied["copy"]), (Some(0), &"other.redb".into()));
     let (code, _, stderr) = run(folder.path(), &["ledger", "backup", "copy.redb"]);
     assert_eq!(code, Some(1));
     assert_eq!(
@@ -81,6 +84,13 @@ async fn a_ledger_is_checked_copied_and_made_smaller_when_its_server_has_stopped
 
     let (code, stdout, _) = run(folder.path(), &["ledger", "compact"]);
     assert!(code == Some(0) && stdout.contains(" bytes before, "), "{stdout}");
+    let (code, stdout, _) = run(folder.path(), &["ledger", "compact", "--json"]);
+    let compacted: serde_json::Value = serde_json::from_str(&stdout).expect("JSON");
+    assert_eq!(code, Some(0));
+    assert!(
+        compacted["bytes_after"].as_u64() <= compacted["bytes_before"].as_u64() && compacted["bytes_after"].is_u64(),
+        "{compacted}"
+    );
     drop(Process::start(&config));
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::harness::{Answer, Delivered, Process, Receiver, config, eventually, webhook};
+use crate::harness::{Answer, Api, Delivered, Process, Receiver, config, eventually, webhook};
 
 use super::id;
 
@@ -209,12 +209,12 @@ async fn a_kept_connection_that_the_receiver_closed_meanwhile_is_not_used_again(
 }
 
 #[tokio::test]
-async fn an_endpoint_that_answers_410_gets_nothing_more() {
+async fn an_endpoint_that_answers_410_gets_nothing_more_until_it_is_enabled() {
     let [leaving, staying] = [Receiver::start().await, Receiver::start().await];
     leaving.answer(Answer::Status(410));
     let [first, second] = [&leaving, &staying].map(|receiver| super::channels_webhook(&receiver.url(), ""));
     let server = Process::start(&config(
-        "webhooks: {vacated_delay: 0s}",
+        "webhooks: {vacated_delay: 0s}\nadmin: {listen: \"127.0.0.1:0\", token: a-token-for-tests}",
         &format!("[{first}, {second}]"),
     ));
     let mut client = server.client().await;
@@ -229,4 +229,38 @@ async fn an_endpoint_that_answers_410_gets_nothing_more() {
     client.subscribe("news").await;
     staying.expect(&["+news", "-news", "+news"]).await;
     assert_eq!(leaving.requests().len(), 1);
+    leaving.answer(Answer::Status(200));
+    let log = server.log();
+    let (_, admin) = log.split_once("admin API on ").expect("the API is on");
+    let admin = admin.lines().next().expect("a line").trim();
+    let asked = |method: &str, path: &str| {
+        let port = admin
+            .rsplit(':')
+            .next()
+            .and_then(|port| port.parse().ok())
+            .expect("a port");
+        let request = format!(
+            "{method} /admin/v1/webhooks/endpoints{path} HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer \
+             a-token-for-tests\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+        );
+        async move { Api::new(port).raw_bytes(request.as_bytes()).await }
+    };
+    let listed: serde_json::Value = serde_json::from_str(&asked("GET", "").await.body).expect("JSON");
+    let endpoints = listed["endpoints"].as_array().expect("a list");
+    let gone = endpoints
+        .iter()
+        .find(|endpoint| endpoint["mode"] == "disabled")
+        .expect("one");
+    assert_eq!(gone["disabled_because"], "the endpoint answered 410");
+    let id = gone["id"].as_str().expect("an id");
+    assert_eq!(asked("POST", &format!("/1/{id}/enable")).await.status, 200);
+    eventually("the newest state", || async {
+        leaving.events().ends_with(&["+news".into()])
+    })
+    .await;
+    client.unsubscribe("news").await;
+    eventually("what comes later", || async {
+        leaving.events().ends_with(&["-news".into()])
+    })
+    .await;
 }

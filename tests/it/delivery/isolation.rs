@@ -19,7 +19,7 @@ async fn beside_one_that_hangs_and_one_that_fails_the_healthy_gets_each_event_in
     fails.answer(Answer::Status(500));
     let webhooks = [&hangs, &fails, &healthy].map(|receiver| channels_webhook(&receiver.url(), ""));
     let server = Process::start(&config(
-        "webhooks: {vacated_delay: 0s, timeout: 1s}",
+        "webhooks: {vacated_delay: 0s, timeout: 4s}",
         &format!("[{}]", webhooks.join(", ")),
     ));
     let mut client = server.client().await;

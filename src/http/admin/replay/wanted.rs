@@ -30,6 +30,22 @@ pub(super) enum Wanted {
 }
 
 impl Wanted {
+    /// The endpoint that is named, and its app if that is named too.
+    pub(super) const fn endpoint(&self) -> Option<(Option<&AppId>, &EndpointId)> {
+        match self {
+            Self::Event { app, endpoint, .. } => match endpoint {
+                Some(endpoint) => Some((app.as_ref(), endpoint)),
+                None => None,
+            },
+            Self::Span { app, endpoint, .. } => Some((Some(app), endpoint)),
+            Self::Dead(query) => match &query.endpoint {
+                Some(endpoint) => Some((query.app.as_ref(), endpoint)),
+                None => None,
+            },
+            Self::Request(_) => None,
+        }
+    }
+
     /// Reads what a request asks for.
     pub(super) fn read(body: &wire::Replay, state: &AdminState, now_ms: u64) -> Result<Self, AdminError> {
         let app = query::app(body.app.as_deref())?;

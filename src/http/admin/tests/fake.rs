@@ -19,6 +19,8 @@ pub(super) struct Fake {
     pub(super) letters: Vec<DeadLetter>,
     pub(super) endpoints: Vec<EndpointView>,
     pub(super) controls: Arc<Mutex<Vec<String>>>,
+    /// After so many of them it is full.
+    pub(super) full_after: Option<usize>,
     /// How many lines a page looks at.
     pub(super) looks_at: usize,
 }
@@ -62,6 +64,10 @@ impl Ledger for Fake {
             }
             Query::Status => View::Status(LedgerStatus {
                 bytes: 7,
+                bytes_max: match self.full_after {
+                    Some(after) if after <= self.controls.lock().expect("not poisoned").len() => 7,
+                    Some(_) | None => 8,
+                },
                 commit_p50_us: 2_500,
                 ..LedgerStatus::default()
             }),

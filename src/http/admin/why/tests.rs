@@ -68,7 +68,26 @@ fn entry(no: u64, ago_ms: u64, what: Logged) -> LogEntry {
 }
 
 fn attempted(attempt: u32, error: Option<&str>, next_in_ms: Option<u64>) -> Logged {
+    Logged::Attempted(of_request(attempt, error, next_in_ms))
+}
+
+fn replayed(error: Option<&str>) -> Logged {
     Logged::Attempted(Attempted {
+        replay: true,
+        ..of_request(1, error, None)
+    })
+}
+
+fn parked() -> Logged {
+    Logged::Parked {
+        endpoint: "main".parse().expect("valid"),
+        because: ParkedBecause::TooOld,
+        event: EventRef::new(&event(true)),
+    }
+}
+
+fn of_request(attempt: u32, error: Option<&str>, next_in_ms: Option<u64>) -> Attempted {
+    Attempted {
         endpoint: "main".parse().expect("valid"),
         request: crate::ledger::RequestId(9),
         attempt,
@@ -81,7 +100,7 @@ fn attempted(attempt: u32, error: Option<&str>, next_in_ms: Option<u64>) -> Logg
         },
         next_at_ms: next_in_ms.map(|ms| NOW + ms),
         events: vec![EventRef::new(&event(true))],
-    })
+    }
 }
 
 impl Case {
@@ -167,13 +186,8 @@ fn a_failing_event_is_told_with_its_cause_and_its_next_attempt() {
 
 #[test]
 fn a_parked_event_is_told_with_how_to_replay_it() {
-    let parked = Logged::Parked {
-        endpoint: "main".parse().expect("valid"),
-        because: ParkedBecause::TooOld,
-        event: EventRef::new(&event(true)),
-    };
     Case::occupied(vec![
-        entry(2, 1_000, parked),
+        entry(2, 1_000, parked()),
         entry(1, 60_000, Logged::Decided(event(true))),
     ])
     .check(&[
@@ -181,6 +195,66 @@ fn a_parked_event_is_told_with_how_to_replay_it() {
         "main was not told channel_occupied: it was parked 1.0 s ago (too old); `vacancy webhooks replay \
          evt_0000000000000001` delivers it once more.",
     ]);
+}
+
+#[test]
+fn a_replay_that_failed_takes_nothing_back() {
+    let decided = || entry(1, 60_000, Logged::Decided(event(true)));
+    Case::occupied(vec![
+        entry(3, 5_000, replayed(Some("answered 500"))),
+        entry(2, 59_000, attempted(1, None, None)),
+        decided(),
+    ])
+    .check(&[
+        OCCUPIED,
+        "main was told channel_occupied 59 s ago, at attempt 1, and answered 200 within 12 ms.",
+    ]);
+    Case::occupied(vec![
+        entry(3, 1_000, replayed(Some("answered 500"))),
+        entry(2, 2_000, parked()),
+        decided(),
+    ])
+    .check(&[
+        OCCUPIED,
+        "main was not told channel_occupied: it was parked 2.0 s ago (too old); `vacancy webhooks replay \
+         evt_0000000000000001` delivers it once more. Attempt 1 of a replay failed 1.0 s ago (answered 500).",
+    ]);
+}
+
+#[test]
+fn an_event_that_a_replay_delivered_is_told_so() {
+    Case::occupied(vec![
+        entry(4, 1_000, replayed(None)),
+        entry(3, 2_000, replayed(Some("answered 500"))),
+        entry(2, 3_000, parked()),
+        entry(1, 60_000, Logged::Decided(event(true))),
+    ])
+    .check(&[
+        OCCUPIED,
+        "main was told channel_occupied 1.0 s ago, by a replay, and answered 200 within 12 ms.",
+    ]);
+}
+
+#[test]
+fn an_event_that_waits_no_more_is_not_told_to_wait() {
+    let mut case = Case::occupied(vec![entry(1, 60_000, Logged::Decided(event(true)))]);
+    let folded = "it was folded away with its opposite (`compact`, or the ledger's bound)";
+    let gone = format!(
+        "main was not told channel_occupied, which was decided 60 s ago, and it does not wait any more: {folded}, or \
+         the endpoint did not ask for it then, or the log does not show what became of it."
+    );
+    case.check(&[OCCUPIED, &gone]);
+    let main = &mut case.endpoints[0].0;
+    (main.queued, main.oldest_ms, main.since_start.compacted) = (7, Some(NOW - 90_000), 2);
+    let unsure = format!(
+        "main was not told channel_occupied yet, which was decided 60 s ago: the queue is 7 long, its oldest event of \
+         90 s ago, unless {folded}."
+    );
+    case.check(&[OCCUPIED, &unsure]);
+    let main = &mut case.endpoints[0].0;
+    (main.oldest_ms, main.since_start.compacted) = (Some(NOW - 30_000), 0);
+    let unsure = unsure.replace("90 s", "30 s");
+    case.check(&[OCCUPIED, &unsure]);
 }
 
 #[test]
@@ -214,7 +288,7 @@ fn a_channel_that_was_just_left_is_told_when_it_falls_due() {
     case.endpoints.clear();
     case.check(&[
         "room was left by its last subscriber; it is told vacated in 2.1 s, unless somebody comes back: that is its \
-         vacated delay.",
+         vacated delay, or what is left of the recovery window after the server's start.",
         "The app 1 has no endpoint, so nobody is told.",
     ]);
 }
@@ -254,7 +328,11 @@ fn an_unknown_channel_and_one_about_to_be_decided_are_told_apart() {
         "room became vacant 60 s ago (seq 7); nobody is subscribed now."
     );
     case.view = ChannelView::default();
-    assert!(case.why().answer[0].starts_with("Nothing is known of room: "));
+    assert_eq!(
+        case.why().answer[0],
+        "Nothing is known of room: nobody has subscribed to it in this app, or it is vacant and not remembered, since \
+         no endpoint asks for it or that was over a day ago."
+    );
     case.subscriptions = 1;
     assert!(case.why().answer[0].starts_with("1 connection is subscribed now to room, and this is about to"));
 }

@@ -47,6 +47,8 @@ pub struct Replayed {
     /// Events that are not, since their endpoint is configured no more, or the log holds them no
     /// more.
     pub skipped: usize,
+    /// Events that are not, since their endpoint is disabled.
+    pub disabled: usize,
     /// How many to each endpoint, by app and id.
     pub endpoints: Vec<ReplayedTo>,
 }
@@ -58,7 +60,7 @@ pub struct ReplayedTo {
     pub app: String,
     /// The endpoint.
     pub endpoint: String,
-    /// Whether it is delivered to; else they wait until it is.
+    /// Whether it is delivered to; when it is paused they wait until it is resumed.
     pub mode: EndpointMode,
     /// How many events.
     pub events: usize,

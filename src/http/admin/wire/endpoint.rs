@@ -134,10 +134,6 @@ impl Endpoint {
             Mode::Enabled | Mode::Paused => None,
             Mode::Disabled(because) => Some(because),
         };
-        let because = because.map(|because| match because {
-            DisabledBecause::Gone => "the endpoint answered 410",
-            DisabledBecause::Operator => "an operator disabled it",
-        });
         let names = |events: &[WebhookEvent]| events.iter().map(|event| event.as_str().to_owned()).collect();
         Self {
             app: view.app.to_string(),
@@ -148,7 +144,7 @@ impl Endpoint {
                 .map(|info| Channels::of(info.filter.channels.source()))
                 .unwrap_or_default(),
             mode: EndpointMode::of(view.mode),
-            disabled_because: because.map(ToOwned::to_owned),
+            disabled_because: because.map(|because| disabled_because(because).into()),
             breaker: match view.breaker {
                 BreakerState::Closed => Breaker::Closed,
                 BreakerState::Open => Breaker::Open,
@@ -171,6 +167,14 @@ impl Endpoint {
                 dropped: view.counts.dropped,
             },
         }
+    }
+}
+
+/// Why an endpoint is disabled, in words.
+pub(in crate::http::admin) const fn disabled_because(because: DisabledBecause) -> &'static str {
+    match because {
+        DisabledBecause::Gone => "the endpoint answered 410",
+        DisabledBecause::Operator => "an operator disabled it",
     }
 }
 

@@ -10,4 +10,5 @@ pub use channel::{
     App, Apps, Asking, Channel, ChannelList, Delivery, Happened, Members, Parked, State, StateName, User, Why, Worker,
 };
 pub use delivery_log::{Attempt, Dead, DeadLetters, Event, LogLine, LogLines, What};
+pub(super) use endpoint::disabled_because;
 pub use endpoint::{Breaker, Channels, Counts, Endpoint, EndpointMode, Endpoints, NameTests};
