@@ -3,6 +3,7 @@
 use std::{
     fs::{self, File},
     io::{self, ErrorKind},
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
 };
 
@@ -210,6 +211,8 @@ fn create(path: &Path) -> Result<Database, Failure> {
         }
     }
     let database = builder().create(&new)?;
+    // It holds what clients sent.
+    fs::set_permissions(&new, fs::Permissions::from_mode(0o600))?;
     let txn = database.begin_write()?;
     for table in Table::ALL {
         let mut rows = txn.open_table(table.definition())?;
@@ -219,8 +222,16 @@ fn create(path: &Path) -> Result<Database, Failure> {
         }
     }
     txn.commit()?;
-    // The lock is on the file and goes with it.
-    fs::rename(&new, path)?;
+    // The lock is on the file and goes with it. A link, unlike a rename, replaces nothing: another
+    // server may have made one at the same time.
+    match fs::hard_link(&new, path) {
+        Ok(()) => fs::remove_file(&new)?,
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            return Err(DatabaseError::DatabaseAlreadyOpen.into());
+        }
+        // Not every file system has links.
+        Err(_) => fs::rename(&new, path)?,
+    }
     sync_folder(path)?;
     Ok(database)
 }
