@@ -93,6 +93,7 @@ const SHELLS: &[&str] = &[
     "http/admin/state.rs",
     "http/admin/stream.rs",
     "http/admin/tests.rs",
+    "http/admin/tests/replays.rs",
     "http/channels.rs",
     "http/error.rs",
     "http/events.rs",
