@@ -161,6 +161,8 @@ pub struct Counts {
     pub compacted: u64,
     /// Events without state that were dropped at the bound.
     pub dropped: u64,
+    /// Keys it asks for that were left and entered again within the vacated delay: no event each.
+    pub suppressed_flaps: u64,
 }
 
 /// How the ledger is.

@@ -22,6 +22,8 @@ pub const DELIVERED: &str = "vacancy_webhook_events_delivered_total";
 pub const PARKED: &str = "vacancy_webhook_events_parked_total";
 /// Events that vanished in pairs, by `compact` or at the ledger's bound.
 pub const COMPACTED: &str = "vacancy_webhook_events_compacted_total";
+/// Channels and users that were left and entered again within the vacated delay: no event each.
+pub const FLAPS: &str = "vacancy_webhook_suppressed_flaps_total";
 /// Events without state dropped at the ledger's bound.
 pub const DROPPED: &str = "vacancy_webhook_events_dropped_total";
 /// Events that wait or are under way.
@@ -51,6 +53,10 @@ pub fn describe() {
     describe_counter!(DELIVERED, "Events that an endpoint answered 2xx.");
     describe_counter!(PARKED, "Events parked as dead letters.");
     describe_counter!(COMPACTED, "Events that vanished in pairs, by compact or at the bound.");
+    describe_counter!(
+        FLAPS,
+        "Channels and users that were left and entered again in time: no event."
+    );
     describe_counter!(DROPPED, "Events without state dropped at the ledger's bound.");
     describe_gauge!(QUEUED, "Events that wait for an endpoint or are under way.");
     describe_gauge!(OLDEST, metrics::Unit::Seconds, "How long the oldest event has waited.");
@@ -95,6 +101,7 @@ fn set_endpoint(view: &EndpointView) {
         (PARKED, counts.parked),
         (COMPACTED, counts.compacted),
         (DROPPED, counts.dropped),
+        (FLAPS, counts.suppressed_flaps),
     ] {
         counter!(name, labels()).absolute(count);
     }

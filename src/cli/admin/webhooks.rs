@@ -156,12 +156,14 @@ fn described(endpoint: &Endpoint, now_ms: u64) -> String {
         (
             "since start",
             format!(
-                "{} events queued, {} delivered, {} parked, {} folded, {} dropped; attempts: {} delivered, {} failed",
+                "{} events queued, {} delivered, {} parked, {} folded, {} dropped; {} flaps not told; attempts: {} \
+                 delivered, {} failed",
                 counts.created,
                 counts.delivered,
                 counts.parked,
                 counts.compacted,
                 counts.dropped,
+                counts.suppressed_flaps,
                 counts.attempts_delivered,
                 counts.attempts_failed
             ),

@@ -108,13 +108,18 @@ impl<'a> Turn<'a> {
         let id = &window.app;
         let is_draining = self.state.is_draining;
         let mut told = Vec::new();
+        let mut flapped = Vec::new();
         for observed in &window.observed {
             match observed {
                 Observed::Edge(_) if is_draining => {}
                 Observed::Edge(edge) => {
                     let State { apps, counters, .. } = &mut *self.state;
-                    if let Some(app) = apps.get_mut(id) {
-                        Arc::make_mut(app).occupancy.apply(edge, counters, &mut told);
+                    let Some(app) = apps.get_mut(id) else { return };
+                    let occupancy = &mut Arc::make_mut(app).occupancy;
+                    let flaps = occupancy.suppressed_flaps();
+                    occupancy.apply(edge, counters, &mut told);
+                    if flaps < occupancy.suppressed_flaps() {
+                        flapped.push(&edge.key);
                     }
                 }
                 Observed::Stateless(stateless, at) => {
@@ -130,8 +135,23 @@ impl<'a> Turn<'a> {
             occupancy.due(window.until.instant, counters, &mut told);
         }
         self.tell(id, told);
+        self.count_flaps(id, &flapped);
         let next_due = self.state.apps.get(id).and_then(|app| app.occupancy.next_due());
         self.done.due.push((id.clone(), next_due.filter(|_| !is_draining)));
+    }
+
+    /// Counts, for each endpoint that asks for them, keys that were left and entered again in time.
+    fn count_flaps(&mut self, app_id: &AppId, flapped: &[&Key]) {
+        let Some(app) = self.state.apps.get(app_id).filter(|_| !flapped.is_empty()) else {
+            return;
+        };
+        let of = |endpoint: &Endpoint| flapped.iter().filter(|key| asks(endpoint, key)).count();
+        let counts = app.endpoints.iter().map(|(id, endpoint)| (id.clone(), of(endpoint)));
+        for (id, count) in counts.filter(|(_, count)| 0 < *count).collect::<Vec<_>>() {
+            if let Some(endpoint) = self.state.endpoint_mut(app_id, &id) {
+                endpoint.outbox.count_flaps(count);
+            }
+        }
     }
 
     /// Hands out the attempts that are to be made now.

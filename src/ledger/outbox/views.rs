@@ -40,6 +40,11 @@ impl Outbox {
         self.counts
     }
 
+    /// Counts changes that were undone within the vacated delay, so that they made no event.
+    pub const fn count_flaps(&mut self, count: usize) {
+        self.counts.suppressed_flaps += count as u64;
+    }
+
     /// What the breaker is doing.
     #[must_use]
     pub const fn breaker(&self) -> BreakerState {

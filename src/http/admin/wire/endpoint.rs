@@ -70,6 +70,8 @@ pub struct Counts {
     pub parked: u64,
     /// Events that vanished in pairs.
     pub compacted: u64,
+    /// Channels and users that were left and entered again within the vacated delay: no event each.
+    pub suppressed_flaps: u64,
     /// Events without state that were dropped at the bound.
     pub dropped: u64,
 }
@@ -164,6 +166,7 @@ impl Endpoint {
                 attempts_failed: view.counts.attempts_failed,
                 parked: view.counts.parked,
                 compacted: view.counts.compacted,
+                suppressed_flaps: view.counts.suppressed_flaps,
                 dropped: view.counts.dropped,
             },
         }

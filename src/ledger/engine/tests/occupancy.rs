@@ -68,6 +68,10 @@ fn pending_on_enter_it_is_occupied_without_an_event_and_the_flap_is_counted() {
         Ok(View::Status(status)) => assert_eq!((status.suppressed_flaps, status.occupied), (1, 1)),
         other => panic!("not the answer: {other:?}"),
     }
+    match check.engine.read(&Query::Endpoints, check.start) {
+        Ok(View::Endpoints(endpoints)) => assert_eq!(endpoints[0].counts.suppressed_flaps, 1),
+        other => panic!("not the answer: {other:?}"),
+    }
 }
 
 #[test]
