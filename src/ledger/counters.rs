@@ -77,3 +77,38 @@ impl Counters {
         self.time_ms
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_number_is_one_more_than_the_last() {
+        let mut counters = Counters::new(21);
+        assert_eq!(
+            (counters.next_event(), counters.next_event()),
+            (EventId(11), EventId(12))
+        );
+        assert_eq!(
+            (counters.next_request(), counters.next_request()),
+            (RequestId(11), RequestId(12))
+        );
+        assert_eq!(
+            (counters.next_log(), counters.next_log(), counters.next_log()),
+            (1, 2, 3)
+        );
+        assert_eq!(
+            (counters.next_dead(), counters.next_dead(), counters.next_dead()),
+            (1, 2, 3)
+        );
+    }
+
+    #[test]
+    fn the_time_in_a_body_follows_the_wall_clock_and_never_falls() {
+        let mut counters = Counters::new(0);
+        let now = Now::of_test();
+        assert_eq!(counters.next_time_ms(now), now.wall_ms);
+        assert_eq!(counters.next_time_ms(now.ms(5)), now.wall_ms + 5);
+        assert_eq!(counters.next_time_ms(now), now.wall_ms + 5);
+    }
+}
