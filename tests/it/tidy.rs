@@ -108,6 +108,7 @@ const SHELLS: &[&str] = &[
     "ledger/handle.rs",
     "ledger/messages.rs",
     "ledger/thread.rs",
+    "ledger/thread/tests.rs",
     "server/admin_listener.rs",
     "server/assembly.rs",
     "server/drain.rs",
