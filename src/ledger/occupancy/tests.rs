@@ -324,3 +324,27 @@ fn a_signed_in_user_is_told_online_and_offline_with_the_same_delay() {
     check.tells(&["-@8@2001"]);
     assert!(check.occupancy.is_empty());
 }
+
+#[test]
+fn only_what_is_told_costs_bytes_and_a_change_knows_whether_one_before_it_was_told() {
+    let mut check = Check::new(0);
+    let key = parse("abc");
+    let mut tell = |check: &mut Check, event: Option<u64>| {
+        let transition = check.told.pop().expect("a change");
+        check.occupancy.told(&key, transition.seq, event.map(EventId))
+    };
+    check.enter("abc", 0);
+    assert_eq!(check.occupancy.bytes(), 0);
+    assert!(!tell(&mut check, Some(1)));
+    let bytes = check.occupancy.bytes();
+    assert!("abc".len() < bytes);
+    check.leave("abc", 1);
+    assert!(tell(&mut check, Some(2)));
+    check.enter("abc", 2);
+    assert_eq!(check.occupancy.bytes(), bytes);
+    assert!(tell(&mut check, None), "the change before it was told");
+    assert_eq!(check.occupancy.bytes(), 0);
+    check.leave("abc", 3);
+    assert!(!tell(&mut check, None));
+    assert!(check.occupancy.is_empty());
+}

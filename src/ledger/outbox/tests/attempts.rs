@@ -169,3 +169,16 @@ fn an_endpoint_that_is_enabled_after_a_410_is_told_though_its_breaker_was_open()
     check.attempts(1_000, &[]);
     check.mode(Mode::Enabled, 2_000).attempts(2_000, &["2#1 +a"]);
 }
+
+#[test]
+fn a_pause_does_not_close_the_breaker() {
+    let mut check = Check::with(|rules| {
+        rules.breaker = BreakerLimits {
+            after: 1,
+            open_for: Duration::from_secs(30),
+        };
+    });
+    check.push(0, &["+a"]).attempts(0, &["1#1 +a"]).fails(1, 0, "");
+    check.mode(Mode::Paused, 0).mode(Mode::Enabled, 0);
+    assert_eq!(check.outbox.breaker(), BreakerState::Open);
+}
