@@ -266,3 +266,29 @@ impl EndpointRules {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::EventId;
+
+    #[test]
+    fn an_id_is_read_as_it_is_written_and_nothing_else_is_one() {
+        for number in [0, 1, 0xab, u64::MAX] {
+            assert_eq!(RequestId(number).to_string().parse(), Ok(RequestId(number)));
+            assert_eq!(EventId(number).to_string().parse(), Ok(EventId(number)));
+        }
+        for text in [
+            "",
+            "msg_",
+            "msg_1",
+            "evt_00000000000000ab",
+            "msg_00000000000000ag",
+            "msg_+0000000000000ab",
+        ] {
+            assert_eq!(text.parse::<RequestId>(), Err(IdError("msg_")), "{text}");
+        }
+        let error = "msg_00000000000000ab".parse::<EventId>().expect_err("another kind");
+        assert_eq!(error.to_string(), "such an id is evt_ and 16 hexadecimal digits");
+    }
+}

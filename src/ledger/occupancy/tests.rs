@@ -329,7 +329,7 @@ fn a_signed_in_user_is_told_online_and_offline_with_the_same_delay() {
 fn only_what_is_told_costs_bytes_and_a_change_knows_whether_one_before_it_was_told() {
     let mut check = Check::new(0);
     let key = parse("abc");
-    let mut tell = |check: &mut Check, event: Option<u64>| {
+    let tell = |check: &mut Check, event: Option<u64>| {
         let transition = check.told.pop().expect("a change");
         check.occupancy.told(&key, transition.seq, event.map(EventId))
     };
