@@ -348,3 +348,42 @@ fn only_what_is_told_costs_bytes_and_a_change_knows_whether_one_before_it_was_to
     assert!(!tell(&mut check, None));
     assert!(check.occupancy.is_empty());
 }
+
+#[test]
+fn a_record_costs_its_key_and_96_bytes_until_it_is_forgotten() {
+    let mut check = Check::new(0);
+    let event = |at: usize| Some(EventId(at as u64));
+    for (at, (name, cost)) in [("abc", 99), ("presence-x/12", 108), ("@123", 99)]
+        .into_iter()
+        .enumerate()
+    {
+        let before = check.occupancy.bytes();
+        check.enter(name, 0);
+        let transition = check.told.pop().expect("a change");
+        check.occupancy.told(&transition.key, transition.seq, event(at));
+        assert_eq!(check.occupancy.bytes() - before, cost, "{name}");
+    }
+    assert_eq!(check.occupancy.occupied(), 3);
+    assert_eq!(check.occupancy.forget_some(2).len(), 2);
+    assert_eq!(check.occupancy.occupied(), 1);
+    assert_eq!(check.occupancy.forget_some(2).len(), 1);
+    assert_eq!((check.occupancy.occupied(), check.occupancy.bytes()), (0, 0));
+}
+
+#[test]
+fn of_a_channels_users_those_who_are_there_are_shown() {
+    let mut check = Check::new(0);
+    check
+        .enter("presence-x", 0)
+        .enter("presence-x/1", 0)
+        .enter("presence-x/2", 0);
+    for transition in check.told.drain(..) {
+        check.occupancy.told(&transition.key, transition.seq, Some(EventId(1)));
+    }
+    check.leave("presence-x/1", 1);
+    let left = check.told.pop().expect("a change");
+    check.occupancy.told(&left.key, left.seq, Some(EventId(2)));
+    let view = check.occupancy.channel_view(&"presence-x".parse().expect("valid"));
+    let users: Vec<&str> = view.users.iter().map(|(user_id, _)| user_id.as_str()).collect();
+    assert_eq!(users, ["2"]);
+}
