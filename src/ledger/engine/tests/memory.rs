@@ -128,7 +128,10 @@ fn the_told_list_is_read_by_app() {
 fn an_engine_that_nothing_survives_does_not_wait_at_the_end_for_what_waits_for_an_operator() {
     let mut engine = Engine::of_test();
     let start = Now::of_test();
-    let configure = Control::Configure(vec![AppRules::of_test("1", vec![all("all"), all("paused")])]);
+    let configure = Control::Configure(vec![AppRules::of_test(
+        "1",
+        vec![all("all"), all("other"), all("paused")],
+    )]);
     let pause = Control::SetMode {
         app: "1".parse().expect("valid"),
         endpoint: "paused".parse().expect("valid"),
@@ -143,6 +146,6 @@ fn an_engine_that_nothing_survives_does_not_wait_at_the_end_for_what_waits_for_a
     }
     assert!(matches!(
         engine.read(&Query::Unanswered, start),
-        Ok(View::Unanswered(2))
+        Ok(View::Unanswered(4))
     ));
 }
