@@ -3,8 +3,8 @@ import http from "node:http"
 import Pusher from "pusher"
 import PusherJs from "pusher-js"
 
-const PROGRAM_DEADLINE_MS = 30_000
-const EVENT_DEADLINE_MS = 5_000
+const PROGRAM_DEADLINE_MS = 90_000
+const EVENT_DEADLINE_MS = 20_000
 
 function setting(name, otherwise) {
   const value = process.env[name] ?? otherwise

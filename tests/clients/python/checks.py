@@ -12,8 +12,8 @@ import time
 import pusher
 import pysher
 
-PROGRAM_DEADLINE_S = 30
-EVENT_DEADLINE_S = 5
+PROGRAM_DEADLINE_S = 90
+EVENT_DEADLINE_S = 20
 
 
 def setting(name, otherwise=None):

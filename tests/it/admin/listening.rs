@@ -6,12 +6,6 @@ use crate::harness::{Answer, Receiver};
 
 use super::{Admin, config};
 
-/// A port that nobody listens on.
-pub(super) async fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    listener.local_addr().expect("bound").port()
-}
-
 /// The headers of a request that are ours, in their order and letter case.
 fn ours(head: &str) -> Vec<&str> {
     let is_ours = |line: &&str| {
@@ -85,7 +79,7 @@ async fn a_copy_is_posted_once_whatever_is_answered() {
 #[tokio::test]
 async fn listening_goes_on_when_the_server_is_back() {
     let (receiver, local) = (Receiver::start().await, Receiver::start().await);
-    let port = free_port().await;
+    let port = free_port();
     let admin = Admin::start_on(&config(port, &receiver, ""));
     let mut listen = admin.keep(&["listen", "--forward", &local.url()]);
     listen.told().await;
@@ -103,7 +97,7 @@ async fn listening_goes_on_when_the_server_is_back() {
 async fn a_receiver_that_is_not_there_is_told() {
     let receiver = Receiver::start().await;
     let admin = Admin::start(&receiver);
-    let nobody = format!("http://127.0.0.1:{}/", free_port().await);
+    let nobody = format!("http://127.0.0.1:{}/", free_port());
     let mut listen = admin.keep(&["listen", "--forward", &nobody]);
     listen.told().await;
     let mut client = admin.server.client().await;

@@ -126,7 +126,7 @@ async fn the_log_tells_what_was_decided_and_how_it_was_delivered() {
 #[tokio::test]
 async fn the_log_is_followed_through_a_restart_of_the_server() {
     let receiver = Receiver::start().await;
-    let port = super::listening::free_port().await;
+    let port = crate::harness::free_port();
     let admin = Admin::start_on(&config(port, &receiver, ""));
     let mut client = admin.server.client().await;
     client.subscribe("before").await;

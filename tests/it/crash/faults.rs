@@ -188,7 +188,7 @@ fn refused(ledger: &Path) -> String {
         .stdout(Stdio::null())
         .spawn()
         .expect("the binary starts");
-    let deadline = std::time::Instant::now() + Duration::from_secs(10);
+    let deadline = std::time::Instant::now() + Duration::from_secs(30);
     while child.try_wait().expect("a child").is_none() {
         if deadline < std::time::Instant::now() {
             let _ = child.kill();

@@ -16,7 +16,7 @@ async fn attempts(answers: &[Answer], sections: &str) -> (Vec<Delivered>, String
     for _ in 0..3 {
         // At most 10 s each, and the backoff grows.
         let wait = eventually("an attempt", || async { !receiver.events().is_empty() });
-        if tokio::time::timeout(Duration::from_secs(9), wait).await.is_ok() {
+        if tokio::time::timeout(Duration::from_secs(25), wait).await.is_ok() {
             break;
         }
     }

@@ -21,6 +21,8 @@ pub use wait::{eventually, within};
 
 pub use api::{now_s, signed_query};
 
+use std::sync::atomic::{AtomicU16, Ordering};
+
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
@@ -38,10 +40,22 @@ pub fn hmac_hex(secret: &str, text: &str) -> String {
     hex::encode(mac.finalize().into_bytes())
 }
 
-/// A port that nobody listens on.
+/// A port that nobody listens on, and that nobody is given before it is used: it lies below those
+/// that the kernel gives to outgoing connections (32768 and up), and no two tests get the same.
 pub fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-    listener.local_addr().expect("bound").port()
+    const FIRST: u16 = 20_000;
+    const COUNT: u16 = 12_000;
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    // Another run of the tests beside this one begins elsewhere.
+    let begin = std::process::id() % u32::from(COUNT);
+    for _ in 0..COUNT {
+        let step = u32::from(NEXT.fetch_add(1, Ordering::Relaxed));
+        let offset = u16::try_from((begin + step) % u32::from(COUNT)).expect("below COUNT");
+        if std::net::TcpListener::bind(("127.0.0.1", FIRST + offset)).is_ok() {
+            return FIRST + offset;
+        }
+    }
+    panic!("no free port from {FIRST} on");
 }
 
 /// A configuration of one app with these top-level sections besides, and these webhooks (YAML of a

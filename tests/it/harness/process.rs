@@ -15,7 +15,7 @@ use std::{
 use super::{Api, Client, within};
 
 /// How long it may take to start.
-const START_TIMEOUT: Duration = Duration::from_secs(10);
+const START_TIMEOUT: Duration = Duration::from_secs(30);
 
 static COUNT: AtomicU32 = AtomicU32::new(0);
 

@@ -1,7 +1,7 @@
 //! A program that runs beside a test.
 
 use std::{
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Read},
     process::{Child, Command, Stdio},
     sync::{Arc, Mutex},
     time::Duration,
@@ -13,25 +13,20 @@ use super::eventually;
 pub struct Program {
     child: Child,
     output: Arc<Mutex<String>>,
+    errors: Arc<Mutex<String>>,
 }
 
 impl Program {
     /// Starts it.
     pub fn start(command: &mut Command) -> Self {
-        let child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
         let name = command.get_program().to_string_lossy();
         let mut child = child.unwrap_or_else(|error| {
             panic!("{name} does not start ({error}); run ./test, which installs what the tests need")
         });
-        let output = Arc::new(Mutex::new(String::new()));
-        let lines = Arc::clone(&output);
-        let stdout = BufReader::new(child.stdout.take().expect("piped"));
-        std::thread::spawn(move || {
-            for line in stdout.lines().map_while(Result::ok) {
-                lines.lock().expect("not poisoned").push_str(&format!("{line}\n"));
-            }
-        });
-        Self { child, output }
+        let output = keep(child.stdout.take().expect("piped"));
+        let errors = keep(child.stderr.take().expect("piped"));
+        Self { child, output, errors }
     }
 
     /// What it has printed so far.
@@ -43,8 +38,9 @@ impl Program {
     pub async fn prints(&self, want: &str) {
         let what = format!("the output {want:?}");
         let printed = eventually(&what, || async { want.len() <= self.output().len() });
-        if tokio::time::timeout(Duration::from_secs(9), printed).await.is_err() {
-            panic!("want {want:?}, got {:?}", self.output());
+        if tokio::time::timeout(Duration::from_secs(25), printed).await.is_err() {
+            let errors = self.errors.lock().expect("not poisoned");
+            panic!("want {want:?}, got {:?} and\n{errors}", self.output());
         }
         assert_eq!(self.output(), want);
     }
@@ -61,6 +57,18 @@ impl Program {
         })
         .await;
     }
+}
+
+/// Keeps the lines that come, until their end.
+fn keep(from: impl Read + Send + 'static) -> Arc<Mutex<String>> {
+    let kept = Arc::new(Mutex::new(String::new()));
+    let lines = Arc::clone(&kept);
+    std::thread::spawn(move || {
+        for line in BufReader::new(from).lines().map_while(Result::ok) {
+            lines.lock().expect("not poisoned").push_str(&format!("{line}\n"));
+        }
+    });
+    kept
 }
 
 impl Drop for Program {

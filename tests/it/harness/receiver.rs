@@ -264,7 +264,7 @@ impl Receiver {
         let got = || self.events();
         let what = format!("the webhooks {want:?}");
         let wait = eventually(&what, || async { want.len() <= got().len() });
-        if tokio::time::timeout(Duration::from_secs(9), wait).await.is_err() {
+        if tokio::time::timeout(Duration::from_secs(25), wait).await.is_err() {
             panic!("want {want:?}, got {:?}", got());
         }
         let want = want.iter().map(|event| (*event).to_owned()).collect();

@@ -171,7 +171,7 @@ async fn a_client_that_takes_nothing_for_the_write_timeout_is_told_gone() {
 }
 
 async fn expect_end(server: &mut Process) {
-    let deadline = Instant::now() + Duration::from_secs(10);
+    let deadline = Instant::now() + Duration::from_secs(30);
     while server.exit_code().is_none() && Instant::now() < deadline {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }

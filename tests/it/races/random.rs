@@ -105,7 +105,7 @@ fn four_clients_on_one_channel_without_a_delay() {
         let rig = Rig::start("0s").await;
         let race = Run::new(&rig, 25, &[]);
         join_all((0..4).map(|seed| race.clone().client(seed))).await;
-        let events = rig.expect_nothing_left(Duration::from_secs(10)).await;
+        let events = rig.expect_nothing_left(Duration::from_secs(30)).await;
         println!(
             "race a: 4 clients, {} joins, {} closes, {events} transitions",
             race.joins.get(),
@@ -146,7 +146,7 @@ fn six_connections_of_two_users_on_a_presence_channel_without_a_delay() {
             }
         }))
         .await;
-        let events = rig.expect_nothing_left(Duration::from_secs(10)).await;
+        let events = rig.expect_nothing_left(Duration::from_secs(30)).await;
         println!("race of users: {events} transitions");
         check_channel_encloses_members(&rig.receiver.events());
         rig.server.stop().await.expect("stops");
