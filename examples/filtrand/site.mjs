@@ -26,7 +26,7 @@ export async function serveFile(path, response, webSocket) {
   const content = await fs.readFile(new URL(file, import.meta.url))
   response.writeHead(200, {
     "content-type": TYPES[file.split(".").at(-1)],
-    "cache-control": file.endsWith(".woff2") ? "max-age=86400" : "no-cache",
+    "cache-control": /woff2|svg/.test(file) ? "max-age=86400" : "no-cache",
     "content-security-policy": `default-src 'self'; connect-src 'self' ${webSocket}; base-uri 'none'; frame-ancestors 'none'`,
     "x-content-type-options": "nosniff",
   })

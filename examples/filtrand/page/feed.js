@@ -66,7 +66,7 @@ export class Feed {
   #bound() {
     while (HELD_MAX < this.#held.length) this.#forget(this.#held[0])
     for (const item of this.#items.values()) {
-      if (this.#items.size <= ITEMS_MAX) break
+      if (this.shown <= ITEMS_MAX) break
       this.#forget(item)
     }
   }

@@ -18,7 +18,7 @@ export class Link {
   #heardMs = Date.now()
   #isAsking = false
   #isServerAway = false
-  #wasConnected = false
+  #isLost = false
 
   /** `onState` gets connecting, connected, vacancy-away or server-away; `onStatus` what the server says anew. */
   constructor({ key, host, port, tls }, { onState, onStatus }) {
@@ -36,6 +36,8 @@ export class Link {
     })
     // endregion: client
     this.pusher.connection.bind("state_change", () => this.#changed())
+    // When a connection breaks pusher-js waits before its state changes; this it tells at once.
+    this.pusher.connection.bind("connecting_in", () => this.#lost())
     setInterval(() => this.#watch(), 1_000)
   }
 
@@ -48,14 +50,22 @@ export class Link {
   }
 
   get state() {
-    const { state } = this.pusher.connection
-    if (state === "connected") return this.#isServerAway ? "server-away" : "connected"
-    return this.#wasConnected || state !== "connecting" ? "vacancy-away" : "connecting"
+    if (this.#isConnected) return this.#isServerAway ? "server-away" : "connected"
+    return this.#isLost || this.pusher.connection.state === "unavailable" ? "vacancy-away" : "connecting"
+  }
+
+  get #isConnected() {
+    return this.pusher.connection.state === "connected" && !this.#isLost
+  }
+
+  #lost() {
+    this.#isLost = true
+    this.#onState(this.state)
   }
 
   #changed() {
     if (this.pusher.connection.state === "connected") {
-      this.#wasConnected = true
+      this.#isLost = false
       // What was published while there was no connection is lost: ask.
       this.#ask()
     }
@@ -63,8 +73,7 @@ export class Link {
   }
 
   #watch() {
-    const isConnected = this.pusher.connection.state === "connected"
-    if (isConnected && SILENCE_MS < Date.now() - this.#heardMs) this.#ask()
+    if (this.#isConnected && SILENCE_MS < Date.now() - this.#heardMs) this.#ask()
   }
 
   async #ask() {

@@ -6,6 +6,7 @@ import { LivePanel, WebhookPanel } from "./panel.js"
 import { channelOf, tidy } from "./subject.js"
 
 const SUBJECTS_MAX = 8
+const SUGGESTIONS_SHOWN = 8
 const HUES = [195, 40, 310, 140, 265, 85, 15, 230]
 /** Scrolled further than this into the items, the visitor reads: new ones wait. */
 const READING_PX = 120
@@ -184,22 +185,23 @@ function showLive() {
   livePanel.show(live.subjects, live.count, (subject) => mine.get(subject)?.hue)
 }
 
+/** What is offered stays until it is taken, so that nothing moves under a finger. */
 function showSuggestions() {
-  const offered = suggestions.filter((topic) => !mine.has(topic)).slice(0, 8)
-  byId("topics").dataset.state = offered.length === 0 ? "unknown" : "known"
   const list = byId("suggestions")
-  const shown = Array.from(list.children, ({ textContent }) => textContent)
-  if (shown.join() === offered.join()) return
-  list.replaceChildren(
-    ...offered.map((topic) => {
-      const item = element("li")
-      const button = element("button", "topic", topic)
-      button.type = "button"
-      button.addEventListener("click", () => add(topic) && byId("subject").focus())
-      item.append(button)
-      return item
-    }),
-  )
+  for (const item of [...list.children]) if (mine.has(item.textContent)) item.remove()
+  const shown = new Set(Array.from(list.children, ({ textContent }) => textContent))
+  const others = suggestions.filter((topic) => !mine.has(topic) && !shown.has(topic))
+  list.append(...others.slice(0, SUGGESTIONS_SHOWN - shown.size).map(suggestionOf))
+  byId("topics").dataset.state = list.children.length === 0 ? "unknown" : "known"
+}
+
+function suggestionOf(topic) {
+  const item = element("li")
+  const button = element("button", "topic", topic)
+  button.type = "button"
+  button.addEventListener("click", () => add(topic) && byId("subject").focus())
+  item.append(button)
+  return item
 }
 
 function showFeed() {

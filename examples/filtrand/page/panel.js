@@ -48,9 +48,9 @@ function fillSubject(row, { items, since_ms, from, seq }, hue) {
   row.style.setProperty("--hue", hue ?? 0)
   const [pick] = row.children
   pick.disabled = hue !== undefined
-  pick.title = hue === undefined ? "Listen for it too" : "You listen for it"
+  pick.title = `${hue === undefined ? "Listen for it too" : "You listen for it"} (seq ${seq})`
   pick.querySelector(".items").textContent = count(items, "item")
-  pick.querySelector(".why").textContent = `since ${clock(since_ms)} by ${from === "told list" ? "the told list" : from}, seq ${seq}`
+  pick.querySelector(".why").textContent = `since ${clock(since_ms)}, by ${from === "told list" ? "the told list" : from}`
 }
 
 /** Shows the webhooks, the newest on top. */
