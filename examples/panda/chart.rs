@@ -74,7 +74,7 @@ pub(crate) fn svg(always: &Outcome, occupied: &Outcome) -> String {
     svg
 }
 
-/// The calls of each slice of time, as a rate per second.
+/// The calls of each slice of time, as a rate per second. The last slice is not whole and left out.
 fn rates(calls: &[Duration]) -> Vec<f64> {
     let mut rates = Vec::new();
     for call in calls {
@@ -84,6 +84,7 @@ fn rates(calls: &[Duration]) -> Vec<f64> {
         }
         rates[slice] += 1.0 / SLICE;
     }
+    rates.pop();
     rates
 }
 
@@ -187,7 +188,7 @@ mod tests {
 
     #[test]
     fn calls_become_rates_per_second() {
-        let calls = [0, 100, 249, 250, 900].map(Duration::from_millis);
+        let calls = [0, 100, 249, 250, 900, 1_000].map(Duration::from_millis);
         assert_eq!(rates(&calls), [12.0, 4.0, 0.0, 4.0]);
     }
 

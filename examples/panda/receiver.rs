@@ -3,7 +3,7 @@
 
 use std::{io, sync::Arc};
 
-use actix_web::{App, HttpRequest, HttpResponse, HttpServer, dev::ServerHandle, web};
+use actix_web::{App, HttpRequest, HttpResponse, HttpServer, dev::ServerHandle, http::header::HeaderValue, web};
 use hmac::{Hmac, KeyInit, Mac};
 use serde::Deserialize;
 use sha2::Sha256;
@@ -96,7 +96,7 @@ async fn webhook(request: HttpRequest, body: web::Bytes, shared: web::Data<Share
 }
 
 fn is_genuine(request: &HttpRequest, body: &[u8]) -> bool {
-    let header = |name: &str| request.headers().get(name).map(|value| value.as_bytes());
+    let header = |name: &str| request.headers().get(name).map(HeaderValue::as_bytes);
     let signature = header("X-Pusher-Signature").and_then(|signature| hex::decode(signature).ok());
     let mut mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).expect("any length is a key");
     mac.update(body);

@@ -24,7 +24,7 @@ use crate::{
     workload::Workload,
 };
 
-/// From the start of everything to the beginning of the workload.
+/// How long what is started may take to be there.
 const LEAD: Duration = Duration::from_millis(300);
 
 /// When the farm publishes.
@@ -45,6 +45,12 @@ pub(crate) struct Outcome {
     pub(crate) verdict: Verdict,
 }
 
+/// The threads that there are when what was just started has started its own.
+async fn all_threads() -> Threads {
+    tokio::time::sleep(LEAD).await;
+    Threads::all()
+}
+
 /// Runs the workload.
 pub(crate) async fn run(workload: &Workload, policy: Policy) -> Result<Outcome, Failure> {
     let is_told = policy == Policy::WhenOccupied;
@@ -53,9 +59,9 @@ pub(crate) async fn run(workload: &Workload, policy: Policy) -> Result<Outcome, 
     let receiver = Receiver::start(Arc::clone(&audience), news.clone())?;
 
     // The server's threads are those that its start adds.
-    let others = Threads::all();
+    let others = all_threads().await;
     let server = server::start(is_told.then_some(receiver.url.as_str()))?;
-    let server_threads = Threads::all().without(&others);
+    let server_threads = all_threads().await.without(&others);
 
     let api = Rc::new(Api::new(server.address()));
     if is_told {

@@ -58,7 +58,9 @@ impl Workload {
             let took = dice.between(LASTS / 2, LASTS);
             let begin = dice.between(Duration::ZERO, LASTS - took);
             for step in 1..=STEPS {
-                let at = begin + took * u32::from(step) / u32::from(STEPS);
+                // Some time within its tenth of the job.
+                let tenth = took / u32::from(STEPS);
+                let at = begin + tenth * u32::from(step - 1) + dice.between(Duration::ZERO, tenth);
                 workload.progress.push(Progress { at, job, step });
             }
             // Jobs of which one is as good as another: every fiftieth is watched.
