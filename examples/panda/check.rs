@@ -141,10 +141,7 @@ mod tests {
     use super::*;
     use crate::audience::Told;
 
-    const REPORT: Note = Note {
-        kind: Kind::Report,
-        step: 4,
-    };
+    const REPORT: Note = Note::report(4);
 
     /// A run of one job, with moments in milliseconds.
     struct Run {
@@ -228,10 +225,7 @@ mod tests {
     fn a_catch_up_of_the_same_step_does_not_stand_for_a_report_that_was_published() {
         let run = Run::new();
         run.published(REPORT, 200, 210);
-        let catch_up = Note {
-            kind: Kind::CatchUp,
-            step: 4,
-        };
+        let catch_up = Note::catch_up(4);
         assert_eq!(run.losses(&[run.visit(100, 300, &[catch_up])]), 1);
     }
 
@@ -248,10 +242,7 @@ mod tests {
         let mut run = Run::new();
         run.hears(true, 105);
         run.skipped(154);
-        let catch_up = Note {
-            kind: Kind::CatchUp,
-            step: 4,
-        };
+        let catch_up = Note::catch_up(4);
         let missed = run.judge(&[run.visit(100, 300, &[])]);
         assert_eq!((missed.before, missed.caught_up, missed.lost.len()), (1, 0, 0));
         let caught_up = run.judge(&[run.visit(100, 300, &[catch_up])]);

@@ -6,7 +6,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::{
     audience::Audience,
-    journal::{Journal, Kind, Note},
+    journal::{Journal, Note},
     publisher::Publisher,
     workload::{JOBS, Progress, channel, job_of},
 };
@@ -45,11 +45,7 @@ impl Farm {
     /// A job has reached a step: this is published if somebody may be listening.
     fn report(&self, job: usize, step: u8) {
         self.steps.borrow_mut()[job] = step;
-        let report = Note {
-            kind: Kind::Report,
-            step,
-        };
-        // The journal, which the check at the end reads, has the moment before the decision.
+        let report = Note::report(step);
         let entry = self.journal.was_made(job, report);
         if self.somebody_listens(job) {
             self.publisher.send(job, report, entry);
@@ -65,11 +61,7 @@ impl Farm {
 
     /// A channel became occupied: what its first viewer has missed comes to it as one event.
     fn catch_up(&self, job: usize) {
-        let step = self.steps.borrow()[job];
-        let present = Note {
-            kind: Kind::CatchUp,
-            step,
-        };
+        let present = Note::catch_up(self.steps.borrow()[job]);
         let entry = self.journal.was_made(job, present);
         self.publisher.send(job, present, entry);
     }

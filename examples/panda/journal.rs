@@ -15,6 +15,18 @@ pub(crate) struct Note {
     pub(crate) step: u8,
 }
 
+impl Note {
+    pub(crate) const fn report(step: u8) -> Self {
+        let kind = Kind::Report;
+        Self { kind, step }
+    }
+
+    pub(crate) const fn catch_up(step: u8) -> Self {
+        let kind = Kind::CatchUp;
+        Self { kind, step }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// The job has reached a step.
@@ -70,7 +82,8 @@ impl Journal {
         }
     }
 
-    /// Gives the number of the entry within its job.
+    /// Notes that something was made, before it is decided what becomes of it; gives the number of the
+    /// entry within its job.
     pub(crate) fn was_made(&self, job: usize, note: Note) -> usize {
         let entries = &mut self.jobs.borrow_mut()[job];
         entries.push(Entry {

@@ -67,6 +67,22 @@ struct Event {
     at_ms: u64,
 }
 
+impl Event {
+    /// What it says of its channel; events that are not about who listens say nothing.
+    fn told(&self) -> Option<Told> {
+        let occupied = match self.name.as_str() {
+            "channel_occupied" => true,
+            "channel_vacated" => false,
+            _ => return None,
+        };
+        Some(Told {
+            occupied,
+            seq: self.seq,
+            at_ms: self.at_ms,
+        })
+    }
+}
+
 // region: receiver
 async fn webhook(request: HttpRequest, body: web::Bytes, shared: web::Data<Shared>) -> HttpResponse {
     if !is_genuine(&request, &body) {
@@ -75,21 +91,13 @@ async fn webhook(request: HttpRequest, body: web::Bytes, shared: web::Data<Share
     let Ok(body) = serde_json::from_slice::<Body>(&body) else {
         return HttpResponse::BadRequest().finish();
     };
-    for Event {
-        name,
-        channel,
-        seq,
-        at_ms,
-    } in body.events
-    {
-        let occupied = match name.as_str() {
-            "channel_occupied" => true,
-            "channel_vacated" => false,
-            _ => continue,
+    for event in body.events {
+        let Some(told) = event.told() else {
+            continue;
         };
-        if shared.audience.hear(&channel, Told { occupied, seq, at_ms }) && occupied {
+        if shared.audience.hear(&event.channel, told) && told.occupied {
             // The farm sends the viewer what it missed; the answer does not wait for that.
-            let _ = shared.became_occupied.send(channel);
+            let _ = shared.became_occupied.send(event.channel);
         }
     }
     HttpResponse::Ok().finish()
