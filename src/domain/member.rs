@@ -1,6 +1,6 @@
 //! Members of presence channels (PROTOCOL.md section 2.7).
 
-use std::{fmt, str::FromStr, sync::Arc};
+use std::{borrow::Borrow, fmt, str::FromStr, sync::Arc};
 
 use super::limits::USER_ID_CHARS_CEILING;
 
@@ -29,6 +29,12 @@ impl UserId {
     /// The id as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Borrow<str> for UserId {
+    fn borrow(&self) -> &str {
         &self.0
     }
 }

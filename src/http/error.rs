@@ -137,6 +137,9 @@ pub enum ApiError {
         /// The most that is allowed.
         max: usize,
     },
+    /// The told list has only channels and users.
+    #[error("of should be channels or users, not {0:?}")]
+    OccupancyOf(String),
     /// Too much waits to be written out.
     #[error("The server is over capacity, try again")]
     Busy,
@@ -185,6 +188,7 @@ impl ResponseError for ApiError {
             | Self::DataNotUtf8
             | Self::UserId(_)
             | Self::Extraneous(_)
+            | Self::OccupancyOf(_)
             | Self::Limit { .. } => StatusCode::BAD_REQUEST,
             Self::Busy | Self::Users(_) | Self::Ledger(_) => StatusCode::SERVICE_UNAVAILABLE,
         }

@@ -1,18 +1,21 @@
 //! The told list, which is ours: `GET /occupancy` and `GET /occupancy/{channel}`.
 //!
 //! What a receiver of webhooks rebuilds its state from: the channels that were last decided
-//! occupied, each with the `seq` to order a late delivery by.
+//! occupied, each with the `seq` to order a late delivery by; with `of=users`, the signed-in users
+//! that were last decided online.
+
+use std::fmt::Display;
 
 use actix_web::{HttpResponse, web};
 use serde_json::{Map, Value, json};
 
 use super::{error::ApiError, publish::channel_name, routes::HttpState, signed_request::SignedRequest};
-use crate::ledger::Told;
+use crate::ledger::{Told, ToldPage};
 
-/// Channels in a page unless `limit` says otherwise, and at most.
+/// Channels or users in a page unless `limit` says otherwise, and at most.
 const PAGE: usize = 1_000;
 
-/// The channels that are told occupied, in pages by name.
+/// The channels that are told occupied, or the users that are told online, in pages by name.
 pub(super) async fn list(request: SignedRequest, state: web::Data<HttpState>) -> Result<HttpResponse, ApiError> {
     let query = request.query()?;
     let limit = match query.get("limit") {
@@ -29,14 +32,17 @@ pub(super) async fn list(request: SignedRequest, state: web::Data<HttpState>) ->
     let app = request.app.id().clone();
     let prefix = query.get("filter_by_prefix").unwrap_or_default().to_owned();
     let after = query.get("after").map(ToOwned::to_owned);
-    let page = state.ledger.told_page(app, prefix, after, limit).await?;
-    let channels: Map<String, Value> = page
-        .channels
-        .iter()
-        .map(|(channel, told)| (channel.to_string(), about(told)))
-        .collect();
-    let next = page.next.map(|channel| channel.to_string());
-    Ok(HttpResponse::Ok().json(json!({ "channels": channels, "next": next })))
+    Ok(HttpResponse::Ok().json(match query.get("of") {
+        None | Some("channels") => page("channels", state.ledger.told_page(app, prefix, after, limit).await?),
+        Some("users") => page("users", state.ledger.told_users(app, prefix, after, limit).await?),
+        Some(other) => return Err(ApiError::OccupancyOf(other.chars().take(64).collect())),
+    }))
+}
+
+fn page<N: Display>(of: &str, page: ToldPage<N>) -> Value {
+    let told = page.told.iter().map(|(name, told)| (name.to_string(), about(told)));
+    let told: Map<String, Value> = told.collect();
+    json!({ of: told, "next": page.next.map(|name| name.to_string()) })
 }
 
 /// One channel with its users, whether it is told occupied or not.

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, mpsc};
 use actix::Recipient;
 use tokio::sync::oneshot;
 
-use crate::domain::{AppId, ChannelName};
+use crate::domain::{AppId, ChannelName, UserId};
 
 use super::{
     LedgerError, StepDone,
@@ -100,7 +100,7 @@ impl LedgerHandle {
         prefix: String,
         after: Option<String>,
         limit: usize,
-    ) -> Result<ToldPage, LedgerError> {
+    ) -> Result<ToldPage<ChannelName>, LedgerError> {
         let query = Query::ToldPage {
             app,
             prefix,
@@ -108,6 +108,26 @@ impl LedgerHandle {
             limit,
         };
         ask!(self, ToldPage, query)
+    }
+
+    /// The signed-in users of an app that are told online, as [`Query::ToldUsers`].
+    ///
+    /// # Errors
+    /// As of [`read`](Self::read).
+    pub async fn told_users(
+        &self,
+        app: AppId,
+        prefix: String,
+        after: Option<String>,
+        limit: usize,
+    ) -> Result<ToldPage<UserId>, LedgerError> {
+        let query = Query::ToldUsers {
+            app,
+            prefix,
+            after,
+            limit,
+        };
+        ask!(self, ToldUsers, query)
     }
 
     /// One channel of an app that is told occupied, with its users.

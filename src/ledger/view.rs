@@ -22,6 +22,17 @@ pub enum Query {
         /// Most channels in the page.
         limit: usize,
     },
+    /// The signed-in users of an app that are told online.
+    ToldUsers {
+        /// The app.
+        app: AppId,
+        /// What their ids begin with; empty for all.
+        prefix: String,
+        /// The id after which the page begins.
+        after: Option<String>,
+        /// Most users in the page.
+        limit: usize,
+    },
     /// One channel of an app, with its users.
     ToldChannel {
         /// The app.
@@ -52,7 +63,9 @@ pub enum Query {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum View {
     /// Channels that are told occupied.
-    ToldPage(ToldPage),
+    ToldPage(ToldPage<ChannelName>),
+    /// Users that are told online.
+    ToldUsers(ToldPage<UserId>),
     /// One channel.
     ToldChannel(ToldChannel),
     /// One channel.
@@ -200,13 +213,22 @@ pub struct Told {
     pub since_ms: u64,
 }
 
-/// A page of the told list.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ToldPage {
-    /// The channels, in the order of their names.
-    pub channels: Vec<(ChannelName, Told)>,
+/// A page of the told list: of channels, or of users that are signed in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ToldPage<N> {
+    /// They, in the order of their names.
+    pub told: Vec<(N, Told)>,
     /// The `after` of the next page, when there is more.
-    pub next: Option<ChannelName>,
+    pub next: Option<N>,
+}
+
+impl<N> Default for ToldPage<N> {
+    fn default() -> Self {
+        Self {
+            told: Vec::new(),
+            next: None,
+        }
+    }
 }
 
 /// What is told of one channel.

@@ -29,10 +29,10 @@ fn valid(yaml: &str, variables: &[(&str, &str)]) -> Loaded {
     parse(yaml, variables).unwrap_or_else(|error| panic!("{error}\n{yaml}"))
 }
 
-/// Every document: the README, those beside it, and all below `docs`.
-fn documents() -> Vec<(PathBuf, String)> {
+/// Every document: the README, those beside it, and all below `docs` and `examples`.
+pub fn documents() -> Vec<(PathBuf, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut folders = vec![root.join("docs")];
+    let mut folders = vec![root.join("docs"), root.join("examples")];
     let mut paths: Vec<PathBuf> = markdown(root);
     while let Some(folder) = folders.pop() {
         paths.extend(markdown(&folder));
@@ -40,7 +40,7 @@ fn documents() -> Vec<(PathBuf, String)> {
         folders.extend(
             entries
                 .map(|entry| entry.expect("an entry").path())
-                .filter(|path| path.is_dir()),
+                .filter(|path| path.is_dir() && !path.ends_with("node_modules") && !path.ends_with(".venv")),
         );
     }
     let read = |path: PathBuf| {

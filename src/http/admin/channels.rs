@@ -115,7 +115,7 @@ async fn channels_of(
     let start = after.map(ToOwned::to_owned);
     let told = state.ledger.told_page(app.id().clone(), prefix.into(), start, count);
     let mut found: BTreeMap<ChannelName, (Option<Told>, Counts)> = BTreeMap::new();
-    for (channel, told) in told.await?.channels {
+    for (channel, told) in told.await?.told {
         let counts = app.channels().counts(&channel);
         found.insert(channel, (Some(told), counts));
     }

@@ -221,7 +221,7 @@ impl Check {
     #[track_caller]
     fn tells_occupied(&mut self, want: &[&str]) -> &mut Self {
         let mut told = Vec::new();
-        for (channel, _) in self.told_page().channels {
+        for (channel, _) in self.told_page().told {
             told.push(channel.to_string());
             let users = self.told_channel(channel.as_str()).users;
             told.extend(users.iter().map(|(user_id, _)| format!("{channel}/{user_id}")));
@@ -230,7 +230,7 @@ impl Check {
         self
     }
 
-    fn told_page(&self) -> ToldPage {
+    fn told_page(&self) -> ToldPage<ChannelName> {
         let query = Query::ToldPage {
             app: "1".parse().expect("valid"),
             prefix: String::new(),

@@ -23,6 +23,14 @@ impl<S: Store> Engine<S> {
             } => View::ToldPage(apps.get(app).map_or_else(Default::default, |app| {
                 app.occupancy.told_page(prefix, after.as_deref(), *limit)
             })),
+            Query::ToldUsers {
+                app,
+                prefix,
+                after,
+                limit,
+            } => View::ToldUsers(apps.get(app).map_or_else(Default::default, |app| {
+                app.occupancy.told_users(prefix, after.as_deref(), *limit)
+            })),
             Query::ToldChannel { app, channel } => View::ToldChannel(
                 apps.get(app)
                     .map_or_else(Default::default, |app| app.occupancy.told_channel(channel)),

@@ -1,13 +1,13 @@
 //! What is known of an app's keys, for those who ask.
 
-use std::ops::Bound;
+use std::{borrow::Borrow, ops::Bound};
 
 use super::{Occupancy, Occupied, Record, State};
 use crate::{
     domain::{ChannelName, UserId},
     ledger::{
         edge::Key,
-        view::{ChannelView, KeyState, KeyView, ToldChannel, ToldPage},
+        view::{ChannelView, KeyState, KeyView, Told, ToldChannel, ToldPage},
     },
 };
 
@@ -74,27 +74,17 @@ impl Occupancy {
     /// The channels told occupied whose names begin with `prefix`, in the order of their names,
     /// from the first after `after` on; at most `limit`.
     #[must_use]
-    pub fn told_page(&self, prefix: &str, after: Option<&str>, limit: usize) -> ToldPage {
-        let from = match after {
-            Some(after) if prefix <= after => Bound::Excluded(after),
-            Some(_) | None => Bound::Included(prefix),
-        };
-        let mut matching = self
-            .channels
-            .range::<_, str>((from, Bound::Unbounded))
-            .take_while(|(name, _)| name.as_str().starts_with(prefix))
-            .filter_map(|(name, channel)| Some((name, channel.own.as_ref()?)))
-            .filter(|(_, record)| record.state != State::Vacant);
-        let channels: Vec<_> = matching
-            .by_ref()
-            .take(limit)
-            .map(|(name, record)| (name.clone(), record.told()))
-            .collect();
-        let more = matching.next().is_some();
-        ToldPage {
-            next: channels.last().filter(|_| more).map(|(name, _)| name.clone()),
-            channels,
-        }
+    pub fn told_page(&self, prefix: &str, after: Option<&str>, limit: usize) -> ToldPage<ChannelName> {
+        let channels = self.channels.range::<_, str>((first(prefix, after), Bound::Unbounded));
+        let records = channels.filter_map(|(name, channel)| Some((name, channel.own.as_ref()?)));
+        page(records, prefix, limit)
+    }
+
+    /// The same of signed-in users that are told online.
+    #[must_use]
+    pub fn told_users(&self, prefix: &str, after: Option<&str>, limit: usize) -> ToldPage<UserId> {
+        let users = self.users.range::<_, str>((first(prefix, after), Bound::Unbounded));
+        page(users, prefix, limit)
     }
 
     /// A channel told occupied, with its users.
@@ -150,5 +140,34 @@ impl Occupancy {
             flaps: record.flaps,
             flapped_ms: record.flapped_ms,
         }
+    }
+}
+
+/// Where a page begins.
+fn first<'a>(prefix: &'a str, after: Option<&'a str>) -> Bound<&'a str> {
+    match after {
+        Some(after) if prefix <= after => Bound::Excluded(after),
+        Some(_) | None => Bound::Included(prefix),
+    }
+}
+
+/// The first of these, which are in the order of their names, that are told occupied.
+fn page<'a, N: Borrow<str> + Clone + 'a>(
+    records: impl Iterator<Item = (&'a N, &'a Record)>,
+    prefix: &str,
+    limit: usize,
+) -> ToldPage<N> {
+    let mut matching = records
+        .take_while(|(name, _)| (*name).borrow().starts_with(prefix))
+        .filter(|(_, record)| record.state != State::Vacant);
+    let told: Vec<(N, Told)> = matching
+        .by_ref()
+        .take(limit)
+        .map(|(name, record)| (name.clone(), record.told()))
+        .collect();
+    let more = matching.next().is_some();
+    ToldPage {
+        next: told.last().filter(|_| more).map(|(name, _)| name.clone()),
+        told,
     }
 }

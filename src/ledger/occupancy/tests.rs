@@ -1,5 +1,6 @@
+mod lists;
+
 use super::*;
-use crate::ledger::{ToldChannel, ToldPage};
 
 /// Drives an occupancy with steps of milliseconds and keeps what it told.
 struct Check {
@@ -251,57 +252,6 @@ fn numbers_follow_the_wall_clock_but_never_fall() {
     assert_eq!(numbers.next_seq(None, early), first + 2);
     assert_eq!(numbers.next_seq(Some(7), early), 8);
     assert_eq!(numbers.next_seq(None, early), first + 3);
-}
-
-#[test]
-fn the_told_list_is_in_pages_by_name() {
-    let mut check = Check::new(1_000);
-    for (ms, name) in ["b", "a-2", "a-1", "c", "a-3"].into_iter().enumerate() {
-        check.enter(name, ms as u64);
-    }
-    check.enter("presence-only/7", 9).leave("a-3", 10);
-    let names = |page: &ToldPage| {
-        let names: Vec<_> = page.channels.iter().map(|(name, _)| name.to_string()).collect();
-        (names.join(" "), page.next.as_ref().map(ToString::to_string))
-    };
-    let occupancy = &check.occupancy;
-    let told = |names: &str, next: Option<&str>| (names.to_owned(), next.map(str::to_owned));
-    assert_eq!(names(&occupancy.told_page("", None, 10)), told("a-1 a-2 a-3 b c", None));
-    assert_eq!(names(&occupancy.told_page("a-", None, 2)), told("a-1 a-2", Some("a-2")));
-    assert_eq!(names(&occupancy.told_page("a-", Some("a-2"), 2)), told("a-3", None));
-    assert_eq!(names(&occupancy.told_page("a-", None, 3)), told("a-1 a-2 a-3", None));
-    assert_eq!(names(&occupancy.told_page("b", Some("a"), 3)), told("b", None));
-    assert_eq!(names(&occupancy.told_page("z", None, 3)), told("", None));
-    let page = occupancy.told_page("b", None, 1);
-    let start = check.start.wall_ms;
-    assert_eq!(
-        page.channels[0].1,
-        Told {
-            seq: start,
-            since_ms: start
-        }
-    );
-}
-
-#[test]
-fn a_told_channel_comes_with_its_users() {
-    let mut check = Check::new(1_000);
-    check
-        .enter("presence-x", 0)
-        .enter("presence-x/8", 1)
-        .enter("presence-x/7", 2);
-    let name = "presence-x".parse().expect("valid");
-    let channel = check.occupancy.told_channel(&name);
-    let start = check.start.wall_ms;
-    assert_eq!(channel.told.map(|told| told.since_ms), Some(start));
-    let users: Vec<_> = channel
-        .users
-        .iter()
-        .map(|(user, told)| (user.to_string(), told.since_ms))
-        .collect();
-    assert_eq!(users, [("7".to_owned(), start + 2), ("8".to_owned(), start + 1)]);
-    let other = "other".parse().expect("valid");
-    assert_eq!(check.occupancy.told_channel(&other), ToldChannel::default());
 }
 
 #[test]

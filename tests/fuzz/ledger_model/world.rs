@@ -682,7 +682,7 @@ impl World {
         let View::ToldPage(page) = self.ask(&query) else {
             panic!("not the answer")
         };
-        told.extend(page.channels.into_iter().map(|(channel, _)| Key::Channel(channel)));
+        told.extend(page.told.into_iter().map(|(channel, _)| Key::Channel(channel)));
         for key in keys() {
             let Key::Channel(channel) = key else { continue };
             let query = Query::ToldChannel {

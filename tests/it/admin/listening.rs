@@ -1,8 +1,6 @@
 //! `vacancy listen`.
 
-use tokio::net::TcpListener;
-
-use crate::harness::{Answer, Receiver};
+use crate::harness::{Answer, Receiver, free_port};
 
 use super::{Admin, config};
 

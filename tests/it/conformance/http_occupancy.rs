@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{plain_server, told_in_any_order};
-use crate::harness::{Process, Receiver, config, eventually, now_s, webhook};
+use crate::harness::{Process, Receiver, config, eventually, now_s, webhook, webhook_of};
 
 #[tokio::test]
 async fn the_told_list_has_what_was_told_occupied_and_keeps_it_while_pending() {
@@ -114,6 +114,44 @@ async fn the_told_list_comes_in_pages_by_name() {
     }
     let got = api.get("/occupancy/a%20b", &[]).await;
     assert_eq!(got.status, 400);
+}
+
+#[tokio::test]
+async fn the_users_that_are_told_online_are_listed_like_the_channels() {
+    let receiver = Receiver::start().await;
+    let webhooks = webhook_of(&receiver.url(), "user_online, user_offline", "");
+    let server = Process::start(&config("webhooks: {vacated_delay: 1h}", &webhooks));
+    let api = server.api();
+    let of_users = async |parameters: &[(&str, &str)]| {
+        let parameters = [&[("of", "users")], parameters].concat();
+        api.get("/occupancy", &parameters).await
+    };
+    assert_eq!(of_users(&[]).await.body, r#"{"next":null,"users":{}}"#);
+    let mut clients = Vec::new();
+    for id in ["b", "a2", "a1"] {
+        let mut client = server.client().await;
+        client.sign_in(&format!(r#"{{"id":"{id}"}}"#)).await;
+        clients.push(client);
+    }
+    told_in_any_order(&receiver, &["+@a1", "+@a2", "+@b"]).await;
+    clients.pop().expect("a client").close().await;
+    let page = of_users(&[("filter_by_prefix", "a"), ("limit", "1")]).await.json();
+    let user = &page["users"]["a1"];
+    assert!(user["seq"].as_u64() >= user["since_ms"].as_u64(), "{page}");
+    assert_eq!(page["next"], "a1");
+    let page = of_users(&[("after", "a1")]).await.json();
+    let ids: Vec<_> = page["users"].as_object().expect("an object").keys().collect();
+    assert_eq!(
+        (ids, &page["next"]),
+        (vec![&"a2".to_owned(), &"b".to_owned()], &json!(null))
+    );
+    assert_eq!(
+        api.get("/occupancy", &[("of", "channels")]).await.body,
+        r#"{"channels":{},"next":null}"#
+    );
+    let got = api.get("/occupancy", &[("of", "members")]).await;
+    let want = "of should be channels or users, not \"members\"\n";
+    assert_eq!((got.status, got.body.as_str()), (400, want));
 }
 
 #[tokio::test]

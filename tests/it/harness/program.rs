@@ -4,7 +4,7 @@ use std::{
     io::{BufRead, BufReader, Read},
     process::{Child, Command, Stdio},
     sync::{Arc, Mutex},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use super::eventually;
@@ -32,6 +32,32 @@ impl Program {
     /// What it has printed so far.
     pub fn output(&self) -> String {
         self.output.lock().expect("not poisoned").clone()
+    }
+
+    /// The same, and what it wrote to its standard error.
+    pub fn everything(&self) -> String {
+        format!("{}\n{}", self.output(), self.errors.lock().expect("not poisoned"))
+    }
+
+    /// Whether it has not ended.
+    pub fn runs(&mut self) -> bool {
+        self.child.try_wait().expect("a child").is_none()
+    }
+
+    /// Has it end as SIGTERM asks, or by force when it takes too long.
+    pub fn end(&mut self, patience: Duration) {
+        let id = self.child.id().to_string();
+        let _ = Command::new("kill")
+            .args(["-s", "TERM", &id])
+            .stderr(Stdio::null())
+            .status();
+        let deadline = Instant::now() + patience;
+        while let Ok(None) = self.child.try_wait() {
+            if deadline < Instant::now() {
+                let _ = self.child.kill();
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 
     /// Waits until it has printed exactly this.

@@ -72,6 +72,7 @@ impl Ledger for Fake {
                 ..LedgerStatus::default()
             }),
             Query::ToldPage { .. } => View::ToldPage(Default::default()),
+            Query::ToldUsers { .. } => View::ToldUsers(Default::default()),
             Query::ToldChannel { .. } => View::ToldChannel(Default::default()),
             Query::Channel { .. } => View::Channel(Default::default()),
             Query::Unanswered => View::Unanswered(0),

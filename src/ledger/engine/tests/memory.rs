@@ -113,7 +113,7 @@ fn the_told_list_is_read_by_app() {
             after: None,
             limit: 10,
         };
-        assert!(matches!(check.engine.read(&page, check.start), Ok(View::ToldPage(page)) if page.channels.is_empty()));
+        assert!(matches!(check.engine.read(&page, check.start), Ok(View::ToldPage(page)) if page.told.is_empty()));
         let channel = Query::ToldChannel {
             app,
             channel: "a".parse().expect("valid"),

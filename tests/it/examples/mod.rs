@@ -1,0 +1,120 @@
+//! The applications below `examples`, started by the commands of their READMEs.
+
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+    time::{Duration, Instant},
+};
+
+use crate::harness::{Program, free_port};
+
+/// How long an application may take until it tells its address: it builds the server first.
+const START_TIMEOUT: Duration = Duration::from_mins(20);
+/// How long it may take to stop.
+const STOP_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// An application of `examples` that runs together with its Vacancy; both are stopped when it is
+/// dropped.
+pub struct Example {
+    program: Program,
+    /// Holds the ledger, so that no other run's is found.
+    folder: PathBuf,
+}
+
+impl Example {
+    /// Starts it by the command of its README, with these environment variables besides, and waits
+    /// until it tells its address.
+    pub async fn start(name: &str, variables: &[(&str, &str)]) -> Self {
+        let folder = std::env::temp_dir().join(format!("vacancy-{name}-{}", free_port()));
+        std::fs::create_dir_all(&folder).expect("a temporary folder");
+        let mut command = Command::new("bash");
+        command
+            .args(["-c", &format!("exec {}", command_of(name))])
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .env("PORT", free_port().to_string())
+            .env("VACANCY_PORT", free_port().to_string())
+            .env("VACANCY__LEDGER__PATH", folder.join("vacancy.redb"))
+            .envs(variables.iter().copied());
+        let mut example = Self {
+            program: Program::start(&mut command),
+            folder,
+        };
+        let deadline = Instant::now() + START_TIMEOUT;
+        while !example
+            .output()
+            .lines()
+            .any(|line| line.starts_with(&format!("{name}: http://")))
+        {
+            assert!(
+                Instant::now() < deadline,
+                "no address:\n{}",
+                example.program.everything()
+            );
+            assert!(example.program.runs(), "it ended:\n{}", example.program.everything());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        example
+    }
+
+    /// What it has printed so far.
+    pub fn output(&self) -> String {
+        self.program.output()
+    }
+
+    /// The address of its page: the last one that it has printed.
+    pub fn page(&self) -> String {
+        let output = self.output();
+        let last = output
+            .lines()
+            .rfind(|line| line.contains("http://"))
+            .expect("an address");
+        let address = last.split_whitespace().find(|word| word.starts_with("http://"));
+        address.expect("an address").to_owned()
+    }
+
+    /// The process that `vacancy`, or the application by its name, runs as at the moment.
+    pub fn pid_of(&self, what: &str) -> u32 {
+        let says = format!("{what} runs as process ");
+        let output = self.output();
+        let last = output.lines().filter_map(|line| line.strip_prefix(&says)).next_back();
+        last.and_then(|pid| pid.parse().ok())
+            .unwrap_or_else(|| panic!("no process of {what}:\n{output}"))
+    }
+
+    /// Sends a signal to `vacancy`, or to the application by its name.
+    pub fn signal(&self, what: &str, signal: &str) {
+        let pid = self.pid_of(what).to_string();
+        let sent = Command::new("kill").args(["-s", signal, &pid]).status();
+        assert!(sent.expect("kill runs").success());
+    }
+
+    /// Ends one of the two as a crash does, and waits until it was started again.
+    pub async fn kill9(&self, what: &str) {
+        let before = self.pid_of(what);
+        self.signal(what, "KILL");
+        crate::harness::eventually("a new process", || async { self.pid_of(what) != before }).await;
+    }
+}
+
+impl Drop for Example {
+    fn drop(&mut self) {
+        self.program.end(STOP_TIMEOUT);
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// The command that the README of an example gives, from the repository's root.
+pub fn command_of(name: &str) -> String {
+    let readme = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("examples")
+        .join(name)
+        .join("README.md");
+    let text = std::fs::read_to_string(&readme).unwrap_or_else(|error| panic!("{}: {error}", readme.display()));
+    let (_, rest) = text
+        .split_once("<!-- run -->\n```sh\n")
+        .expect("a command in the README");
+    let (command, _) = rest.split_once("\n```").expect("an end of the block");
+    assert!(!command.contains('\n'), "one command, not\n{command}");
+    let (command, _) = command.split_once('#').unwrap_or((command, ""));
+    command.trim_end().to_owned()
+}
