@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pusher
 from flask import Flask, abort, redirect, render_template, request, send_from_directory, session
+from werkzeug.serving import make_server
 
 from live import Live
 from store import PAGE_PREFIX, Store
@@ -115,7 +116,7 @@ def back():
 
 @site.get("/online")
 def online():
-    return {"users": store.rows()}
+    return store.table()
 
 
 @site.get("/pusher.js")
@@ -137,7 +138,7 @@ def auth_channel():
     name, channel = signed_in(), request.form["channel_name"]
     if channel == TABLE_CHANNEL:
         return vacancy.authenticate(channel, request.form["socket_id"])
-    if channel.removeprefix(PAGE_PREFIX) in PAGES:
+    if channel in {PAGE_PREFIX + page for page in PAGES}:
         return vacancy.authenticate(channel, request.form["socket_id"], {"user_id": name})
     abort(403)
 
@@ -151,6 +152,7 @@ def signed_in():
 
 if __name__ == "__main__":
     logging.getLogger("werkzeug").setLevel(logging.WARNING)
+    server = make_server("127.0.0.1", PORT, site, threaded=True)
     threading.Thread(target=agree_with_vacancy, daemon=True).start()
-    print(f"presence: open http://127.0.0.1:{PORT}", flush=True)
-    site.run(host="127.0.0.1", port=PORT, threaded=True)
+    print(f"presence: http://127.0.0.1:{PORT}", flush=True)
+    server.serve_forever()

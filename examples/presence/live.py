@@ -5,8 +5,7 @@ import queue
 import threading
 
 # Data of an event has at most 10 KB.
-ROWS_OF_AN_EVENT = 20
-EVERYBODY = object()
+USERS_OF_AN_EVENT = 20
 
 
 class Live:
@@ -28,9 +27,10 @@ class Live:
         if "" in user_ids:
             # Who has just come may have asked for the table before we knew that somebody looks at it.
             self.pusher.trigger(self.channel, "reload", {})
-        rows = self.store.rows(only=user_ids)
-        for at in range(0, len(rows), ROWS_OF_AN_EVENT):
-            self.pusher.trigger(self.channel, "rows", {"rows": rows[at : at + ROWS_OF_AN_EVENT]})
+        table = self.store.table(only=user_ids)
+        users = table["users"]
+        for at in range(0, len(users), USERS_OF_AN_EVENT):
+            self.pusher.trigger(self.channel, "rows", table | {"users": users[at : at + USERS_OF_AN_EVENT]})
 
     # endregion: changed
 

@@ -114,10 +114,10 @@ class Store:
             query = "SELECT here FROM newest WHERE user_id = '' AND channel = ?"
             return self.db.execute(query, (channel,)).fetchone() == (1,)
 
-    def rows(self, only=None):
-        """The rows of the table for everybody who was online today, or for some users. A day is one of UTC."""
-        now = now_ms()
+    def table(self, only=None):
+        """Everybody who was online today, or some of them, as of now. A day is one of UTC."""
         with self.lock:
+            now = now_ms()
             today = dict(self.db.execute(TODAY, {"now": now, "midnight": now - now % DAY_MS}))
             newest = self.db.execute("SELECT user_id, channel, here, since_ms FROM newest").fetchall()
         online = {user_id: since_ms for user_id, channel, here, since_ms in newest if here and channel == ""}
@@ -125,15 +125,15 @@ class Store:
         for user_id, channel, here, _ in newest:
             if here and channel.startswith(PAGE_PREFIX):
                 pages.setdefault(user_id, []).append(channel.removeprefix(PAGE_PREFIX))
-        return [
+        users = [
             {
                 "user_id": user_id,
                 "online": user_id in online,
                 "since_ms": online.get(user_id),
                 "pages": sorted(pages.get(user_id, [])),
-                "today_ms": today.get(user_id, 0),
-                "as_of_ms": now,
+                "today_ms": today[user_id],
             }
             for user_id in sorted(today if only is None else only & today.keys())
             if user_id in online or today[user_id] > 0
         ]
+        return {"as_of_ms": now, "users": users}
