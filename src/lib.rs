@@ -4,6 +4,9 @@
 //! The modules are layers; each imports only from those above it in this list (`tests/it/tidy.rs`
 //! holds the table). `ARCHITECTURE.md` shows the house in a page.
 
+//!
+//! A program can run a server within itself: [`Server`].
+
 pub mod domain;
 
 pub mod protocol;
@@ -23,3 +26,6 @@ pub mod config;
 
 pub mod cli;
 pub mod server;
+
+pub use config::{ConfigError, Settings};
+pub use server::{Census, Server, settings};

@@ -16,6 +16,7 @@ pub fn serve(loaded: Loaded) -> ExitCode {
             "configuration: there is no config.yaml in this folder, so the built-in sample is used; \
              name a file with --config FILE"
         ),
+        ConfigSource::Text => log::info!("configuration: a text"),
     }
     for warning in &loaded.warnings {
         log::warn!("configuration: {warning}");

@@ -31,6 +31,13 @@ impl Environment {
         Self(pairs.collect())
     }
 
+    /// The same without those that go before what is written: only `${NAME}` is looked up.
+    #[must_use]
+    pub fn without_overrides(mut self) -> Self {
+        self.0.retain(|name, _| !name.starts_with(PREFIX));
+        self
+    }
+
     /// The value of a variable, if it is set.
     pub(super) fn get(&self, name: &str) -> Option<&Variable> {
         self.0.get(name)

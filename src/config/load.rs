@@ -44,6 +44,8 @@ pub enum ConfigSource {
     File(PathBuf),
     /// The copy of the repository's `config.yaml` in the binary, because there is no file.
     Embedded,
+    /// A text that a program has given.
+    Text,
 }
 
 impl fmt::Display for ConfigSource {
@@ -51,6 +53,7 @@ impl fmt::Display for ConfigSource {
         match self {
             Self::File(path) => write!(f, "{}", path.display()),
             Self::Embedded => write!(f, "built-in {DEFAULT_FILE}"),
+            Self::Text => f.write_str("the given text"),
         }
     }
 }
@@ -128,7 +131,7 @@ fn settings(
 ) -> Settings {
     let folder = match source {
         ConfigSource::File(path) => path.parent().unwrap_or(Path::new("")),
-        ConfigSource::Embedded => Path::new(""),
+        ConfigSource::Embedded | ConfigSource::Text => Path::new(""),
     };
     let files = Files {
         folder,

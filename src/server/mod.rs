@@ -3,6 +3,7 @@
 mod admin_listener;
 mod assembly;
 mod drain;
+mod embedding;
 mod endpoints;
 mod ledger;
 mod listener;
@@ -20,6 +21,8 @@ use crate::{
     config::Settings,
     ledger::Control,
 };
+
+pub use embedding::settings;
 
 use admin_listener::AdminListener;
 use assembly::Assembly;
@@ -48,7 +51,31 @@ pub fn run_until_signal(settings: &Settings) -> io::Result<()> {
     })
 }
 
-/// A running server.
+/// A running server: started on settings, it has an address, and stops when it is told to.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let settings = vacancy::settings(
+///     "server: { listen: 127.0.0.1:0 }   # port 0: a free one
+/// ledger: { path: memory }
+/// apps: [{ id: '1', key: app-key, secret: app-secret }]",
+/// )?;
+/// actix_rt::System::new().block_on(async {
+///     let server = vacancy::Server::start(&settings)?;
+///     println!("clients and back ends find it at http://{}", server.address());
+///     server.stop().await // clients are sent away, what is under way is finished
+/// })?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// It runs within the actix system that it is started in (`#[actix_web::main]` makes one too), and on
+/// threads of its own: `server.workers` that serve clients, one that delivers webhooks and one that
+/// keeps the ledger. A process may run several, each with a ledger of its own.
+///
+/// Nothing is stopped when it is dropped: it goes on until its system ends. Call
+/// [`stop`](Self::stop).
+#[must_use = "it runs until it is stopped"]
 pub struct Server {
     assembly: Assembly,
     address: SocketAddr,
@@ -77,11 +104,17 @@ pub struct Census {
 }
 
 impl Server {
-    /// Starts a server. Call it within an actix system, which it runs in.
+    /// Starts a server; when this returns, it listens.
     ///
     /// # Errors
-    /// When the address cannot be listened on, or a thread cannot be started.
+    /// When there is no actix system, the address cannot be listened on, the ledger cannot be opened,
+    /// or a thread cannot be started.
     pub fn start(settings: &Settings) -> io::Result<Self> {
+        if !actix_rt::System::is_registered() {
+            return Err(io::Error::other(
+                "a server needs an actix system: call Server::start within actix_rt::System::new().block_on(…) or #[actix_web::main]",
+            ));
+        }
         let listener = listener::bind(settings.server.listen, "server.listen")?;
         let address = listener.local_addr()?;
         let admin = admin_listener::bind(&settings.admin)?;
@@ -102,7 +135,7 @@ impl Server {
         })
     }
 
-    /// The address that it listens on.
+    /// The address that it listens on, with the port that it was given for port 0.
     #[must_use]
     pub const fn address(&self) -> SocketAddr {
         self.address
@@ -133,7 +166,10 @@ impl Server {
         census
     }
 
-    /// Drains it and ends its threads.
+    /// Stops it as SIGTERM stops the program: it takes no more connections, sends its clients away
+    /// with 4200 (which they take as a request to reconnect), waits for the API calls and webhook
+    /// requests under way, at most `server.drain_timeout`, and ends its threads. What was not
+    /// delivered by then stays in the ledger.
     ///
     /// # Errors
     /// When accepting had failed.

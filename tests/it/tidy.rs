@@ -112,6 +112,7 @@ const SHELLS: &[&str] = &[
     "server/admin_listener.rs",
     "server/assembly.rs",
     "server/drain.rs",
+    "server/embedding.rs",
     "server/ledger.rs",
     "server/listener.rs",
     "server/mod.rs",

@@ -6,10 +6,7 @@ mod storms;
 
 use std::time::{Duration, Instant};
 
-use vacancy::{
-    config::{ConfigSource, Environment, Surroundings, from_text},
-    server::{Census, Server},
-};
+use vacancy::{Census, Server};
 
 use crate::harness::{Client, Receiver, config_of, webhook};
 
@@ -38,14 +35,8 @@ impl Rig {
             &["limits: {presence_members: 1000}"],
             &webhook(&receiver.url()),
         );
-        let surroundings = Surroundings {
-            environment: &Environment::default(),
-            parallelism: 2,
-            read: &|path| std::fs::read_to_string(path),
-        };
-        let source = ConfigSource::File("test.yaml".into());
-        let loaded = from_text(&text, source, &surroundings).unwrap_or_else(|error| panic!("{error}"));
-        let server = Server::start(&loaded.settings).expect("starts");
+        let settings = vacancy::settings(&text).unwrap_or_else(|error| panic!("{error}"));
+        let server = Server::start(&settings).expect("starts");
         Self { server, receiver }
     }
 
