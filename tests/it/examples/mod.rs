@@ -1,5 +1,7 @@
 //! The applications below `examples`, started by the commands of their READMEs.
 
+mod presence;
+
 use std::{
     path::{Path, PathBuf},
     process::Command,
