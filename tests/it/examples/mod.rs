@@ -1,6 +1,8 @@
 //! The applications below `examples`, started by the commands of their READMEs.
 
+mod filtrand;
 mod panda;
+mod presence;
 
 use std::{
     path::{Path, PathBuf},
