@@ -1,5 +1,6 @@
 //! The applications below `examples`, started by the commands of their READMEs.
 
+mod filtrand;
 mod presence;
 
 use std::{
