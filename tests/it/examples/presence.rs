@@ -1,301 +1,18 @@
 //! `examples/presence`: its table against what real clients did, through outages and crashes.
 
+mod site;
+
 use std::{
-    collections::{BTreeMap, BTreeSet},
-    path::{Path, PathBuf},
     process::Command,
     time::{Duration, Instant},
 };
 
-use serde_json::Value;
-
+use self::site::{PAGES, SLACK_MS, Site, listens, now_ms, port_of};
 use super::Example;
 use crate::{
     conformance::clients::{clients, node_modules},
-    harness::{Api, Client, Program, free_port},
+    harness::eventually,
 };
-
-/// What an endpoint of Vacancy waits before it tries again is up to a minute, and some.
-const PATIENCE: Duration = Duration::from_secs(100);
-/// `webhooks.vacated_delay`: so much later than the last tab closed a user is told offline.
-const VACATED_DELAY_MS: u64 = 3_000;
-/// `recovery_window` of the example's configuration, and what it takes to start Vacancy again.
-const RECOVERY_MS: u64 = 10_000 + 10_000;
-/// By how much a busy machine may be late.
-const SLACK_MS: u64 = 2_500;
-const DAY_MS: u64 = 86_400_000;
-const PAGES: [&str; 4] = ["home", "docs", "prices", "contact"];
-
-/// A time of which we know that it lies between two others, in milliseconds since 1970.
-#[derive(Debug, Clone, Copy)]
-struct Moment {
-    earliest: u64,
-    latest: u64,
-}
-
-/// What a user really did.
-#[derive(Debug, Default)]
-struct Truth {
-    /// Each time that it was online: from when, and until when unless it is.
-    visits: Vec<(Moment, Option<Moment>)>,
-    /// Milliseconds that it may be counted as online although it was not, because what was told of
-    /// them was given up.
-    given_up: u64,
-}
-
-/// The example, those who visit it, and what they really did.
-struct Site {
-    example: Example,
-    vacancy: u16,
-    own: Api,
-    tabs: BTreeMap<(String, &'static str), Client>,
-    truth: BTreeMap<String, Truth>,
-    folder: PathBuf,
-    admin: u16,
-    markers: u32,
-}
-
-fn now_ms() -> u64 {
-    let since = std::time::SystemTime::UNIX_EPOCH.elapsed().expect("after 1970");
-    u64::try_from(since.as_millis()).expect("not so late")
-}
-
-fn port_of(address: &str) -> u16 {
-    let (_, port) = address.trim_end_matches(',').rsplit_once(':').expect("a port");
-    port.parse().expect("a port")
-}
-
-impl Site {
-    async fn start(retry_for: &str) -> Self {
-        let folder = std::env::temp_dir().join(format!("presence-test-{}", free_port()));
-        std::fs::create_dir_all(&folder).expect("a temporary folder");
-        let database = folder.join("presence.db");
-        let admin = free_port();
-        let variables = [
-            ("PRESENCE_DB", database.to_str().expect("UTF-8")),
-            ("RETRY_FOR", retry_for),
-            // The clients here do not answer pings.
-            ("VACANCY__SERVER__PING_AFTER", "1h"),
-            ("VACANCY__SERVER__ACTIVITY_TIMEOUT", "2h"),
-            ("VACANCY__ADMIN__LISTEN", &format!("127.0.0.1:{admin}")),
-            ("VACANCY__ADMIN__TOKEN", TOKEN),
-        ];
-        let example = Example::start("presence", &variables).await;
-        let output = example.output();
-        let line = output.lines().find_map(|line| line.strip_prefix("vacancy: "));
-        let vacancy = port_of(line.and_then(|line| line.split(' ').next()).expect("an address"));
-        Self {
-            own: Api::new(port_of(&example.page())),
-            example,
-            vacancy,
-            tabs: BTreeMap::new(),
-            truth: BTreeMap::new(),
-            folder,
-            admin,
-            markers: 0,
-        }
-    }
-
-    /// A user opens a page in a tab of its own, as pusher-js does it: signs in, and joins the page.
-    async fn open(&mut self, user: &str, page: &'static str) {
-        let earliest = now_ms();
-        let mut tab = Client::connect(self.vacancy).await;
-        tab.sign_in(&format!(r#"{{"id":"{user}"}}"#)).await;
-        let latest = now_ms();
-        tab.subscribe_as(&format!("presence-page-{page}"), Some(user)).await;
-        self.tabs.insert((user.to_owned(), page), tab);
-        let visits = &mut self.truth.entry(user.to_owned()).or_default().visits;
-        match visits.last_mut() {
-            Some((_, until @ Some(_))) if until.is_some_and(|it| earliest <= it.latest) => {
-                let told = until.take().expect("checked").earliest;
-                assert!(latest < told, "{user}: was it told offline? The test cannot know");
-            }
-            Some((_, None)) => {}
-            Some((_, Some(_))) | None => visits.push((Moment { earliest, latest }, None)),
-        }
-    }
-
-    async fn close(&mut self, user: &str, page: &'static str) {
-        let tab = self.tabs.remove(&(user.to_owned(), page)).expect("an open tab");
-        let earliest = now_ms();
-        tab.close().await;
-        self.left(
-            user,
-            earliest + VACATED_DELAY_MS,
-            now_ms() + VACATED_DELAY_MS + SLACK_MS,
-        );
-    }
-
-    /// Notes when a user whose last tab may have gone is told offline.
-    fn left(&mut self, user: &str, earliest: u64, latest: u64) {
-        if self.tabs.keys().any(|(of, _)| of == user) {
-            return;
-        }
-        let (_, until) = self
-            .truth
-            .get_mut(user)
-            .and_then(|it| it.visits.last_mut())
-            .expect("a visit");
-        *until = Some(Moment { earliest, latest });
-    }
-
-    async fn close_all(&mut self, user: &str) {
-        for page in PAGES {
-            if self.tabs.contains_key(&(user.to_owned(), page)) {
-                self.close(user, page).await;
-            }
-        }
-    }
-
-    /// Waits until the table is what the clients did, and is it still after everything that was
-    /// queued has come.
-    async fn agrees(&mut self) {
-        self.wait_until("the table to agree", async |site| site.differences().await.is_empty())
-            .await;
-        self.markers += 1;
-        let marker = format!("marker-{}", self.markers);
-        self.open(&marker, "contact").await;
-        let joined =
-            |table: &Value| row(table, &marker).is_some_and(|row| row["pages"] == serde_json::json!(["contact"]));
-        self.wait_until("the marker", async |site| joined(&site.table().await))
-            .await;
-        let differences = self.differences().await;
-        assert!(differences.is_empty(), "{differences:#?}");
-    }
-
-    async fn wait_until(&self, what: &str, condition: impl AsyncFn(&Self) -> bool) {
-        let deadline = Instant::now() + PATIENCE;
-        while !condition(self).await {
-            assert!(
-                Instant::now() < deadline,
-                "{what}: not within {PATIENCE:?}\n{:#?}\n{}",
-                self.differences().await,
-                self.example.output()
-            );
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    }
-
-    async fn table(&self) -> Value {
-        let answer = self.own.raw("GET", "/online", "").await;
-        assert_eq!(answer.status, 200, "{answer:?}");
-        answer.json()
-    }
-
-    /// Everything in which the table, the told list of Vacancy and the truth differ.
-    async fn differences(&self) -> Vec<String> {
-        let told = Api::new(self.vacancy)
-            .get("/occupancy", &[("of", "users")])
-            .await
-            .json();
-        let table = self.table().await;
-        let at = table["as_of_ms"].as_u64().expect("a time");
-        let mut all = Vec::new();
-        for (user, truth) in &self.truth {
-            let tabs = self.tabs.keys().filter(|(of, _)| of == user);
-            let pages: BTreeSet<&str> = tabs.map(|(_, page)| *page).collect();
-            let row = row(&table, user).unwrap_or(&Value::Null);
-            if !told["users"][user].is_null() != (row["online"] == true) {
-                all.push(format!("{user}: told {}, but in the table {row}", told["users"][user]));
-            }
-            if !truth.fits(row, &pages, at) {
-                all.push(format!("{user}: {row}\n  but {pages:?} and {truth:?}\n  at {at}"));
-            }
-        }
-        let rows = table["users"].as_array().expect("a list");
-        let others = rows
-            .iter()
-            .filter(|row| !self.truth.contains_key(row["user_id"].as_str().expect("an id")));
-        all.extend(others.map(|row| format!("who is {row}?")));
-        all
-    }
-
-    /// Lets everything that was given up be sent again.
-    async fn replay_dead_letters(&self) {
-        let target = std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
-        let target = Path::new(env!("CARGO_MANIFEST_DIR")).join(target);
-        let mut command = Command::new(target.join("release/vacancy"));
-        let url = format!("http://127.0.0.1:{}", self.admin);
-        command.args(["webhooks", "replay", "--dead", "--url", &url]);
-        Program::start(command.env("VACANCY_ADMIN_TOKEN", TOKEN))
-            .ends_well()
-            .await;
-    }
-
-    /// Ends Vacancy as a crash does: every connection is lost.
-    async fn crash_vacancy(&mut self) -> Vec<(String, &'static str)> {
-        let earliest = now_ms();
-        self.example.kill9("vacancy").await;
-        let tabs: Vec<_> = std::mem::take(&mut self.tabs).into_keys().collect();
-        self.wait_until("Vacancy to listen again", async |site| {
-            tokio::net::TcpStream::connect(("127.0.0.1", site.vacancy))
-                .await
-                .is_ok()
-        })
-        .await;
-        let users: BTreeSet<&String> = tabs.iter().map(|(user, _)| user).collect();
-        for user in users {
-            self.left(user, earliest, now_ms() + RECOVERY_MS + SLACK_MS);
-        }
-        tabs
-    }
-
-    /// A tab that connects again after a crash of Vacancy, within the window for that.
-    async fn reopen(&mut self, (user, page): &(String, &'static str)) {
-        let visits = &mut self.truth.get_mut(user).expect("a visitor").visits;
-        visits.last_mut().expect("a visit").1 = None;
-        self.open(user, page).await;
-    }
-}
-
-impl Drop for Site {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.folder);
-    }
-}
-
-const TOKEN: &str = "a-token-for-the-test";
-
-fn row<'t>(table: &'t Value, user: &str) -> Option<&'t Value> {
-    table["users"]
-        .as_array()
-        .expect("a list")
-        .iter()
-        .find(|row| row["user_id"] == user)
-}
-
-impl Truth {
-    /// Whether a row says of it what it did.
-    fn fits(&self, row: &Value, pages: &BTreeSet<&str>, at: u64) -> bool {
-        let online = matches!(self.visits.last(), Some((_, None)));
-        let said: Option<BTreeSet<&str>> = row["pages"]
-            .as_array()
-            .map(|all| all.iter().filter_map(Value::as_str).collect());
-        let since_fits = match self.visits.last() {
-            Some((from, None)) => row["since_ms"].as_u64().is_some_and(|since| from.has(since)),
-            _ => row["since_ms"].is_null(),
-        };
-        let midnight = at - at % DAY_MS;
-        let sum = |until: fn(&Moment) -> u64, from: fn(&Moment) -> u64| -> u64 {
-            let visits = self.visits.iter();
-            let each =
-                visits.map(|(came, went)| went.as_ref().map_or(at, until).saturating_sub(from(came).max(midnight)));
-            each.sum()
-        };
-        let least = sum(|went| went.earliest, |came| came.latest + SLACK_MS);
-        let most = sum(|went| went.latest, |came| came.earliest) + self.given_up;
-        let total_fits = row["today_ms"]
-            .as_u64()
-            .is_some_and(|today| (least..=most).contains(&today));
-        row["online"] == online && said.as_ref() == Some(pages) && since_fits && total_fits
-    }
-}
-
-impl Moment {
-    fn has(self, ms: u64) -> bool {
-        (self.earliest..=self.latest + SLACK_MS).contains(&ms)
-    }
-}
 
 /// A process that is stopped, and goes on when this is dropped.
 struct Stopped(u32);
@@ -318,8 +35,8 @@ fn signal(pid: u32, name: &str) {
     assert!(sent.expect("kill runs").success());
 }
 
-/// The example is killed and not started again until this is dropped.
-fn held_down(example: &Example) -> Stopped {
+/// The example is killed, and not started again until this is dropped.
+async fn held_down(example: &Example) -> Stopped {
     let pid = example.pid_of("presence");
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("Linux");
     let parent = status
@@ -328,6 +45,8 @@ fn held_down(example: &Example) -> Stopped {
         .expect("a parent");
     let keeper = Stopped::new(parent.trim().parse().expect("a number"));
     signal(pid, "KILL");
+    let port = port_of(&example.page());
+    eventually("its end", async || !listens(port).await).await;
     keeper
 }
 
@@ -362,15 +81,15 @@ async fn the_table_is_what_the_clients_did_through_crashes_and_an_outage_of_20_s
 
     // Dead for 20 s. What is told of these is delivered later, all of it: the totals are exact.
     let began = Instant::now();
-    let down = held_down(&site.example);
+    let down = held_down(&site.example).await;
     site.close_all("cleo").await;
     for user in &crowd[..70] {
         site.close_all(user).await;
     }
-    site.close("crowd-070", "docs").await;
+    site.close("crowd-070", "prices").await;
     site.open("dora", "docs").await;
-    site.open("bob", "home").await;
     rest_of(began, Duration::from_secs(8)).await;
+    site.open("bob", "home").await;
     site.open("cleo", "prices").await;
     site.close_all("dora").await;
     rest_of(began, Duration::from_secs(20)).await;
@@ -395,8 +114,6 @@ async fn the_table_is_what_the_clients_did_through_crashes_and_an_outage_of_20_s
             site.close_all(user).await;
         }
     }
-    site.wait_until("the example", async |site| site.own_listens().await)
-        .await;
     site.agrees().await;
 
     // Vacancy crashes. Some come back, one to another page, and some do not.
@@ -411,7 +128,7 @@ async fn the_table_is_what_the_clients_did_through_crashes_and_an_outage_of_20_s
 
 #[tokio::test]
 async fn the_table_is_right_after_an_outage_longer_than_webhooks_are_retried() {
-    let mut site = Site::start("5s").await;
+    let mut site = Site::start("12s").await;
     site.open("ada", "home").await;
     site.open("bob", "home").await;
     site.open("bob", "docs").await;
@@ -419,18 +136,18 @@ async fn the_table_is_right_after_an_outage_longer_than_webhooks_are_retried() {
     site.open("dora", "prices").await;
     site.agrees().await;
 
-    // It hangs. Bob leaves a page, cleo leaves, emil comes, and dora is away for a while, of which the
-    // events are given up.
+    // It hangs. Bob leaves a page, cleo leaves, emil comes. Dora is away for a while and back before
+    // anything is given up, so that her going is no newest state then.
     let began = Instant::now();
     let hangs = Stopped::new(site.example.pid_of("presence"));
     site.close("bob", "docs").await;
     site.close_all("cleo").await;
     site.close_all("dora").await;
     site.open("emil", "home").await;
-    rest_of(began, Duration::from_secs(12)).await;
+    rest_of(began, Duration::from_secs(9)).await;
     site.open("dora", "home").await;
-    site.truth.get_mut("dora").expect("she came").given_up = 12_000;
-    rest_of(began, Duration::from_secs(24)).await;
+    site.truth.get_mut("dora").expect("she came").given_up = 9_000;
+    rest_of(began, Duration::from_secs(30)).await;
     drop(hangs);
     site.agrees().await;
 
@@ -446,21 +163,66 @@ async fn the_table_is_right_after_an_outage_longer_than_webhooks_are_retried() {
 
     // It is dead, and reads the told list when it starts.
     let began = Instant::now();
-    let down = held_down(&site.example);
+    let down = held_down(&site.example).await;
     site.close_all("ada").await;
     site.open("fred", "contact").await;
     site.open("cleo", "home").await;
     site.open("emil", "prices").await;
-    rest_of(began, Duration::from_secs(12)).await;
+    rest_of(began, Duration::from_secs(20)).await;
     drop(down);
     site.agrees().await;
 }
 
-impl Site {
-    async fn own_listens(&self) -> bool {
-        let port = port_of(&self.example.page());
-        tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_ok()
+#[tokio::test]
+async fn a_lost_or_restored_database_is_mended_from_the_told_list() {
+    let mut site = Site::start("24h").await;
+    site.open("ada", "home").await;
+    site.open("bob", "docs").await;
+    site.open("bob", "home").await;
+    site.agrees().await;
+
+    // A backup of now. Then bob leaves and cleo comes, and that was told.
+    let down = held_down(&site.example).await;
+    for (own, kept) in database_files() {
+        let _ = std::fs::copy(site.folder.join(own), site.folder.join(kept));
     }
+    drop(down);
+    site.agrees().await;
+    site.close_all("bob").await;
+    let left = now_ms();
+    site.open("cleo", "prices").await;
+    site.agrees().await;
+
+    // The backup knows nothing of it. When bob left is not known either.
+    let down = held_down(&site.example).await;
+    for (own, kept) in database_files() {
+        let _ = std::fs::remove_file(site.folder.join(&own));
+        let _ = std::fs::copy(site.folder.join(kept), site.folder.join(own));
+    }
+    drop(down);
+    site.wait_until("the table to agree", async |site| {
+        listens(port_of(&site.example.page())).await
+    })
+    .await;
+    site.truth.get_mut("bob").expect("he came").given_up = now_ms() + SLACK_MS - left;
+    site.agrees().await;
+
+    // Everything is lost: who is there is known again, since when too, but not who was there.
+    let down = held_down(&site.example).await;
+    for (own, _) in database_files() {
+        let _ = std::fs::remove_file(site.folder.join(own));
+    }
+    drop(down);
+    site.truth
+        .retain(|_, truth| matches!(truth.visits.last(), Some((_, None))));
+    site.agrees().await;
+}
+
+/// The files of the database, each with the name of its copy.
+fn database_files() -> Vec<(String, String)> {
+    ["", "-wal", "-shm"]
+        .map(|end| (format!("presence.db{end}"), format!("backup.db{end}")))
+        .into()
 }
 
 /// The page, in a browser, with both processes killed beneath it.
