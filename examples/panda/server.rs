@@ -2,10 +2,7 @@
 
 use std::error::Error;
 
-use vacancy::{
-    config::{ConfigSource, Environment, Surroundings, from_text},
-    server::Server,
-};
+use vacancy::Server;
 
 pub(crate) const KEY: &str = "app-key";
 pub(crate) const SECRET: &str = "app-secret";
@@ -24,11 +21,6 @@ webhooks: {{ vacated_delay: 1s }}
 apps: [{{ id: \"1\", key: {KEY}, secret: {SECRET}, webhooks: {webhooks} }}]
 "
     );
-    let surroundings = Surroundings {
-        environment: &Environment::from_os([]),
-        parallelism: std::thread::available_parallelism().map_or(1, usize::from),
-        read: &|path| std::fs::read_to_string(path),
-    };
-    let loaded = from_text(&yaml, ConfigSource::Embedded, &surroundings)?;
-    Ok(Server::start(&loaded.settings)?)
+    let settings = vacancy::settings(&yaml)?;
+    Ok(Server::start(&settings)?)
 }
