@@ -13,7 +13,7 @@ import { openStream } from "./stream.mjs"
 import { Topics } from "./topics.mjs"
 import { receiveWebhook } from "./webhooks.mjs"
 
-const { PORT = "3000", VACANCY_URL = "http://127.0.0.1:6001", FILTRAND_STREAM = "replay", FILTRAND_RATE = "5" } = process.env
+const { PORT = "3000", VACANCY_URL = "http://127.0.0.1:6001", FILTRAND_STREAM = "replay", FILTRAND_RATE = "6" } = process.env
 const SNAPSHOT_MS = 1_000
 /** The page takes a longer silence for our absence. */
 const HEARTBEAT_MS = 4_000

@@ -15,7 +15,7 @@ const LINE_MAX = 1024 * 1024
 
 // region: stream
 /** `replay`, `-` for standard input, or the address of server-sent events: its name, a sample, its items. */
-export function openStream(source, { rate = 5 } = {}) {
+export function openStream(source, { rate = 6 } = {}) {
   if (source === "replay") {
     const texts = fs.readFileSync(REPLAY, "utf8").split("\n").map(tidy).filter(Boolean)
     return { name: "the replay", sample: texts, items: replay(texts, rate) }

@@ -3,16 +3,17 @@
 const ITEMS_KEPT = 3_000
 const WORD_LENGTH_MIN = 4
 const COMMON = new Set(
-  `about above after again against ahead almost along already also among another around away back because been before behind
-  below best better between both brings call calls came cannot come comes could days does doing down during each early
-  eight ends even ever every fall falls find finds first five found four from full gets gives goes good great half have help
-  helps here high hour hours into just keep keeps kept known large last late later least left less like line little local
-  long look looks lost made make makes many meet meets might minutes month months more most move moves much must name named near
-  nearly need needs never next nine night none once one only onto open opens other over part past plan plans puts rise rises
-  said same says second seen seven several shows since small some soon start starts stay stays still such take takes tells
-  than that their them then there these they this those three time times today told tomorrow took toward turn turns twice
-  under until upon used very wait waits want wants week weeks well were what when where which while will wins with within
-  without word words work works would year years your`.split(/\s+/),
+  `about above after again against ahead almost along already also among another anybody around away back because been
+  before behind below best better between both bring brings call calls came cannot club come comes could days does
+  doing down during each early eight ends even ever every everybody fall falls find finds first five found four free
+  from full gets gives goes good great half have help helps here high hour hours into just keep keeps kept known large
+  last late later least left less like line little local long look looks lost made make makes many meet meets might
+  minutes month months more most move moves much must name named near nearly need needs never next night nine nobody
+  none once one only onto open opens other over part past plan plans puts rise rises road said same says second seen
+  seven several shows since small some somebody soon start starts stay stays still street such take takes tells than
+  that their them then there these they this those three time times today told tomorrow tonight took toward turn turns
+  twice under until upon used very wait waits want wants week weeks well were what when where which while will wins
+  with within without word words work works would year years your`.split(/\s+/),
 )
 
 export class Topics {

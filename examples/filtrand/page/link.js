@@ -31,7 +31,7 @@ export class Link {
       wsPort: port,
       wssPort: port,
       forceTLS: tls,
-      enabledTransports: ["ws", "wss"],
+      enabledTransports: [tls ? "wss" : "ws"],
       unavailableTimeout: 4_000,
     })
     // endregion: client
@@ -51,7 +51,7 @@ export class Link {
 
   get state() {
     if (this.#isConnected) return this.#isServerAway ? "server-away" : "connected"
-    return this.#isLost || this.pusher.connection.state === "unavailable" ? "vacancy-away" : "connecting"
+    return this.#isLost ? "vacancy-away" : "connecting"
   }
 
   get #isConnected() {
@@ -64,7 +64,9 @@ export class Link {
   }
 
   #changed() {
-    if (this.pusher.connection.state === "connected") {
+    const { state } = this.pusher.connection
+    if (state === "unavailable") this.#isLost = true
+    if (state === "connected") {
       this.#isLost = false
       // What was published while there was no connection is lost: ask.
       this.#ask()
@@ -73,7 +75,15 @@ export class Link {
   }
 
   #watch() {
+    this.#tryAgain()
     if (this.#isConnected && SILENCE_MS < Date.now() - this.#heardMs) this.#ask()
+  }
+
+  /** By itself pusher-js waits 15 s, then 30 s, then a minute: longer than Vacancy's recovery window. */
+  #tryAgain() {
+    if (this.pusher.connection.state !== "unavailable") return
+    this.pusher.disconnect()
+    this.pusher.connect()
   }
 
   async #ask() {

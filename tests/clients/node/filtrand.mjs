@@ -40,7 +40,7 @@ const isMatched = (subjects, deadlineMs) =>
   until(`exactly ${subjects} to be matched`, matched, (got) => String(got) === String([...subjects].sort()), deadlineMs)
 
 /** As long as so many items pass, exactly these subjects stay matched. */
-async function staysMatched(subjects, items = 40) {
+async function staysMatched(subjects, items = 200) {
   const { stream } = await status()
   await until(`${items} items to pass`, status, (now) => {
     assert.deepEqual(now.subjects.map(({ subject }) => subject).sort(), [...subjects].sort())
@@ -390,7 +390,7 @@ await check("when nobody is left, nothing is matched and nothing is published", 
   await isMatched([])
   await pause(DELAY_MS)
   const { published, stream } = await status()
-  await until("40 items to pass", status, (now) => stream.seen + 40 <= now.stream.seen)
+  await until("200 items to pass", status, (now) => stream.seen + 200 <= now.stream.seen)
   assert.equal((await status()).published, published)
 })
 

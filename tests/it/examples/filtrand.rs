@@ -19,7 +19,7 @@ const TIMEOUT: Duration = Duration::from_mins(5);
 #[tokio::test]
 async fn visitors_see_items_of_the_subjects_that_are_open_through_every_crash() {
     node_modules();
-    let example = Example::start("filtrand", &[("FILTRAND_RATE", "40")]).await;
+    let example = Example::start("filtrand", &[("FILTRAND_RATE", "100")]).await;
     let mut browser = Program::start(
         Command::new("node")
             .arg(clients("node").join("filtrand.mjs"))
