@@ -56,7 +56,6 @@ def webhooks():
 # endregion: webhooks
 
 
-# region: start
 def agree_with_vacancy():
     """At the start, while webhooks come in already: until Vacancy has answered."""
     while True:
@@ -70,9 +69,6 @@ def agree_with_vacancy():
     store.agree(held, told)
     live.changed({""})
     print(f"presence: agrees with Vacancy's list of {len(told)}", flush=True)
-
-
-# endregion: start
 
 
 # ---- the site ----
@@ -127,7 +123,6 @@ def pusher_js():
 # ---- what pusher-js asks for ----
 
 
-# region: auth
 @site.post("/auth/user")
 def auth_user():
     return vacancy.authenticate_user(request.form["socket_id"], {"id": signed_in()})
@@ -141,9 +136,6 @@ def auth_channel():
     if channel in {PAGE_PREFIX + page for page in PAGES}:
         return vacancy.authenticate(channel, request.form["socket_id"], {"user_id": name})
     abort(403)
-
-
-# endregion: auth
 
 
 def signed_in():

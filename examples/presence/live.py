@@ -16,7 +16,6 @@ class Live:
         self.changes = queue.SimpleQueue()
         threading.Thread(target=self._publish_all, daemon=True).start()
 
-    # region: changed
     def changed(self, user_ids):
         """To be called after the commit. An empty id stands for a channel that came or went: also this one."""
         self.changes.put(user_ids)
@@ -31,8 +30,6 @@ class Live:
         users = table["users"]
         for at in range(0, len(users), USERS_OF_AN_EVENT):
             self.pusher.trigger(self.channel, "rows", table | {"users": users[at : at + USERS_OF_AN_EVENT]})
-
-    # endregion: changed
 
     def _publish_all(self):
         while True:

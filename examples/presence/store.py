@@ -12,10 +12,8 @@ import time
 PAGE_PREFIX = "presence-page-"
 DAY_MS = 86_400_000
 
-# region: events
 COMING = {"user_online", "member_added", "channel_occupied"}
 GOING = {"user_offline", "member_removed", "channel_vacated"}
-# endregion: events
 
 # region: schema
 SCHEMA = """
@@ -36,7 +34,6 @@ CREATE VIEW IF NOT EXISTS newest AS
 # endregion: schema
 
 # A user's time online lasts from a change to the next one, or until now. What is outside of today is cut off.
-# region: today
 TODAY = """
 WITH time AS (
   SELECT user_id, here, max(at_ms, :midnight) AS from_ms,
@@ -44,8 +41,6 @@ WITH time AS (
   FROM change WHERE channel = '')
 SELECT user_id, sum(max(0, until_ms - from_ms)) FROM time WHERE here AND user_id <> '' GROUP BY user_id
 """
-# endregion: today
-
 
 def now_ms():
     return time.time_ns() // 1_000_000

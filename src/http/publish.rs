@@ -381,7 +381,9 @@ mod tests {
     #[test]
     fn an_array_of_what_an_object_would_have_is_none() {
         let refused = |column: usize| {
-            format!("Invalid JSON in the request body: invalid type: sequence, expected an object at line 1 column {column}")
+            format!(
+                "Invalid JSON in the request body: invalid type: sequence, expected an object at line 1 column {column}"
+            )
         };
         check(r#"["foo","x","a",null,null,null,null]"#, Err(&refused(0)));
         check_batch(r#"{"batch":[["foo","x","a",null,null,null,null]]}"#, Err(&refused(10)));

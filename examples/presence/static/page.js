@@ -6,7 +6,6 @@ const DAY_MS = 86_400_000
 
 // ---- being here, and hearing of the others ----
 
-// region: live
 function start() {
   const pusher = new Pusher(settings.key, {
     cluster: "",
@@ -27,7 +26,6 @@ function start() {
   table.bind("reload", load)
   table.bind("rows", take)
 }
-// endregion: live
 
 // ---- the table ----
 
@@ -87,7 +85,7 @@ function element(tag, text, className = "") {
 function since(ms) {
   const at = new Date(ms)
   const isToday = at.toDateString() === new Date().toDateString()
-  const time = at.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" })
+  const time = at.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", hourCycle: "h23" })
   return isToday ? time : `${at.toLocaleDateString([], { day: "numeric", month: "short" })}, ${time}`
 }
 

@@ -153,10 +153,8 @@ impl Site {
     /// Waits until the table is what the clients did, and is it still after everything that was
     /// queued has come.
     pub async fn agrees(&mut self) {
-        self.wait_until("the example to listen", async |site| {
-            listens(port_of(&site.example.page())).await
-        })
-        .await;
+        self.wait_until("the example to read the told list", async |site| site.has_read().await)
+            .await;
         self.wait_until("the table to agree", async |site| site.differences().await.is_empty())
             .await;
         self.markers += 1;
@@ -179,6 +177,13 @@ impl Site {
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
+    }
+
+    /// Whether the example listens and has read the told list since it was started.
+    async fn has_read(&self) -> bool {
+        let output = self.example.output();
+        let (_, since) = output.rsplit_once("presence runs as process").expect("a process");
+        since.contains("agrees with Vacancy's list") && listens(port_of(&self.example.page())).await
     }
 
     async fn table(&self) -> Value {
