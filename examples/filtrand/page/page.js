@@ -152,6 +152,7 @@ function take(subject, item) {
   if (about === undefined) return
   about.items += 1
   about.isLive = true
+  if (about.items === 1) announce(`The first item about ${subject} has come`)
   feed.add(item, subject, about.hue)
 }
 
@@ -221,7 +222,7 @@ function showEmpty(quiet) {
   byId("empty-text").textContent =
     mine.size === 0
       ? "Name a subject, or take one of those that the stream is about. Items that mention it appear here the moment they come."
-      : "No item has mentioned it yet. Items appear here as they come, and only those that come from now on. The words above come often."
+      : "No item has mentioned it yet. Items appear here as they come, from now on. What the stream is about comes sooner."
 }
 
 function showHold() {

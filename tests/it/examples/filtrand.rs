@@ -13,7 +13,7 @@ use crate::{
     harness::{APP_ID, Program},
 };
 
-const CHECKS: usize = 18;
+const CHECKS: usize = 20;
 const TIMEOUT: Duration = Duration::from_mins(5);
 
 #[tokio::test]
