@@ -20,6 +20,10 @@ export class Matching {
     return mentioned.map(([subject]) => subject)
   }
 
+  get size() {
+    return this.#subjects.size
+  }
+
   /** What is matched, the newest first. */
   list() {
     const about = ([subject, { from, seq, since_ms, items }]) => ({ subject, channel: channelOf(subject), items, since_ms, from, seq })

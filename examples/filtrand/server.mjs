@@ -4,6 +4,7 @@
 import http from "node:http"
 import { setTimeout as delay } from "node:timers/promises"
 import Pusher from "pusher"
+import { Linger } from "./linger.mjs"
 import { Matching } from "./matching.mjs"
 import { Occupancy, toldList } from "./occupancy.mjs"
 import { Outbox, reason } from "./outbox.mjs"
@@ -21,6 +22,8 @@ const HEARTBEAT_MS = 4_000
 const SUBJECTS_LISTED = 40
 const WEBHOOKS_KEPT = 40
 const SUGGESTIONS = 12
+/** So long after the last page was closed the stream is still read: to connect to it again is dear. */
+const LINGER_MS = 30_000
 
 const vacancy = new URL(VACANCY_URL)
 const isSecure = vacancy.protocol === "https:"
@@ -47,6 +50,8 @@ stream.sample?.forEach((text) => topics.see(text))
 const occupancy = new Occupancy()
 const outbox = new Outbox(pusher, (channel) => occupancy.has(channel))
 const matching = new Matching()
+/** Whether the stream is read: while somebody has the page open, or a subject. */
+const reading = new Linger(LINGER_MS)
 /** What came in, for the side panel: the last webhooks and the told list. */
 const journal = []
 let noted = 0
@@ -66,18 +71,26 @@ function learn(channel, isOccupied, why) {
   if (!occupancy.learn(channel, isOccupied, why.seq)) return "ignored"
   isStale = true
   const subject = subjectOf(channel)
-  if (subject === undefined) return isOccupied ? "publishes" : "stops publishing"
-  if (isOccupied) matching.start(subject, why)
-  else matching.stop(subject)
-  return isOccupied ? "starts matching" : "stops matching"
+  if (subject !== undefined) {
+    if (isOccupied) matching.start(subject, why)
+    else matching.stop(subject)
+  }
+  reading.audience(matching.size > 0 || occupancy.has("subjects"))
+  const what = subject === undefined ? "publishing" : "matching"
+  return isOccupied ? `starts ${what}` : `stops ${what}`
 }
 
 async function readStream() {
-  for await (const text of stream.items) {
-    seen += 1
-    const item = { id: `${startedMs}-${seen}`, text, at_ms: Date.now() }
-    for (const subject of matching.count(text)) outbox.publish(channelOf(subject), "item", item)
-    topics.see(text)
+  for (;;) {
+    await reading.wanted()
+    for await (const text of stream.open()) {
+      seen += 1
+      const item = { id: `${startedMs}-${seen}`, text, at_ms: Date.now() }
+      for (const subject of matching.count(text)) outbox.publish(channelOf(subject), "item", item)
+      topics.see(text)
+      if (!reading.isWanted) break
+    }
+    if (reading.isWanted) return
   }
 }
 // endregion: matter

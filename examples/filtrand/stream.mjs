@@ -14,14 +14,14 @@ const SILENCE_MS = 60_000
 const LINE_MAX = 1024 * 1024
 
 // region: stream
-/** `replay`, `-` for standard input, or the address of server-sent events: its name, a sample, its items. */
+/** `replay`, `-` for standard input, or the address of server-sent events: its name, a sample, and how it is opened. */
 export function openStream(source, { rate = 6 } = {}) {
   if (source === "replay") {
     const texts = fs.readFileSync(REPLAY, "utf8").split("\n").map(tidy).filter(Boolean)
-    return { name: "the replay", sample: texts, items: replay(texts, rate) }
+    return { name: "the replay", sample: texts, open: () => replay(texts, rate) }
   }
-  if (source === "-") return { name: "standard input", items: lines(process.stdin) }
-  if (/^https?:\/\//.test(source)) return { name: new URL(source).host, items: serverSentEvents(source) }
+  if (source === "-") return { name: "standard input", open: standardInput() }
+  if (/^https?:\/\//.test(source)) return { name: new URL(source).host, open: () => serverSentEvents(source) }
   throw new Error(`no such stream: ${source}. It is replay, - (standard input), or the URL of server-sent events`)
 }
 // endregion: stream
@@ -34,12 +34,17 @@ async function* replay(texts, rate) {
   }
 }
 
-async function* lines(input) {
-  for await (const line of readline.createInterface({ input, crlfDelay: Infinity })) {
-    const item = tidy(line)
-    if (item === "") continue
-    yield item
-    await delay(PACE_MS)
+/** There is one, so it goes on where it was when it is opened again. */
+function standardInput() {
+  let input
+  return async function* lines() {
+    input ??= readline.createInterface({ input: process.stdin, crlfDelay: Infinity })[Symbol.asyncIterator]()
+    for (let next; !(next = await input.next()).done; ) {
+      const item = tidy(next.value)
+      if (item === "") continue
+      yield item
+      await delay(PACE_MS)
+    }
   }
 }
 

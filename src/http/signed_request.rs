@@ -1,4 +1,7 @@
-//! The extractor that every signed route has: size, then app, then signature.
+//! The extractor that every signed route has: app, then size, then signature, then body.
+//!
+//! Until the signature holds, nothing of the body is read: it is all in the head but for the MD5,
+//! which is signed there.
 
 use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
@@ -52,9 +55,16 @@ impl FromRequest for SignedRequest {
             if announced_length(&request).is_some_and(|length| bytes_max < length) {
                 return Err(ApiError::BodyTooLarge(bytes_max));
             }
+            let query = Query::parse(request.query_string())?;
+            verify(&request, &app, &query)?;
             let payload = payload.await.map_err(|_| ApiError::BodyUnreadable)?;
             let body = read_body(payload, bytes_max).await?;
-            verify(&request, app, body)
+            http_request::verify_body(&query, &body)?;
+            Ok(Self {
+                app,
+                body,
+                query: request.query_string().to_owned(),
+            })
         })
     }
 }
@@ -99,14 +109,12 @@ pub(super) async fn read_body(payload: web::Payload, bytes_max: usize) -> Result
     }
 }
 
-fn verify(request: &HttpRequest, app: Arc<App>, body: Bytes) -> Result<SignedRequest, ApiError> {
-    let raw_query = request.query_string();
-    let query = Query::parse(raw_query)?;
+/// Checks who has signed the head of a request, and whether the app is served.
+fn verify(request: &HttpRequest, app: &App, query: &Query<'_>) -> Result<(), ApiError> {
     let parts = HttpRequestParts {
         method: request.method().as_str(),
         path: request.uri().path(),
-        query: &query,
-        body: &body,
+        query,
     };
     let now = clock::now();
     let named = query.get("auth_key").ok_or(HttpAuthError::KeyMissing)?;
@@ -115,9 +123,5 @@ fn verify(request: &HttpRequest, app: Arc<App>, body: Bytes) -> Result<SignedReq
     if !app.switches().enabled {
         return Err(ApiError::AppDisabled);
     }
-    Ok(SignedRequest {
-        query: raw_query.to_owned(),
-        body,
-        app,
-    })
+    Ok(())
 }

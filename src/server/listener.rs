@@ -30,6 +30,9 @@ use crate::{
 const REQUEST_HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long an idle HTTP connection is kept.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
+/// How long what is left of a refused request is read and thrown away: a socket that is closed with
+/// unread bytes is reset, and its client would lose the answer.
+const REFUSED_BODY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Connections that wait to be accepted.
 const ACCEPT_QUEUE: i32 = 4_096;
 
@@ -93,6 +96,7 @@ pub(super) fn serve(listener: TcpListener, settings: &ServerSettings, assembly: 
             HttpService::build()
                 .keep_alive(KEEP_ALIVE)
                 .client_request_timeout(REQUEST_HEAD_TIMEOUT)
+                .client_disconnect_timeout(REFUSED_BODY_TIMEOUT)
                 // Else a client that leaves while it receives over a fallback is not noticed.
                 .h1_allow_half_closed(false)
                 .on_connect_ext(|io: &TcpStream, _| {

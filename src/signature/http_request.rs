@@ -66,7 +66,7 @@ impl<'a> Query<'a> {
     }
 }
 
-/// What of a request is signed.
+/// What of the head of a request is signed. Its body is signed by its MD5, in the query string.
 #[derive(Debug, Clone, Copy)]
 pub struct HttpRequestParts<'a> {
     /// The method, in upper case.
@@ -75,8 +75,6 @@ pub struct HttpRequestParts<'a> {
     pub path: &'a str,
     /// The query string.
     pub query: &'a Query<'a>,
-    /// The body as it was received.
-    pub body: &'a [u8],
 }
 
 /// Why a request is answered with 401, in the words of the hosted service where those are known.
@@ -135,10 +133,10 @@ pub enum HttpAuthError {
 }
 
 /// Checks that a request was signed with the secret of the app, within 600 seconds of `now_s`
-/// (seconds since 1970).
+/// (seconds since 1970). Its body is not needed for it, and is checked by [`verify_body`].
 ///
-/// The checks are made in this order: key, version, timestamp, MD5 of the body, signature. The
-/// path may have been signed as it was sent or percent-decoded.
+/// The checks are made in this order: key, version, timestamp, signature. The path may have been
+/// signed as it was sent or percent-decoded.
 ///
 /// # Errors
 /// When a parameter is missing or wrong; the error names the first.
@@ -152,8 +150,31 @@ pub fn verify(
     check_key(query.get("auth_key"), key)?;
     check_version(query.get("auth_version"))?;
     check_timestamp(query.get("auth_timestamp"), now_s)?;
-    check_body_md5(query.get("body_md5"), request.body)?;
     check_signature(request, signing)
+}
+
+/// Checks that the body, as it was received, is the one that a query was signed with.
+///
+/// # Errors
+/// When the MD5 in the query is another, or is missing although there is a body.
+pub fn verify_body(query: &Query<'_>, body: &[u8]) -> Result<(), HttpAuthError> {
+    let Some(given) = query.get("body_md5") else {
+        return if body.is_empty() {
+            Ok(())
+        } else {
+            Err(HttpAuthError::BodyMd5Missing)
+        };
+    };
+    let digest: [u8; 16] = Md5::digest(body).into();
+    let mut expected = [0; MD5_CHARS];
+    hex::encode_to_slice(digest, &mut expected).expect("the hex of 16 bytes is 32 characters");
+    if given.as_bytes() == expected {
+        return Ok(());
+    }
+    Err(HttpAuthError::BodyMd5Wrong {
+        expected: hex::encode(digest),
+        sent: excerpt(given, ECHO_CHARS_MAX),
+    })
 }
 
 fn check_key(given: Option<&str>, key: &AppKey) -> Result<(), HttpAuthError> {
@@ -180,33 +201,8 @@ fn check_timestamp(given: Option<&str>, now_s: u64) -> Result<(), HttpAuthError>
     Ok(())
 }
 
-fn check_body_md5(given: Option<&str>, body: &[u8]) -> Result<(), HttpAuthError> {
-    let Some(given) = given else {
-        return if body.is_empty() {
-            Ok(())
-        } else {
-            Err(HttpAuthError::BodyMd5Missing)
-        };
-    };
-    let digest: [u8; 16] = Md5::digest(body).into();
-    let mut expected = [0; MD5_CHARS];
-    hex::encode_to_slice(digest, &mut expected).expect("the hex of 16 bytes is 32 characters");
-    if given.as_bytes() == expected {
-        return Ok(());
-    }
-    Err(HttpAuthError::BodyMd5Wrong {
-        expected: hex::encode(digest),
-        sent: excerpt(given, ECHO_CHARS_MAX),
-    })
-}
-
 fn check_signature(request: &HttpRequestParts<'_>, signing: &SigningKey) -> Result<(), HttpAuthError> {
-    let HttpRequestParts {
-        method,
-        path,
-        query,
-        body: _,
-    } = *request;
+    let HttpRequestParts { method, path, query } = *request;
     let sent = query.get("auth_signature");
     let parameters = signed_parameters(query);
     if let Some(sent) = sent {

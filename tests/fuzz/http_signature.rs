@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use sha2::Sha256;
 use vacancy::signature::{
     SigningKey,
-    http_request::{HttpAuthError, HttpRequestParts, Query, verify},
+    http_request::{HttpAuthError, HttpRequestParts, Query, verify, verify_body},
 };
 
 use crate::{
@@ -93,9 +93,9 @@ fn is_let_in(request: &Request, query: &str, signature: &str, now_s: u64) -> boo
         method: &request.method,
         path: &request.path,
         query: &query,
-        body: &request.body,
     };
-    let verified = verify(&parts, &KEY.parse().unwrap(), &SigningKey::new(&SECRET.into()), now_s);
+    let verified = verify(&parts, &KEY.parse().unwrap(), &SigningKey::new(&SECRET.into()), now_s)
+        .and_then(|()| verify_body(&query, &request.body));
     if let Err(error) = &verified {
         assert!(error.to_string().chars().count() < 60_000, "an error is bounded");
         if let HttpAuthError::Signature { sent, .. } = error {

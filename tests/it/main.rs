@@ -17,6 +17,7 @@ mod examples;
 mod harness;
 mod includes;
 mod occupancy;
+mod overload;
 mod races;
 mod receivers;
 mod rows;

@@ -124,7 +124,7 @@ await check("server-sent events become items, also in pieces, and the stream is 
 
 await check("lines of standard input become items", async () => {
   const module = new URL("../../../examples/filtrand/stream.mjs", import.meta.url)
-  const program = `import { openStream } from "${module}"; for await (const item of openStream("-").items) console.log(item)`
+  const program = `import { openStream } from "${module}"; for await (const item of openStream("-").open()) console.log(item)`
   const child = spawn(process.execPath, ["--input-type=module", "-e", program])
   child.stdin.end("one\n\n  two\twords \r\nthree")
   let output = ""
