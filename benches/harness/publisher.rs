@@ -5,7 +5,10 @@ use std::time::SystemTime;
 use hmac::{Hmac, KeyInit, Mac};
 use md5::{Digest, Md5};
 use sha2::Sha256;
-use tokio::{io::AsyncWriteExt, net::TcpStream};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 
 use super::{APP_ID, KEY, SECRET, read_to};
 
@@ -46,6 +49,22 @@ impl Publisher {
         }
     }
 
+    /// Publishes once and gives the status of the answer; none when the connection has ended.
+    pub async fn offer(&mut self) -> Option<u16> {
+        self.socket.write_all(&self.request).await.ok()?;
+        let mut answer = Vec::with_capacity(512);
+        loop {
+            if self.socket.read_buf(&mut answer).await.ok()? == 0 {
+                return None;
+            }
+            if let Some(length) = response_len(&answer)
+                && length <= answer.len()
+            {
+                return std::str::from_utf8(answer.get(9..12)?).ok()?.parse().ok();
+            }
+        }
+    }
+
     /// Publishes once and waits for the answer, which must be 200.
     pub async fn publish(&mut self) {
         self.socket.write_all(&self.request).await.expect("the server reads");
@@ -56,4 +75,13 @@ impl Publisher {
             String::from_utf8_lossy(&answer)
         );
     }
+}
+
+/// The length of a response, when its head is whole.
+fn response_len(answer: &[u8]) -> Option<usize> {
+    let head = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n")? + 4;
+    let text = std::str::from_utf8(&answer[..head]).ok()?.to_ascii_lowercase();
+    let (_, length) = text.split_once("content-length: ")?;
+    let (length, _) = length.split_once('\r')?;
+    Some(head + length.parse::<usize>().ok()?)
 }
