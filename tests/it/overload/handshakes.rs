@@ -22,7 +22,7 @@ fn of_many_who_connect_at_once_those_past_the_rate_are_closed_with_4100_and_may_
             let (client, frame) = first_frame(&rig, "/app/app-key?protocol=7").await;
             match frame {
                 Frame::Text(_) => held.push(client),
-                frame => {
+                frame @ (Frame::Ping | Frame::Pong(_) | Frame::Close(..) | Frame::End) => {
                     assert_eq!(frame, Frame::Close(4100, AGAIN.into()));
                     refused += 1;
                 }
