@@ -1,87 +1,27 @@
-//! Signed `POST /events` on one connection that is kept.
+//! One event that is published over and over.
 
-use std::time::SystemTime;
+use super::{Kept, signed_post};
 
-use hmac::{Hmac, KeyInit, Mac};
-use md5::{Digest, Md5};
-use sha2::Sha256;
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
-};
-
-use super::{APP_ID, KEY, SECRET, read_to};
-
-/// Publishes one event over and over.
+/// Publishes one event over and over, on one connection that is kept.
 pub struct Publisher {
-    socket: TcpStream,
+    connection: Kept,
     request: Vec<u8>,
 }
 
 impl Publisher {
     /// Signs an event of `data_len` bytes of data for a channel. The signature holds for ten minutes.
     pub async fn new(port: u16, channel: &str, data_len: usize) -> Self {
-        let socket = TcpStream::connect(("127.0.0.1", port))
-            .await
-            .expect("the server accepts");
-        socket.set_nodelay(true).expect("a TCP socket");
         let data = "x".repeat(data_len);
         let body = serde_json::json!({ "name": "bench", "channel": channel, "data": data }).to_string();
-        let path = format!("/apps/{APP_ID}/events");
-        let now = SystemTime::now()
-            .duration_since(SystemTime::UNIX_EPOCH)
-            .expect("after 1970");
-        let query = format!(
-            "auth_key={KEY}&auth_timestamp={}&auth_version=1.0&body_md5={}",
-            now.as_secs(),
-            hex::encode(Md5::digest(&body)),
-        );
-        let mut mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).expect("any length is a key");
-        mac.update(format!("POST\n{path}\n{query}").as_bytes());
-        let signature = hex::encode(mac.finalize().into_bytes());
-        let request = format!(
-            "POST {path}?{query}&auth_signature={signature} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
-            body.len()
-        );
         Self {
-            socket,
-            request: request.into(),
-        }
-    }
-
-    /// Publishes once and gives the status of the answer; none when the connection has ended.
-    pub async fn offer(&mut self) -> Option<u16> {
-        self.socket.write_all(&self.request).await.ok()?;
-        let mut answer = Vec::with_capacity(512);
-        loop {
-            if self.socket.read_buf(&mut answer).await.ok()? == 0 {
-                return None;
-            }
-            if let Some(length) = response_len(&answer)
-                && length <= answer.len()
-            {
-                return std::str::from_utf8(answer.get(9..12)?).ok()?.parse().ok();
-            }
+            connection: Kept::connect(port).await,
+            request: signed_post("/events", &body),
         }
     }
 
     /// Publishes once and waits for the answer, which must be 200.
     pub async fn publish(&mut self) {
-        self.socket.write_all(&self.request).await.expect("the server reads");
-        let answer = read_to(&mut self.socket, b"\r\n\r\n{}").await;
-        assert!(
-            answer.starts_with(b"HTTP/1.1 200"),
-            "{}",
-            String::from_utf8_lossy(&answer)
-        );
+        let (status, body) = self.connection.send(&self.request).await;
+        assert_eq!(status, 200, "{}", String::from_utf8_lossy(body));
     }
-}
-
-/// The length of a response, when its head is whole.
-fn response_len(answer: &[u8]) -> Option<usize> {
-    let head = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n")? + 4;
-    let text = std::str::from_utf8(&answer[..head]).ok()?.to_ascii_lowercase();
-    let (_, length) = text.split_once("content-length: ")?;
-    let (length, _) = length.split_once('\r')?;
-    Some(head + length.parse::<usize>().ok()?)
 }
