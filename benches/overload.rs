@@ -22,7 +22,7 @@ use std::{
 };
 
 use harness::{
-    APP_ID, KEY, Load, Publisher, SECRET, Server, cpu_time, frame_end, median, on_one_thread, resident_bytes,
+    APP_ID, KEY, Kept, Load, SECRET, Server, cpu_time, frame_end, median, on_one_thread, resident_bytes, signed_post,
 };
 
 const CHANNEL: &str = "overload";
@@ -73,6 +73,7 @@ struct Bench {
     server: Server,
     subscribers: Load,
     frame_len: f64,
+    request: Rc<[u8]>,
 }
 
 /// What was measured of a load.
@@ -90,8 +91,6 @@ struct Measured {
 struct Tally {
     answers: BTreeMap<u16, u64>,
     latencies: Vec<Duration>,
-    /// Connections that ended before an answer.
-    ended: u64,
     /// Due when no connection was free.
     unsent: u64,
 }
@@ -103,7 +102,9 @@ impl Bench {
         );
         let server = Server::start_with(&config, "warn,vacancy=info");
         let mut socket = harness::subscribed(server.port(), CHANNEL, None).await;
-        Publisher::new(server.port(), CHANNEL, DATA_LEN).await.publish().await;
+        let body = serde_json::json!({ "name": "bench", "channel": CHANNEL, "data": "x".repeat(DATA_LEN) });
+        let request = signed_post("/events", &body.to_string());
+        Kept::connect(server.port()).await.send(&request).await;
         let frame = harness::read_to(&mut socket, &frame_end(CHANNEL)).await;
         let mut subscribers = Load::default();
         for _ in 0..SUBSCRIBERS {
@@ -113,13 +114,14 @@ impl Bench {
             server,
             subscribers,
             frame_len: frame.len() as f64,
+            request: request.into(),
         }
     }
 
-    async fn connections(&self, count: usize) -> Vec<Publisher> {
+    async fn connections(&self, count: usize) -> Vec<Kept> {
         let mut connections = Vec::with_capacity(count);
         for _ in 0..count {
-            connections.push(Publisher::new(self.server.port(), CHANNEL, DATA_LEN).await);
+            connections.push(Kept::connect(self.server.port()).await);
         }
         connections
     }
@@ -129,9 +131,11 @@ impl Bench {
         let tally = Rc::new(RefCell::new(Tally::default()));
         let is_over = Rc::new(Cell::new(false));
         let callers = self.connections(CALLERS).await.into_iter().map(|mut caller| {
-            let (tally, is_over) = (Rc::clone(&tally), Rc::clone(&is_over));
+            let (request, tally, is_over) = (Rc::clone(&self.request), Rc::clone(&tally), Rc::clone(&is_over));
             tokio::task::spawn_local(async move {
-                while !is_over.get() && publish(&mut caller, Instant::now(), &tally).await {}
+                while !is_over.get() {
+                    publish(&mut caller, &request, Instant::now(), &tally).await;
+                }
             })
         });
         let callers: Vec<_> = callers.collect();
@@ -148,7 +152,7 @@ impl Bench {
         let tally = Rc::new(RefCell::new(Tally::default()));
         let free = Rc::new(RefCell::new(self.connections(CONNECTIONS).await));
         let offer = tokio::task::spawn_local({
-            let (tally, free) = (Rc::clone(&tally), Rc::clone(&free));
+            let (request, tally, free) = (Rc::clone(&self.request), Rc::clone(&tally), Rc::clone(&free));
             async move {
                 let start = Instant::now();
                 let mut offered = 0_u32;
@@ -160,11 +164,10 @@ impl Bench {
                         tally.borrow_mut().unsent += 1;
                         continue;
                     };
-                    let (tally, free) = (Rc::clone(&tally), Rc::clone(&free));
+                    let (request, tally, free) = (Rc::clone(&request), Rc::clone(&tally), Rc::clone(&free));
                     tokio::task::spawn_local(async move {
-                        if publish(&mut connection, due_at, &tally).await {
-                            free.borrow_mut().push(connection);
-                        }
+                        publish(&mut connection, &request, due_at, &tally).await;
+                        free.borrow_mut().push(connection);
                     });
                 }
             }
@@ -193,18 +196,12 @@ impl Bench {
     }
 }
 
-/// Publishes once, and counts what became of it, from the moment at which it was due. False when the
-/// connection has ended.
-async fn publish(connection: &mut Publisher, due_at: Instant, tally: &RefCell<Tally>) -> bool {
-    let status = connection.offer().await;
+/// Publishes once, and counts what became of it, from the moment at which it was due.
+async fn publish(connection: &mut Kept, request: &[u8], due_at: Instant, tally: &RefCell<Tally>) {
+    let (status, _) = connection.send(request).await;
     let mut tally = tally.borrow_mut();
-    let Some(status) = status else {
-        tally.ended += 1;
-        return false;
-    };
     *tally.answers.entry(status).or_default() += 1;
     tally.latencies.push(due_at.elapsed());
-    true
 }
 
 impl std::fmt::Display for Measured {
@@ -218,12 +215,11 @@ impl std::fmt::Display for Measured {
         };
         write!(
             f,
-            "{:.0} deliveries/s, answers {:?}, unsent {}, ended {}, answered after p50 {:.1} ms, p99 {:.1} ms; \
+            "{:.0} deliveries/s, answers {:?}, unsent {}, answered after p50 {:.1} ms, p99 {:.1} ms; \
              server {:.2} CPU, {} MB, clients {:.2} CPU",
             self.per_second,
             self.tally.answers,
             self.tally.unsent,
-            self.tally.ended,
             ms(0.5),
             ms(0.99),
             self.cpu[0],

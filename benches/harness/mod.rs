@@ -9,6 +9,7 @@ mod process;
 mod publisher;
 mod receiver;
 mod server;
+mod signed;
 
 pub use admin::Admin;
 pub use churn::{Churn, Latencies};
@@ -17,6 +18,7 @@ pub use process::{Cpu, cpu_time, resident_bytes};
 pub use publisher::Publisher;
 pub use receiver::{DeadEnd, Received, Receiver};
 pub use server::{LedgerFolder, Server, raise_open_files};
+pub use signed::{Kept, signed_post};
 
 /// The app of the benches.
 pub const APP_ID: &str = "1";

@@ -176,6 +176,13 @@ impl ChannelRegistry {
         published
     }
 
+    /// Whether a channel is live: somebody is subscribed or about to be.
+    #[must_use]
+    pub fn has(&self, name: &ChannelName) -> bool {
+        let shard = self.shard(name).read().unwrap_or_else(PoisonError::into_inner);
+        shard.contains_key(name)
+    }
+
     /// How many are in a channel now.
     #[must_use]
     pub fn counts(&self, name: &ChannelName) -> Counts {

@@ -8,21 +8,25 @@ use serde_json::{Map, Value, json};
 use super::{
     error::ApiError,
     idempotency::{Begin, IdempotencyKey},
-    publish::{Publication, channel_name, parse_batch, parse_trigger, publication_from_query, trigger_from_query},
+    publish::{
+        EventData, Publication, channel_name, parse_batch, parse_trigger, publication_from_query, trigger_from_query,
+    },
     routes::HttpState,
     signed_request::SignedRequest,
 };
 use crate::{
     app::{App, Outgoing},
     clock,
-    protocol::ServerMessage,
+    protocol::{ServerMessage, published_frame},
 };
 
 /// Publishes one event to one or more channels.
 pub(super) async fn trigger(request: SignedRequest, state: web::Data<HttpState>) -> Result<HttpResponse, ApiError> {
     let app = &request.app;
+    let query;
     let publication = if request.body.is_empty() {
-        trigger_from_query(&request.query()?, app.limits())?
+        query = request.query()?;
+        trigger_from_query(&query, app.limits())?
     } else {
         parse_trigger(&request.body, app.limits())?
     };
@@ -52,7 +56,7 @@ pub(super) async fn deprecated(
 ) -> Result<HttpResponse, ApiError> {
     let app = &request.app;
     let channel = channel_name(&path.1, app.limits())?;
-    let data = String::from_utf8(request.body.to_vec()).map_err(|_| ApiError::DataNotUtf8)?;
+    let data = std::str::from_utf8(&request.body).map_err(|_| ApiError::DataNotUtf8)?;
     let publication = publication_from_query(&request.query()?, data, vec![channel], app.limits())?;
     publish(app, &state, &[publication], trigger_answer)?;
     Ok(HttpResponse::Ok().json(json!({})))
@@ -63,8 +67,8 @@ pub(super) async fn deprecated(
 fn publish(
     app: &App,
     state: &HttpState,
-    publications: &[Publication],
-    answer: fn(&App, &Publication) -> Value,
+    publications: &[Publication<'_>],
+    answer: fn(&App, &Publication<'_>) -> Value,
 ) -> Result<Vec<Value>, ApiError> {
     let mut begun = Begun::new(app, state);
     let mut outgoing = Vec::new();
@@ -75,7 +79,7 @@ fn publish(
             None => None,
         };
         if answer.is_none() {
-            push_frames(publication, &mut outgoing);
+            push_frames(app, publication, &mut outgoing);
         }
         known.push(answer);
     }
@@ -89,25 +93,36 @@ fn publish(
     Ok(answers)
 }
 
-fn push_frames(publication: &Publication, outgoing: &mut Vec<Outgoing>) {
-    let data: Arc<str> = publication.data.as_str().into();
+/// Adds the frames of an event: for the channels that somebody is subscribed to, and for those that
+/// keep it for who comes later.
+fn push_frames(app: &App, publication: &Publication<'_>, outgoing: &mut Vec<Outgoing>) {
+    let mut cached: Option<Arc<str>> = None;
     for channel in &publication.channels {
-        let message = ServerMessage::Event {
-            name: publication.name.as_str(),
-            channel,
-            data: &publication.data,
-            user_id: None,
+        if !channel.is_cache() && !app.channels().has(channel) {
+            continue;
+        }
+        let name = publication.name.as_str();
+        let frame = match publication.data {
+            EventData::Json(data) => published_frame(name, channel, data),
+            EventData::Text(data) => ServerMessage::Event {
+                name,
+                channel,
+                data,
+                user_id: None,
+            }
+            .to_frame(),
         };
+        let data = || Arc::clone(cached.get_or_insert_with(|| publication.data.text().into()));
         outgoing.push(Outgoing {
             channel: channel.clone(),
-            frame: message.to_frame(),
+            frame,
             except: publication.except,
-            data: Some(Arc::clone(&data)),
+            data: channel.is_cache().then(data),
         });
     }
 }
 
-fn trigger_answer(app: &App, publication: &Publication) -> Value {
+fn trigger_answer(app: &App, publication: &Publication<'_>) -> Value {
     if !publication.info.is_asked {
         return json!({});
     }
@@ -120,7 +135,7 @@ fn trigger_answer(app: &App, publication: &Publication) -> Value {
     json!({ "channels": channels.collect::<Map<_, _>>() })
 }
 
-fn batch_answer(app: &App, publication: &Publication) -> Value {
+fn batch_answer(app: &App, publication: &Publication<'_>) -> Value {
     let info = publication.info.within(app.switches());
     let mut about = Map::new();
     for channel in &publication.channels {
@@ -163,7 +178,7 @@ impl<'a> Begun<'a> {
     }
 
     /// Keeps the answers of the keys that this request began.
-    fn finish(&mut self, publications: &[Publication], answers: &[Value]) {
+    fn finish(&mut self, publications: &[Publication<'_>], answers: &[Value]) {
         if self.keys.is_empty() {
             return;
         }

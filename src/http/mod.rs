@@ -17,6 +17,6 @@ mod users;
 pub use error::ApiError;
 pub use health::Readiness;
 pub use idempotency::{Begin, Idempotency, IdempotencyKey, IdempotencyKeyError};
-pub use publish::{Publication, parse_batch, parse_trigger, publication_from_query, trigger_from_query};
+pub use publish::{EventData, Publication, parse_batch, parse_trigger, publication_from_query, trigger_from_query};
 pub use routes::{HttpState, fallback_routes, routes};
 pub use signed_request::SignedRequest;

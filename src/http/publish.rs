@@ -1,23 +1,28 @@
 //! Reads what is to be published (PROTOCOL.md sections 5.3 and 5.4). Nothing is published here.
 
-use std::collections::HashSet;
+use std::{borrow::Cow, collections::HashSet, fmt, marker::PhantomData};
 
-use serde::Deserialize;
+use ahash::RandomState;
+use serde::{
+    Deserialize, Deserializer,
+    de::{MapAccess, Visitor, value::MapAccessDeserializer},
+};
 use serde_json::value::RawValue;
 
 use super::{error::ApiError, idempotency::IdempotencyKey, info::Info};
 use crate::{
     domain::{AppLimits, ChannelName, EventName, SocketId},
+    protocol::JsonString,
     signature::http_request::Query,
 };
 
 /// An event to be published to one or more channels.
 #[derive(Debug)]
-pub struct Publication {
+pub struct Publication<'a> {
     /// Its name.
     pub name: EventName,
-    /// Its data, byte for byte.
-    pub data: String,
+    /// Its data.
+    pub data: EventData<'a>,
     /// Where it goes: each channel once, in the order given.
     pub channels: Vec<ChannelName>,
     /// The connection that does not get it.
@@ -26,6 +31,34 @@ pub struct Publication {
     pub(super) info: Info,
     /// The name under which it is published once.
     pub(super) idempotency_key: Option<IdempotencyKey>,
+}
+
+/// The data of an event, where it stands in the request.
+#[derive(Debug, Clone, Copy)]
+pub enum EventData<'a> {
+    /// A string of the JSON of the body.
+    Json(JsonString<'a>),
+    /// Text: a parameter of the query, or the whole body.
+    Text(&'a str),
+}
+
+impl<'a> EventData<'a> {
+    /// The text.
+    #[must_use]
+    pub fn text(&self) -> Cow<'a, str> {
+        match self {
+            Self::Json(string) => string.decode(),
+            Self::Text(text) => Cow::Borrowed(text),
+        }
+    }
+
+    /// The bytes of the text.
+    const fn len(&self) -> usize {
+        match self {
+            Self::Json(string) => string.decoded_len(),
+            Self::Text(text) => text.len(),
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -49,20 +82,42 @@ struct EventWire<'a> {
 #[derive(Deserialize)]
 struct BatchWire<'a> {
     #[serde(borrow)]
-    batch: Option<Vec<&'a RawValue>>,
+    batch: Option<Vec<Object<EventWire<'a>>>>,
+}
+
+/// An object of JSON, and not an array of its values in their order.
+struct Object<T>(T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(ObjectVisitor(PhantomData)).map(Self)
+    }
+}
+
+struct ObjectVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
+        T::deserialize(MapAccessDeserializer::new(map))
+    }
 }
 
 /// Reads the body of `POST /events`.
 ///
 /// # Errors
 /// What is wrong with it.
-pub fn parse_trigger(body: &[u8], limits: &AppLimits) -> Result<Publication, ApiError> {
+pub fn parse_trigger<'a>(body: &'a [u8], limits: &AppLimits) -> Result<Publication<'a>, ApiError> {
     let wire: EventWire<'_> = parse_json(body)?;
     let channels = match (&wire.channels, wire.channel) {
         (Some(channels), _) => {
-            let names: Result<Vec<String>, ApiError> =
-                channels.iter().map(|channel| text(Some(channel), "channels")).collect();
-            distinct_channels(names?, limits)?
+            let names = channels.iter().map(|channel| text(Some(channel), "channels"));
+            distinct_channels(names.collect::<Result<Vec<_>, _>>()?, limits)?
         }
         (None, Some(channel)) => vec![channel_name(&text(Some(channel), "channel")?, limits)?],
         (None, None) => return Err(ApiError::Missing("channels")),
@@ -74,31 +129,31 @@ pub fn parse_trigger(body: &[u8], limits: &AppLimits) -> Result<Publication, Api
 ///
 /// # Errors
 /// What is wrong with them.
-pub fn trigger_from_query(query: &Query<'_>, limits: &AppLimits) -> Result<Publication, ApiError> {
+pub fn trigger_from_query<'a>(query: &'a Query<'_>, limits: &AppLimits) -> Result<Publication<'a>, ApiError> {
     let listed = query.pairs().filter(|(name, _)| *name == "channels[]");
-    let mut names: Vec<String> = listed.map(|(_, value)| value.to_owned()).collect();
+    let mut names: Vec<Cow<'_, str>> = listed.map(|(_, value)| value.into()).collect();
     if names.is_empty() {
-        names.extend(query.get("channel").map(ToOwned::to_owned));
+        names.extend(query.get("channel").map(Cow::from));
     }
     let channels = distinct_channels(names, limits)?;
     let data = query.get("data").ok_or(ApiError::NotAString("data"))?;
-    publication_from_query(query, data.to_owned(), channels, limits)
+    publication_from_query(query, data, channels, limits)
 }
 
 /// Reads an event of which the body is the data and the query says the rest.
 ///
 /// # Errors
 /// What is wrong with it.
-pub fn publication_from_query(
+pub fn publication_from_query<'a>(
     query: &Query<'_>,
-    data: String,
+    data: &'a str,
     channels: Vec<ChannelName>,
     limits: &AppLimits,
-) -> Result<Publication, ApiError> {
+) -> Result<Publication<'a>, ApiError> {
     let name = query.get("name").ok_or(ApiError::NotAString("name"))?;
     Ok(Publication {
         name: event_name(name, limits)?,
-        data: checked_data(data, limits)?,
+        data: checked_data(EventData::Text(data), limits)?,
         channels,
         except: query.get("socket_id").map(str::parse).transpose()?,
         info: Info::parse(query.get("info"))?,
@@ -110,7 +165,7 @@ pub fn publication_from_query(
 ///
 /// # Errors
 /// What is wrong with the first event that is wrong.
-pub fn parse_batch(body: &[u8], limits: &AppLimits) -> Result<Vec<Publication>, ApiError> {
+pub fn parse_batch<'a>(body: &'a [u8], limits: &AppLimits) -> Result<Vec<Publication<'a>>, ApiError> {
     let wire: BatchWire<'_> = parse_json(body)?;
     let batch = wire.batch.ok_or(ApiError::Missing("batch"))?;
     let (count, limit) = (batch.len(), limits.batch_events);
@@ -119,8 +174,7 @@ pub fn parse_batch(body: &[u8], limits: &AppLimits) -> Result<Vec<Publication>, 
     }
     batch
         .into_iter()
-        .map(|event| {
-            let event: EventWire<'_> = parse_json(event.get().as_bytes())?;
+        .map(|Object(event)| {
             let channel = event.channel.ok_or(ApiError::Missing("channel"))?;
             let channels = vec![channel_name(&text(Some(channel), "channel")?, limits)?];
             event.publication(channels, limits)
@@ -128,11 +182,13 @@ pub fn parse_batch(body: &[u8], limits: &AppLimits) -> Result<Vec<Publication>, 
         .collect()
 }
 
-impl EventWire<'_> {
-    fn publication(&self, channels: Vec<ChannelName>, limits: &AppLimits) -> Result<Publication, ApiError> {
-        let optional = |raw: Option<&RawValue>, name| raw.map(|raw| text(Some(raw), name)).transpose();
+impl<'a> EventWire<'a> {
+    fn publication(&self, channels: Vec<ChannelName>, limits: &AppLimits) -> Result<Publication<'a>, ApiError> {
+        let optional = |raw: Option<&'a RawValue>, name| raw.map(|raw| text(Some(raw), name)).transpose();
         let name = event_name(&text(self.name, "name")?, limits)?;
-        let data = checked_data(text(self.data, "data")?, limits)?;
+        let data = self.data.and_then(|raw| JsonString::of_token(raw.get()));
+        let data = data.ok_or(ApiError::NotAString("data"))?;
+        let data = checked_data(EventData::Json(data), limits)?;
         let except = optional(self.socket_id, "socket_id")?;
         let info = optional(self.info, "info")?;
         let idempotency_key = optional(self.idempotency_key, "idempotency_key")?;
@@ -147,7 +203,7 @@ impl EventWire<'_> {
     }
 }
 
-fn distinct_channels(names: Vec<String>, limits: &AppLimits) -> Result<Vec<ChannelName>, ApiError> {
+fn distinct_channels(names: Vec<Cow<'_, str>>, limits: &AppLimits) -> Result<Vec<ChannelName>, ApiError> {
     if names.is_empty() {
         return Err(ApiError::Missing("channels"));
     }
@@ -155,7 +211,7 @@ fn distinct_channels(names: Vec<String>, limits: &AppLimits) -> Result<Vec<Chann
     if limit < count {
         return Err(ApiError::TooManyChannels { count, limit });
     }
-    let mut seen = HashSet::with_capacity(count);
+    let mut seen = HashSet::with_capacity_and_hasher(count, RandomState::new());
     let mut distinct = Vec::with_capacity(count);
     for name in names {
         let channel = channel_name(&name, limits)?;
@@ -166,7 +222,7 @@ fn distinct_channels(names: Vec<String>, limits: &AppLimits) -> Result<Vec<Chann
     Ok(distinct)
 }
 
-fn checked_data(data: String, limits: &AppLimits) -> Result<String, ApiError> {
+fn checked_data<'a>(data: EventData<'a>, limits: &AppLimits) -> Result<EventData<'a>, ApiError> {
     if limits.event_data_bytes < data.len() {
         return Err(ApiError::DataTooLarge(limits.event_data_bytes));
     }
@@ -181,16 +237,16 @@ fn event_name(raw: &str, limits: &AppLimits) -> Result<EventName, ApiError> {
 
 /// Reads an object. An array, which would be read for the members in their order, is none.
 fn parse_json<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, ApiError> {
-    if !body.trim_ascii_start().starts_with(b"{") {
-        return Err(ApiError::InvalidJson("expected an object".to_owned()));
-    }
-    serde_json::from_slice(body).map_err(|error| ApiError::InvalidJson(error.to_string()))
+    let parsed: Result<Object<T>, _> = serde_json::from_slice(body);
+    parsed
+        .map(|Object(value)| value)
+        .map_err(|error| ApiError::InvalidJson(error.to_string()))
 }
 
 /// The text of a JSON string.
-fn text(raw: Option<&RawValue>, name: &'static str) -> Result<String, ApiError> {
-    let raw = raw.ok_or(ApiError::NotAString(name))?;
-    serde_json::from_str(raw.get()).map_err(|_| ApiError::NotAString(name))
+fn text<'a>(raw: Option<&'a RawValue>, name: &'static str) -> Result<Cow<'a, str>, ApiError> {
+    let string = raw.and_then(|raw| JsonString::of_token(raw.get()));
+    Ok(string.ok_or(ApiError::NotAString(name))?.decode())
 }
 
 /// Reads the name of a channel, wherever it stands in a request.
@@ -214,7 +270,7 @@ mod tests {
         format!(
             "{} {} {}{except}",
             publication.name,
-            publication.data,
+            publication.data.text(),
             channels.join(",")
         )
     }
@@ -324,10 +380,14 @@ mod tests {
 
     #[test]
     fn an_array_of_what_an_object_would_have_is_none() {
-        let refused = "Invalid JSON in the request body: expected an object";
-        check(r#"["foo","x","a",null,null,null,null]"#, Err(refused));
-        check_batch(r#"{"batch":[["foo","x","a",null,null,null,null]]}"#, Err(refused));
-        check_batch(r#"[[{"name":"foo","data":"x","channel":"a"}]]"#, Err(refused));
+        let refused = |column: usize| {
+            format!(
+                "Invalid JSON in the request body: invalid type: sequence, expected an object at line 1 column {column}"
+            )
+        };
+        check(r#"["foo","x","a",null,null,null,null]"#, Err(&refused(0)));
+        check_batch(r#"{"batch":[["foo","x","a",null,null,null,null]]}"#, Err(&refused(10)));
+        check_batch(r#"[[{"name":"foo","data":"x","channel":"a"}]]"#, Err(&refused(0)));
     }
 
     #[test]

@@ -301,6 +301,12 @@ pub fn encode_text(text: &[u8]) -> Bytes {
     encode(Opcode::Text, &[text])
 }
 
+/// The same of a text in parts, which are copied once.
+#[must_use]
+pub fn encode_text_of(parts: &[&[u8]]) -> Bytes {
+    encode(Opcode::Text, parts)
+}
+
 /// Encodes the answer to a ping; a payload over [`CONTROL_PAYLOAD_BYTES_MAX`], which no ping has,
 /// is cut.
 #[must_use]

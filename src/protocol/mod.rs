@@ -8,6 +8,7 @@ mod close_code;
 mod error;
 mod fallback;
 pub mod frame;
+mod json_string;
 mod server_message;
 
 pub use client_message::{ClientMessage, DecodeError, SubscribeRequest};
@@ -17,4 +18,5 @@ pub use fallback::{
     FallbackLine, FallbackPath, FallbackPathError, FallbackSession, SEND_MESSAGES_MAX, SendError, Transport,
     decode_send, texts,
 };
-pub use server_message::{ServerMessage, SubscriptionErrorType};
+pub use json_string::JsonString;
+pub use server_message::{ServerMessage, SubscriptionErrorType, published_frame};

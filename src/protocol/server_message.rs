@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 
-use super::{ProtocolError, frame};
+use super::{JsonString, ProtocolError, frame};
 use crate::domain::{ChannelName, Member, SocketId, UserId};
 
 /// A message to a client.
@@ -208,6 +208,27 @@ impl<'a> ServerMessage<'a> {
     }
 }
 
+/// The frame of a publisher's event, as that of [`ServerMessage::Event`], with its data as it was
+/// written: however long it is, it is copied once, into the frame.
+#[must_use]
+pub fn published_frame(name: &str, channel: &ChannelName, data: JsonString<'_>) -> Bytes {
+    let name = quoted(name);
+    frame::encode_text_of(&[
+        br#"{"event":"#,
+        name.as_bytes(),
+        br#","data":"#,
+        data.token().as_bytes(),
+        br#","channel":""#,
+        channel.as_str().as_bytes(),
+        br#""}"#,
+    ])
+}
+
+/// A text as a JSON string.
+fn quoted(text: &str) -> String {
+    serde_json::to_string(text).expect("a str is always serialisable")
+}
+
 /// `{"event":…,"data":"…","channel":…,"user_id":…}`, the last two where they are given.
 fn envelope(event: &str, data: &str, channel: Option<&ChannelName>, user_id: Option<&UserId>) -> String {
     let mut json = String::with_capacity(64 + event.len() + data.len() + data.len() / 8);
@@ -272,8 +293,7 @@ fn presence(members: &[&Member]) -> String {
 
 /// Appends `text` as a JSON string.
 fn push_string(json: &mut String, text: &str) {
-    let quoted = serde_json::to_string(text).expect("a str is always serialisable");
-    json.push_str(&quoted);
+    json.push_str(&quoted(text));
 }
 
 #[cfg(test)]

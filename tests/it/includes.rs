@@ -39,13 +39,20 @@ fn region(text: &str, name: &str) -> Option<String> {
     Some(lines.join("\n").trim_end().to_owned())
 }
 
+/// A whole file, without the lines that begin and end a region.
+fn without_marks(text: &str) -> String {
+    let is_mark = |line: &&str| line.contains(" region: ") || line.contains(" endregion: ");
+    let lines: Vec<&str> = text.lines().filter(|line| !is_mark(line)).collect();
+    lines.join("\n").trim_end().to_owned()
+}
+
 /// What a mark stands for.
 fn quoted(mark: &str) -> Result<String, String> {
     let mut words = mark.split_whitespace();
     let file = words.next().ok_or("no file")?;
     let text = std::fs::read_to_string(root().join(file)).map_err(|error| format!("{file}: {error}"))?;
     match words.next() {
-        None => Ok(text.trim_end().to_owned()),
+        None => Ok(without_marks(&text)),
         Some(name) => region(&text, name).ok_or_else(|| format!("{file} has no region {name}")),
     }
 }

@@ -1,5 +1,9 @@
 //! The applications below `examples`, started by the commands of their READMEs.
 
+mod filtrand;
+mod panda;
+mod presence;
+
 use std::{
     path::{Path, PathBuf},
     process::Command,
@@ -36,7 +40,7 @@ impl Example {
             .env("VACANCY__LEDGER__PATH", folder.join("vacancy.redb"))
             .envs(variables.iter().copied());
         let mut example = Self {
-            program: Program::start(&mut command),
+            program: Program::start(without_cargo(&mut command)),
             folder,
         };
         let deadline = Instant::now() + START_TIMEOUT;
@@ -101,6 +105,18 @@ impl Drop for Example {
         self.program.end(STOP_TIMEOUT);
         let _ = std::fs::remove_dir_all(&self.folder);
     }
+}
+
+/// Takes from a command's environment what cargo tells this test about itself: a build script of a
+/// dependency looks at it, so that a cargo within would build that dependency, and all that needs it,
+/// anew, and so would the next cargo without.
+pub fn without_cargo(command: &mut Command) -> &mut Command {
+    let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    let told = names.filter(|name| {
+        let prefixes = ["CARGO_PKG_", "CARGO_MANIFEST_", "OUT_DIR"];
+        prefixes.iter().any(|prefix| name.starts_with(prefix))
+    });
+    told.fold(command, |command, name| command.env_remove(name))
 }
 
 /// The command that the README of an example gives, from the repository's root.

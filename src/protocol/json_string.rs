@@ -1,0 +1,132 @@
+//! A JSON string as it was written, which can go on as it is.
+
+use std::borrow::Cow;
+
+/// A JSON string in its quotes, of which nothing was decoded: what a publisher sent is put into the
+/// frame as it came, whatever its length.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct JsonString<'a> {
+    token: &'a str,
+    decoded_len: usize,
+}
+
+impl<'a> JsonString<'a> {
+    /// Takes a token of JSON text, which a JSON parser has found to be one; none when it is no string,
+    /// or one that names half of a surrogate pair, which is no text.
+    #[must_use]
+    pub fn of_token(token: &'a str) -> Option<Self> {
+        let inner = inner(token)?;
+        Some(Self {
+            token,
+            decoded_len: decoded_len(inner)?,
+        })
+    }
+
+    /// It in its quotes.
+    #[must_use]
+    pub const fn token(&self) -> &'a str {
+        self.token
+    }
+
+    /// How many bytes the text has that it stands for.
+    #[must_use]
+    pub const fn decoded_len(&self) -> usize {
+        self.decoded_len
+    }
+
+    /// The text that it stands for.
+    #[must_use]
+    pub fn decode(&self) -> Cow<'a, str> {
+        match inner(self.token) {
+            Some(inner) if inner.len() == self.decoded_len => Cow::Borrowed(inner),
+            _ => Cow::Owned(serde_json::from_str(self.token).expect("it was checked")),
+        }
+    }
+}
+
+fn inner(token: &str) -> Option<&str> {
+    token.strip_prefix('"')?.strip_suffix('"')
+}
+
+/// The length of what is escaped here, in bytes of UTF-8.
+fn decoded_len(inner: &str) -> Option<usize> {
+    let mut len = 0;
+    let mut rest = inner;
+    while let Some(at) = memchr::memchr(b'\\', rest.as_bytes()) {
+        let escape = rest.as_bytes().get(at + 1)?;
+        let (bytes, escape_len) = match escape {
+            b'u' => unicode(&rest[at..])?,
+            _ => (1, 2),
+        };
+        len += at + bytes;
+        rest = rest.get(at + escape_len..)?;
+    }
+    Some(len + rest.len())
+}
+
+/// The bytes of the character that `\uXXXX`, or a pair of them, at the start stands for, and the
+/// length of what was read.
+fn unicode(escape: &str) -> Option<(usize, usize)> {
+    let unit = |at: usize| u16::from_str_radix(escape.get(at..at + 4)?, 16).ok();
+    let first = unit(2)?;
+    if let Ok(character) = char::try_from(u32::from(first)) {
+        return Some((character.len_utf8(), 6));
+    }
+    let second = escape.get(6..8).filter(|start| *start == "\\u").and_then(|_| unit(8))?;
+    char::decode_utf16([first, second]).next()?.ok()?;
+    Some((4, 12))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(token: &str) {
+        let want = serde_json::from_str::<String>(token).ok();
+        let got = JsonString::of_token(token);
+        assert_eq!(got.map(|got| got.decode().into_owned()), want, "{token}");
+        assert_eq!(got.map(|got| got.decoded_len()), want.map(|want| want.len()), "{token}");
+        if let Some(got) = got {
+            assert_eq!(got.token(), token);
+        }
+    }
+
+    #[test]
+    fn it_stands_for_what_a_json_parser_reads() {
+        for token in [
+            r#""""#,
+            r#""plain""#,
+            r#""{\"a\":\"b\\n\"}""#,
+            r#""\" \\ \/ \b \f \n \r \t""#,
+            r#""\u0041\u00e9\u20AC""#,
+            r#""x\ud83d\ude00y\uD83D\uDE00""#,
+            r#""€ 😀 é""#,
+            r#""\\u0041""#,
+        ] {
+            check(token);
+        }
+    }
+
+    #[test]
+    fn half_a_surrogate_pair_is_no_text() {
+        for token in [
+            r#""\ud83d""#,
+            r#""\ude00""#,
+            r#""\ud83dx""#,
+            r#""\ud83d\n""#,
+            r#""\ud83d\u0041""#,
+            r#""\ud83d\ud83d""#,
+        ] {
+            check(token);
+            assert_eq!(JsonString::of_token(token), None, "{token}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_string_is_none() {
+        for token in ["7", "null", "{}", "[\"a\"]", "\"", ""] {
+            assert_eq!(JsonString::of_token(token), None, "{token}");
+        }
+    }
+}
