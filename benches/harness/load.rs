@@ -79,6 +79,11 @@ impl Load {
         std::mem::take(&mut self.received.count.borrow_mut().receipts)
     }
 
+    /// Bytes that were received so far, by all clients together.
+    pub fn received_bytes(&self) -> u64 {
+        self.received.count.borrow().bytes
+    }
+
     /// Waits until so many bytes more were received, by all clients together. To be called before
     /// anything is sent that is to be counted.
     pub fn received(&self, bytes: usize) -> impl Future<Output = ()> {

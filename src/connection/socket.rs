@@ -14,6 +14,7 @@ use tokio::{net::TcpStream, time::timeout_at};
 
 use super::{gate::Gate, line::Line};
 use crate::{
+    app::QuotaGuard,
     channel::Outlet,
     clock,
     domain::Attempt,
@@ -45,6 +46,8 @@ pub struct Socket {
     state: Cell<State>,
     gate: Gate,
     this: Weak<Self>,
+    /// Counts it until it is closed, which may be after its connection has ended.
+    _counted: QuotaGuard,
 }
 
 #[derive(Default)]
@@ -66,9 +69,10 @@ enum State {
 }
 
 impl Socket {
-    /// Takes a socket over. Frames are sent without waiting for more.
+    /// Takes a socket over, which is counted until it is closed. Frames are sent without waiting for
+    /// more.
     #[must_use]
-    pub fn new(io: TcpStream, limits: SocketLimits, protocol: u8) -> Rc<Self> {
+    pub fn new(io: TcpStream, limits: SocketLimits, protocol: u8, counted: QuotaGuard) -> Rc<Self> {
         if let Err(error) = io.set_nodelay(true) {
             log::debug!("a socket is without TCP_NODELAY: {error}");
         }
@@ -80,6 +84,7 @@ impl Socket {
             state: Cell::new(State::Open),
             gate: Gate::default(),
             this: this.clone(),
+            _counted: counted,
         })
     }
 

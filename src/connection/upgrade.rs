@@ -18,6 +18,7 @@ use actix_rt::net::TcpStream;
 use actix_web_actors::ws::HandshakeError;
 
 use super::{
+    admission::Admission,
     connection::{Connection, ConnectionSettings, Inputs, Opened},
     fallback::FallbackHub,
     frames::Frames,
@@ -26,7 +27,7 @@ use super::{
     socket::Socket,
 };
 use crate::{
-    app::{App, Apps, Quota, QuotaGuard},
+    app::{App, Apps, QuotaGuard},
     channel::{Outlet, Outlets, WorkerId},
     clock,
     domain::{AppId, AppKey},
@@ -45,7 +46,7 @@ pub struct Upgrader {
     rules: HashMap<AppId, Arc<SessionRules>>,
     settings: ConnectionSettings,
     path_prefix: String,
-    server: Arc<Quota>,
+    admission: Arc<Admission>,
     hub: Arc<FallbackHub>,
     draining: Arc<AtomicBool>,
     outlets: Rc<Outlets>,
@@ -61,8 +62,8 @@ pub struct UpgraderParts {
     pub settings: ConnectionSettings,
     /// What stands in front of `/app`.
     pub path_prefix: String,
-    /// The connections of the server.
-    pub server: Arc<Quota>,
+    /// What bounds the clients of the server.
+    pub admission: Arc<Admission>,
     /// The sessions of the fallbacks.
     pub hub: Arc<FallbackHub>,
     /// Whether the server is going away: then nobody is let in.
@@ -101,7 +102,7 @@ impl Upgrader {
             apps: parts.apps,
             settings: parts.settings,
             path_prefix: parts.path_prefix,
-            server: parts.server,
+            admission: parts.admission,
             hub: parts.hub,
             draining: parts.draining,
             outlets,
@@ -133,7 +134,7 @@ impl Upgrader {
         }
         let query = request.uri().query().unwrap_or_default();
         let protocol = asked_version(query).unwrap_or(NEWEST);
-        let socket = Socket::new(io, self.settings.socket, protocol);
+        let socket = Socket::new(io, self.settings.socket, protocol, self.admission.take_over());
         let Some(key) = app_key(path) else {
             return socket.close(CloseCode::PathNotFound);
         };
@@ -210,8 +211,9 @@ impl Upgrader {
             return Err(CloseCode::GoingAway);
         }
         let rules = self.rules.get(app.id()).ok_or(CloseCode::UnknownApp)?;
-        let in_server = self.server.take().ok_or(CloseCode::ServerFull)?;
+        let in_server = self.admission.connection()?;
         let in_app = app.connect().ok_or(CloseCode::OverQuota)?;
+        self.admission.handshake(now.instant)?;
         Ok(Admitted {
             app: Arc::clone(app),
             rules: Arc::clone(rules),

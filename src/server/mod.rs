@@ -8,6 +8,7 @@ mod endpoints;
 mod ledger;
 mod listener;
 pub mod numbers;
+mod open_files;
 mod panics;
 mod signals;
 
@@ -115,11 +116,12 @@ impl Server {
                 "a server needs an actix system: call Server::start within actix_rt::System::new().block_on(…) or #[actix_web::main]",
             ));
         }
+        let plan = open_files::plan(settings);
         let listener = listener::bind(settings.server.listen, "server.listen")?;
         let address = listener.local_addr()?;
         let admin = admin_listener::bind(&settings.admin)?;
         let assembly = Assembly::new(settings)?;
-        let server = listener::serve(listener, &settings.server, &assembly)?;
+        let server = listener::serve(listener, &settings.server, plan.map(|plan| plan.room), &assembly)?;
         assembly.ledger().control(Control::Accepting);
         let admin = admin.map(|bound| AdminListener::start(bound, settings, &assembly));
         let admin = admin.transpose()?;
