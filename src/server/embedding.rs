@@ -33,7 +33,10 @@ mod tests {
     fn what_is_wrong_is_told_with_its_key() {
         let error = settings("server: { lisen: 127.0.0.1:0 }").expect_err("an unknown key");
         let text = error.to_string();
-        assert!(text.contains("server.lisen: unknown key, did you mean `listen`?"), "{text}");
+        assert!(
+            text.contains("server.lisen: unknown key, did you mean `listen`?"),
+            "{text}"
+        );
     }
 
     #[test]

@@ -11,19 +11,20 @@ use std::{
 use actix::Actor;
 use actix_codec::Framed;
 use actix_cors::Cors;
-use actix_http::{HttpService, Request, h1};
+use actix_http::{HttpService, Protocol, Request, error::DispatchError, h1};
 use actix_rt::{Arbiter, net::TcpStream};
 use actix_server::Server;
-use actix_service::{fn_service, map_config};
+use actix_service::{ServiceFactoryExt, fn_service, map_config};
 use actix_web::{App, dev::AppConfig, web};
 
-use super::assembly::Assembly;
+use super::{assembly::Assembly, tls::TlsListener};
 use crate::{
     app::Quota,
     channel::{Outlets, Relay, Workers},
     config::ServerSettings,
     connection::{ConnectionSettings, SocketLimits, Upgrader, UpgraderParts},
     http::{HttpState, fallback_routes, routes},
+    wire::Wire,
 };
 
 /// How long a client may take to send the head of a request.
@@ -48,7 +49,12 @@ pub(super) fn bind(address: SocketAddr, key: &str) -> io::Result<TcpListener> {
 
 /// Serves a listener on the worker threads. Upgrade requests never reach the HTTP application:
 /// their sockets are taken over.
-pub(super) fn serve(listener: TcpListener, settings: &ServerSettings, assembly: &Assembly) -> io::Result<Server> {
+pub(super) fn serve(
+    listener: TcpListener,
+    settings: &ServerSettings,
+    tls: Option<&TlsListener>,
+    assembly: &Assembly,
+) -> io::Result<Server> {
     let parts = UpgraderParts {
         apps: Arc::clone(&assembly.apps),
         settings: connection_settings(settings),
@@ -56,7 +62,9 @@ pub(super) fn serve(listener: TcpListener, settings: &ServerSettings, assembly: 
         server: Arc::new(Quota::new(settings.connections)),
         hub: Arc::clone(&assembly.fallbacks),
         draining: assembly.readiness.draining(),
+        is_tls: tls.is_some(),
     };
+    let tls = tls.cloned();
     let workers = Arc::clone(&assembly.workers);
     let state = web::Data::new(HttpState::new(
         Arc::clone(&assembly.apps),
@@ -73,7 +81,7 @@ pub(super) fn serve(listener: TcpListener, settings: &ServerSettings, assembly: 
         .listen("vacancy", listener, move || {
             let upgrader = Rc::new(start_worker(&workers, parts.clone()));
             let upgrading = Rc::clone(&upgrader);
-            let upgrade = fn_service(move |(request, framed): (Request, Framed<TcpStream, h1::Codec>)| {
+            let upgrade = fn_service(move |(request, framed): (Request, Framed<Wire, h1::Codec>)| {
                 let upgrader = Rc::clone(&upgrading);
                 async move {
                     upgrader.upgrade(request, framed).await;
@@ -90,19 +98,31 @@ pub(super) fn serve(listener: TcpListener, settings: &ServerSettings, assembly: 
                     }
                     routes(config);
                 });
-            HttpService::build()
+            let acceptor = tls.as_ref().map(TlsListener::acceptor);
+            let accept = fn_service(move |tcp: TcpStream| {
+                let acceptor = acceptor.clone();
+                async move {
+                    let address = tcp.peer_addr().ok();
+                    let wire = match acceptor {
+                        None => Wire::Plain(tcp),
+                        Some(acceptor) => acceptor.accept(tcp).await.map_err(DispatchError::Io)?,
+                    };
+                    Ok((wire, Protocol::Http1, address))
+                }
+            });
+            let http = HttpService::build()
                 .keep_alive(KEEP_ALIVE)
                 .client_request_timeout(REQUEST_HEAD_TIMEOUT)
                 // Else a client that leaves while it receives over a fallback is not noticed.
                 .h1_allow_half_closed(false)
-                .on_connect_ext(|io: &TcpStream, _| {
-                    if let Err(error) = io.set_nodelay(true) {
+                .on_connect_ext(|wire: &Wire, _| {
+                    if let Err(error) = wire.tcp().set_nodelay(true) {
                         log::debug!("a socket is without TCP_NODELAY: {error}");
                     }
                 })
                 .upgrade(upgrade)
-                .finish(map_config(app, |()| AppConfig::default()))
-                .tcp()
+                .finish(map_config(app, |()| AppConfig::default()));
+            accept.and_then(http)
         })?;
     Ok(server.run())
 }

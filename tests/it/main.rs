@@ -22,4 +22,5 @@ mod receivers;
 mod rows;
 mod smoke;
 mod tidy;
+mod tls;
 mod webhooks_page;
