@@ -5,13 +5,16 @@ use std::time::SystemTime;
 use hmac::{Hmac, KeyInit, Mac};
 use md5::{Digest, Md5};
 use sha2::Sha256;
-use tokio::{io::AsyncWriteExt, net::TcpStream};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt},
+    net::TcpStream,
+};
 
 use super::{APP_ID, KEY, SECRET, read_to};
 
 /// Publishes one event over and over.
-pub struct Publisher {
-    socket: TcpStream,
+pub struct Publisher<S = TcpStream> {
+    socket: S,
     request: Vec<u8>,
 }
 
@@ -22,6 +25,13 @@ impl Publisher {
             .await
             .expect("the server accepts");
         socket.set_nodelay(true).expect("a TCP socket");
+        Self::on(socket, channel, data_len)
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Publisher<S> {
+    /// The same on a connection that is there.
+    pub fn on(socket: S, channel: &str, data_len: usize) -> Self {
         let data = "x".repeat(data_len);
         let body = serde_json::json!({ "name": "bench", "channel": channel, "data": data }).to_string();
         let path = format!("/apps/{APP_ID}/events");
