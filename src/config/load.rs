@@ -395,6 +395,7 @@ mod tests {
         }
         let optionals = [
             "# secret_file: ",
+            "# tls: { cert: cert.pem, key: key.pem }",
             "# keys:",
             "since: ",
             "# batch_window: ",

@@ -180,3 +180,6 @@ fn replace(identity: &Identity, contents: &Contents, files: &[PathBuf; 2]) {
         Err(error) => log::error!("the certificate was changed and cannot be used, the old one stays: {error}"),
     }
 }
+
+#[cfg(test)]
+mod tests;

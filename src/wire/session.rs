@@ -47,6 +47,8 @@ pub(super) struct Session {
     is_established: bool,
     is_peer_closed: bool,
     is_closed: bool,
+    /// It broke, and rustls is not asked again.
+    is_broken: bool,
 }
 
 impl Session {
@@ -60,6 +62,7 @@ impl Session {
             is_established: false,
             is_peer_closed: false,
             is_closed: false,
+            is_broken: false,
         })
     }
 
@@ -97,7 +100,10 @@ impl Session {
     /// [`plain`](Self::plain), what is to be answered to [`outgoing`](Self::outgoing), in which an
     /// alert is also after an error.
     pub(super) fn receive(&mut self, bytes: &mut [u8]) -> Result<(), SessionError> {
-        let done = self.process(bytes)?;
+        if self.is_broken {
+            return Err(SessionError::NotReady);
+        }
+        let done = self.process(bytes).inspect_err(|_| self.is_broken = true)?;
         let rest = &bytes[done..];
         if PARTIAL_BYTES_MAX < rest.len() {
             return Err(SessionError::TooLong);
@@ -142,12 +148,11 @@ impl Session {
         }
     }
 
-    /// Takes the records that tell the client of an error.
+    /// Takes the record that tells the client of an error, if rustls made one.
     fn take_alert(&mut self, bytes: &mut [u8]) {
-        while let Ok(ConnectionState::EncodeTlsData(mut data)) = self.rustls.process_tls_records(bytes).state {
-            if encode(&mut data, &mut self.outgoing).is_err() {
-                return;
-            }
+        if let Ok(ConnectionState::EncodeTlsData(mut data)) = self.rustls.process_tls_records(bytes).state {
+            // It is only told in vain if it cannot be.
+            let _ = encode(&mut data, &mut self.outgoing);
         }
     }
 
@@ -188,10 +193,13 @@ impl Session {
         &mut self,
         write: impl FnOnce(&mut WriteTraffic<'_, ServerConnectionData>) -> Result<T, SessionError>,
     ) -> Result<T, SessionError> {
+        if self.is_broken {
+            return Err(SessionError::NotReady);
+        }
         loop {
             // Only a record that is not whole can be in there.
             let UnbufferedStatus { discard, state } = self.rustls.process_tls_records(&mut self.partial);
-            match state? {
+            match state.inspect_err(|_| self.is_broken = true)? {
                 ConnectionState::WriteTraffic(mut traffic) => return write(&mut traffic),
                 ConnectionState::EncodeTlsData(mut data) => encode(&mut data, &mut self.outgoing)?,
                 ConnectionState::TransmitTlsData(data) => data.done(),
@@ -218,3 +226,6 @@ fn encode(data: &mut EncodeTlsData<'_, ServerConnectionData>, outgoing: &mut Byt
         .map_err(|_| SessionError::NotReady)?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

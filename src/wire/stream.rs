@@ -342,3 +342,13 @@ impl ActixStream for Wire {
         ActixStream::poll_write_ready(self.tcp(), cx)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_socket_in_clear_is_no_larger_for_what_tls_needs() {
+        assert_eq!(size_of::<Wire>(), size_of::<TcpStream>());
+    }
+}

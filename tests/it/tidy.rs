@@ -122,6 +122,7 @@ const SHELLS: &[&str] = &[
     "server/panics.rs",
     "server/signals.rs",
     "server/tls.rs",
+    "server/tls/tests.rs",
     "webhook/connect.rs",
     "webhook/endpoint.rs",
     "webhook/endpoint/tests.rs",
