@@ -51,7 +51,8 @@ impl Server {
         let port = log.by_ref().map_while(Result::ok).find_map(|line| {
             said.push_str(&line);
             said.push('\n');
-            let (_, port) = line.split_once("listening on http://127.0.0.1:")?;
+            let (_, address) = line.split_once("listening on ")?;
+            let (_, port) = address.split_once("://127.0.0.1:")?;
             port.trim().parse().ok()
         });
         // What else it logs is read, so that it never waits for us.

@@ -3,8 +3,10 @@
 use std::{net::SocketAddr, time::Duration};
 
 use super::{
+    files::Files,
     reader::Section,
     settings::{ServerSettings, WebhookSettings},
+    tls,
     values::{self, MOMENT},
 };
 
@@ -12,7 +14,7 @@ const KB: usize = 1 << 10;
 const GB: usize = 1 << 30;
 
 /// Reads `server`; `parallelism` is what `workers: auto` stands for.
-pub(super) fn server(root: &mut Section<'_>, parallelism: usize) -> ServerSettings {
+pub(super) fn server(root: &mut Section<'_>, parallelism: usize, files: &Files<'_>) -> ServerSettings {
     root.section("server", |server| ServerSettings {
         listen: listen(server),
         workers: server.or_default("workers", "auto", values::workers(parallelism)),
@@ -28,6 +30,7 @@ pub(super) fn server(root: &mut Section<'_>, parallelism: usize) -> ServerSettin
         api_calls: server.or_default("api_calls", "1000", values::integer(1..=1_000_000)),
         path_prefix: server.or_default("path_prefix", "", values::path_prefix),
         fallbacks: server.or_default("fallbacks", "true", values::boolean),
+        tls: tls::server_tls(server, files),
     })
 }
 
@@ -54,6 +57,8 @@ fn duration(section: &mut Section<'_>, key: &'static str, default: &str, lowest:
 
 #[cfg(test)]
 mod tests {
+    use std::{io, path::Path};
+
     use super::{
         super::{
             error::Problem,
@@ -62,6 +67,14 @@ mod tests {
         },
         *,
     };
+
+    fn server(root: &mut Section<'_>, parallelism: usize) -> ServerSettings {
+        let files = Files {
+            folder: Path::new(""),
+            read: &|_| Err(io::ErrorKind::NotFound.into()),
+        };
+        super::server(root, parallelism, &files)
+    }
 
     fn read<T>(yaml: &str, body: impl FnOnce(&mut Section<'_>) -> T) -> (T, Vec<String>) {
         let mut findings = Findings::default();

@@ -54,6 +54,19 @@ pub struct ServerSettings {
     pub path_prefix: String,
     /// Whether the HTTP fallback transports are served.
     pub fallbacks: bool,
+    /// What TLS is spoken with; `None`: it is spoken in clear.
+    pub tls: Option<ServerTls>,
+}
+
+/// The certificate that clients are shown, and where it is read again when it changes.
+#[derive(Debug, Clone)]
+pub struct ServerTls {
+    /// The file of the certificate.
+    pub cert_file: PathBuf,
+    /// The file of its key.
+    pub key_file: PathBuf,
+    /// What was in them.
+    pub identity: TlsIdentity,
 }
 
 /// Where it is kept what was told, and how much of it.
@@ -257,7 +270,7 @@ pub struct TlsSettings {
     pub identity: Option<TlsIdentity>,
 }
 
-/// A certificate and its key, for an endpoint that asks who is calling.
+/// A certificate and its key: for an endpoint that asks who is calling, or for clients.
 #[derive(Debug, Clone)]
 pub struct TlsIdentity {
     /// Our certificate and those between it and a root, as PEM.

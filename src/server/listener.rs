@@ -11,13 +11,13 @@ use std::{
 use actix::Actor;
 use actix_codec::Framed;
 use actix_cors::Cors;
-use actix_http::{HttpService, Request, h1};
+use actix_http::{HttpService, Protocol, Request, error::DispatchError, h1};
 use actix_rt::{Arbiter, net::TcpStream};
 use actix_server::Server;
-use actix_service::{fn_service, map_config};
+use actix_service::{ServiceFactoryExt, fn_service, map_config};
 use actix_web::{App, dev::AppConfig, web};
 
-use super::assembly::Assembly;
+use super::{assembly::Assembly, tls::TlsListener};
 use crate::{
     app::Rate,
     channel::{Outlets, Relay, Workers},
@@ -25,6 +25,7 @@ use crate::{
     config::ServerSettings,
     connection::{Admission, ConnectionSettings, SocketLimits, SocketRoom, Upgrader, UpgraderParts},
     http::{HttpState, fallback_routes, routes},
+    wire::Wire,
 };
 
 /// How long a client may take to send the head of a request.
@@ -60,6 +61,7 @@ pub(super) fn bind(address: SocketAddr, key: &str) -> io::Result<TcpListener> {
 pub(super) fn serve(
     listener: TcpListener,
     settings: &ServerSettings,
+    tls: Option<&TlsListener>,
     room: Option<SocketRoom>,
     assembly: &Assembly,
 ) -> io::Result<Server> {
@@ -73,7 +75,9 @@ pub(super) fn serve(
         admission: Arc::clone(&admission),
         hub: Arc::clone(&assembly.fallbacks),
         draining: assembly.readiness.draining(),
+        is_tls: tls.is_some(),
     };
+    let tls = tls.cloned();
     let workers = Arc::clone(&assembly.workers);
     let state = web::Data::new(HttpState::new(
         Arc::clone(&assembly.apps),
@@ -92,7 +96,7 @@ pub(super) fn serve(
             let admission = Arc::clone(&admission);
             let upgrader = Rc::new(start_worker(&workers, parts.clone()));
             let upgrading = Rc::clone(&upgrader);
-            let upgrade = fn_service(move |(request, framed): (Request, Framed<TcpStream, h1::Codec>)| {
+            let upgrade = fn_service(move |(request, framed): (Request, Framed<Wire, h1::Codec>)| {
                 let upgrader = Rc::clone(&upgrading);
                 async move {
                     upgrader.upgrade(request, framed).await;
@@ -109,22 +113,34 @@ pub(super) fn serve(
                     }
                     routes(config);
                 });
-            HttpService::build()
+            let acceptor = tls.as_ref().map(TlsListener::acceptor);
+            let accept = fn_service(move |tcp: TcpStream| {
+                let acceptor = acceptor.clone();
+                async move {
+                    let address = tcp.peer_addr().ok();
+                    let wire = match acceptor {
+                        None => Wire::Plain(tcp),
+                        Some(acceptor) => acceptor.accept(tcp).await.map_err(DispatchError::Io)?,
+                    };
+                    Ok((wire, Protocol::Http1, address))
+                }
+            });
+            let http = HttpService::build()
                 .keep_alive(KEEP_ALIVE)
                 .client_request_timeout(REQUEST_HEAD_TIMEOUT)
                 .client_disconnect_timeout(REFUSED_BODY_TIMEOUT)
                 // Else a client that leaves while it receives over a fallback is not noticed.
                 .h1_allow_half_closed(false)
-                .on_connect_ext(move |io: &TcpStream, held| match admission.accept() {
+                .on_connect_ext(move |wire: &Wire, held| match admission.accept() {
                     Some(counted) => {
                         held.insert(counted);
-                        prepare(io);
+                        prepare(wire.tcp());
                     }
-                    None => turn_away(io),
+                    None => turn_away(wire.tcp()),
                 })
                 .upgrade(upgrade)
-                .finish(map_config(app, |()| AppConfig::default()))
-                .tcp()
+                .finish(map_config(app, |()| AppConfig::default()));
+            accept.and_then(http)
         })?;
     Ok(server.run())
 }
