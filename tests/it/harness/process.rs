@@ -208,13 +208,12 @@ fn launch(folder: &Path, variables: &[(String, String)], open_files: Option<u32>
     let lines = Arc::clone(&log);
     std::thread::spawn(move || {
         for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+            // Kept first: who waits for the port may read the log at once.
+            lines.lock().expect("not poisoned").push_str(&format!("{line}\n"));
             let https = line.split_once("listening on https://127.0.0.1:");
             if let Some((_, port)) = https.or_else(|| line.split_once("listening on http://127.0.0.1:")) {
                 let _ = address.send(port.trim().parse().expect("a port"));
             }
-            let mut log = lines.lock().expect("not poisoned");
-            log.push_str(&line);
-            log.push('\n');
         }
     });
     (child, log, listening)
