@@ -54,6 +54,7 @@ impl Rate {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::Now;
 
     /// Takes tokens at a moment until there is none; gives how many there were and the wait.
     fn take_all(rate: &Rate, now: Instant) -> (usize, Duration) {
@@ -68,7 +69,7 @@ mod tests {
 
     #[test]
     fn a_second_is_worth_as_many_as_the_rate_says() {
-        let t0 = Instant::now();
+        let t0 = Now::of_test().instant;
         for (per_second, wait_ns) in [(1, 1_000_000_000), (4, 250_000_000), (1_000, 1_000_000)] {
             let rate = Rate::new(per_second, t0);
             let many = usize::try_from(per_second).expect("few");
@@ -80,7 +81,7 @@ mod tests {
 
     #[test]
     fn a_token_is_there_when_the_wait_is_over_and_not_before() {
-        let t0 = Instant::now();
+        let t0 = Now::of_test().instant;
         let rate = Rate::new(3, t0);
         let (_, wait) = take_all(&rate, t0);
         let moment = Duration::from_nanos(1);
@@ -91,7 +92,7 @@ mod tests {
 
     #[test]
     fn refusals_cost_nothing_and_a_clock_that_stands_still_harms_nothing() {
-        let t0 = Instant::now();
+        let t0 = Now::of_test().instant;
         let rate = Rate::new(2, t0 + Duration::from_secs(5));
         assert_eq!(take_all(&rate, t0).0, 2);
         for _ in 0..1_000 {
@@ -102,14 +103,14 @@ mod tests {
 
     #[test]
     fn a_rate_outside_its_range_is_the_nearest_within() {
-        let t0 = Instant::now();
+        let t0 = Now::of_test().instant;
         assert_eq!(take_all(&Rate::new(0, t0), t0).0, 1);
         assert_eq!(take_all(&Rate::new(u32::MAX, t0), t0).0, 1_000_000);
     }
 
     #[test]
     fn threads_together_take_no_more_than_there_is() {
-        let t0 = Instant::now();
+        let t0 = Now::of_test().instant;
         let rate = Rate::new(1_000, t0);
         let counts = std::thread::scope(|scope| {
             let threads: Vec<_> = (0..4).map(|_| scope.spawn(|| take_all(&rate, t0).0)).collect();

@@ -74,6 +74,7 @@ impl Admission {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::Now;
 
     #[test]
     fn what_has_no_bound_is_not_refused() {
@@ -83,7 +84,7 @@ mod tests {
             .collect();
         assert!(held.iter().all(|(socket, client)| socket.is_some() && client.is_ok()));
         for _ in 0..1_000 {
-            assert_eq!(admission.handshake(Instant::now()), Ok(()));
+            assert_eq!(admission.handshake(Now::of_test().instant), Ok(()));
         }
     }
 
@@ -132,7 +133,7 @@ mod tests {
 
     #[test]
     fn handshakes_past_the_rate_are_told_to_come_again() {
-        let t0 = Instant::now();
+        let t0 = Now::of_test().instant;
         let admission = Admission::new(None, None, Some(Rate::new(2, t0)));
         assert_eq!(admission.handshake(t0), Ok(()));
         assert_eq!(admission.handshake(t0), Ok(()));
