@@ -4,15 +4,16 @@ use std::io;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::{config::Settings, connection::SocketRoom};
+use crate::{config::Settings, connection::SocketRoom, http::admin::STREAMS_MAX};
 
 /// Files that a server has open besides sockets and worker threads: standard streams, libraries'
 /// own, the ledger with its reserve, listeners, and some to spare.
 const OWN: usize = 64;
 /// Files per worker thread: its poller, its wakers.
 const PER_WORKER: usize = 8;
-/// Connections to the admin API; more wait to be accepted.
-pub(super) const ADMIN_CONNECTIONS: usize = 64;
+/// Connections to the admin API: all streams that there may be, and questions beside them. More wait to
+/// be accepted.
+pub(super) const ADMIN_CONNECTIONS: usize = STREAMS_MAX + 32;
 /// Files per webhook request that may be under way: its connection, and one that is being closed.
 const PER_LANE: usize = 2;
 /// One of so many sockets is for back ends and for those who are being turned away.

@@ -26,7 +26,7 @@ pub use auth::{Token, authenticate};
 pub use error::AdminError;
 pub use query::QueryError;
 pub use routes::{admin_routes, openapi};
-pub use state::{AdminParts, AdminState, EndpointInfo};
+pub use state::{AdminParts, AdminState, EndpointInfo, STREAMS_MAX};
 pub use words::span;
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Most streams at a time; one more is answered 503.
-const STREAMS_MAX: usize = 64;
+pub const STREAMS_MAX: usize = 64;
 
 /// What the handlers of the admin API need.
 pub struct AdminState {

@@ -2,8 +2,8 @@
 
 use crate::harness::{Client, Frame, Process, Raw, config, eventually};
 
-/// Hard limit of open files; 136 of them are kept, and of the other 164 a fifth is not for clients.
-const FILES: u32 = 300;
+/// Hard limit of open files; 168 of them are kept, and of the other 164 a fifth is not for clients.
+const FILES: u32 = 332;
 const CLIENTS: usize = 132;
 const SOCKETS: usize = 164;
 const PATH: &str = "/app/app-key?protocol=7";
@@ -18,9 +18,9 @@ async fn the_limit_is_raised_at_the_start_and_it_is_said_what_it_allows() {
     let limits = std::fs::read_to_string(format!("/proc/{}/limits", server.pid())).expect("Linux");
     let line = limits.lines().find(|line| line.starts_with("Max open files"));
     let numbers: Vec<&str> = line.expect("a limit").split_whitespace().skip(3).take(2).collect();
-    assert_eq!(numbers, ["300", "300"]);
+    assert_eq!(numbers, ["332", "332"]);
     let log = server.log();
-    let said = "the limit of 300 open files allows 132 client connections: 136 are kept for the ledger, listeners and \
+    let said = "the limit of 332 open files allows 132 client connections: 168 are kept for the ledger, listeners and \
                 webhooks, 32 for API connections";
     assert!(log.contains(said), "{log}");
     assert!(!log.contains("WARN"), "{log}");
@@ -32,8 +32,8 @@ async fn more_connections_than_that_are_warned_of_with_what_to_do() {
     let log = server.log();
     for part in [
         "WARN",
-        "server.connections is 1000, but the limit of 300 open files allows 132",
-        "Raise the hard limit to 1385 or more",
+        "server.connections is 1000, but the limit of 332 open files allows 132",
+        "Raise the hard limit to 1417 or more",
         "LimitNOFILE=",
     ] {
         assert!(log.contains(part), "{part}: {log}");
