@@ -21,6 +21,8 @@ const COURSE: (f64, f64) = (402.0, 592.0);
 /// Bars of the histogram for each factor of ten.
 const BARS_PER_DECADE: f64 = 20.0;
 const GRID_LINES: f64 = 4.0;
+/// The room for the name of a quantile.
+const NAME_WIDTH: f64 = 96.0;
 
 const STYLE: &str = "
   svg { --paper: #fbfaf8; --ink: #22252a; --soft: #646a73; --grid: #e4e2dd; --bar: #0f766e; --mark: #c2410c; }
@@ -107,15 +109,11 @@ pub fn svg(plan: &Plan, outcome: &Outcome) -> String {
 }
 
 fn title(plan: &Plan) -> String {
-    let rates: Vec<String> = plan
-        .streams
-        .iter()
-        .filter(|stream| 0.0 < stream.rate)
-        .map(|stream| format!("{:.0} {}/s", stream.rate, stream.kind.name()))
-        .collect();
-    let rates = match rates.is_empty() {
-        true => format!("{:.0} per second", plan.connect_rate),
-        false => rates.join(", "),
+    let rates: f64 = plan.streams.iter().map(|stream| stream.rate).sum();
+    let rates = match plan.streams.as_slice() {
+        _ if rates == 0.0 => format!("{:.0} per second", plan.connect_rate),
+        [one] => format!("{rates:.0} {} per second", one.kind.name()),
+        _ => format!("{rates:.0} messages per second"),
     };
     let connections = with_commas(plan.connections() as u64);
     format!("{}: {connections} connections, {rates}", plan.scenario.name())
@@ -156,14 +154,19 @@ fn spread(svg: &mut String, latencies: &Latencies) {
         }
         decade += 1.0;
     }
-    let mut nearest = f64::NEG_INFINITY;
-    for (name, quantile) in [("p50", 0.5), ("p99", 0.99), ("p99.9", 0.999)] {
-        let value = latencies.quantile_ms(quantile);
-        let at = x(value);
+    marks(svg, latencies, x);
+}
+
+/// Lines at the quantiles, whose names are moved apart where they would stand on each other.
+fn marks(svg: &mut String, latencies: &Latencies, x: impl Fn(f64) -> f64) {
+    let (top, bottom) = SPREAD;
+    let marks = [("p50", 0.5), ("p99", 0.99), ("p99.9", 0.999)];
+    let marks = marks.map(|(name, quantile)| (name, latencies.quantile_ms(quantile)));
+    let mut right = RIGHT - NAME_WIDTH / 2.0;
+    for (name, value) in marks.into_iter().rev() {
+        let (at, name_at) = (x(value), x(value).min(right));
+        right = name_at - NAME_WIDTH;
         let _ = writeln!(svg, "<path class=\"mark\" d=\"M{at:.1} {bottom}V{:.1}\"/>", top - 8.0);
-        // Names that would stand on each other go apart.
-        let name_at = at.max(nearest + 92.0).min(RIGHT - 30.0);
-        nearest = name_at;
         text(
             svg,
             "mark-name",

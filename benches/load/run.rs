@@ -9,6 +9,7 @@ use tokio::sync::watch;
 
 use super::{
     args::Scenario,
+    client,
     drive::{Context, Driven, Phase, drive},
     harness::on_one_thread,
     tally::{Latencies, OwnCpu},
@@ -102,6 +103,8 @@ struct Watch {
 pub fn run(context: &Arc<Context>) -> Result<Outcome, String> {
     let Context { plan, target, shared } = &**context;
     check_open_files(plan.connections())?;
+    // What is wrong with all connections is told once, and a server that has just started is awake.
+    on_one_thread(client::connect(target)).map_err(|error| format!("{}: {error}", target.url))?;
     let now = || target.pid.map(usage);
     let begin = Instant::now() + Duration::from_millis(50);
     let (phase, phases) = watch::channel(Phase::Connect);
