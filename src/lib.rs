@@ -14,6 +14,7 @@ pub mod signature;
 
 pub mod clock;
 pub mod ledger;
+pub mod wire;
 
 pub mod channel;
 pub mod webhook;

@@ -8,7 +8,7 @@ use std::{
 };
 
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
     net::{TcpSocket, TcpStream},
     sync::Notify,
     task::JoinHandle,
@@ -77,6 +77,11 @@ impl Load {
     /// The receipts of all clients.
     pub fn take_receipts(&self) -> Vec<Receipt> {
         std::mem::take(&mut self.received.count.borrow_mut().receipts)
+    }
+
+    /// Bytes that were received so far, by all clients together.
+    pub fn received_bytes(&self) -> u64 {
+        self.received.count.borrow().bytes
     }
 
     /// Waits until so many bytes more were received, by all clients together. To be called before
@@ -150,12 +155,17 @@ pub async fn connected(port: u16, key: &str, receive_buffer: Option<u32>) -> Tcp
     let address = ([127, 0, 0, 1], port).into();
     let mut socket = socket.connect(address).await.expect("the server accepts");
     socket.set_nodelay(true).expect("a TCP socket");
-    let request = format!(
-        "GET /app/{key}?protocol=7&client=bench&version=1 HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-    );
-    socket.write_all(request.as_bytes()).await.expect("the server reads");
+    socket.write_all(&upgrade_request(key)).await.expect("the server reads");
     read_to(&mut socket, b"}\"}").await;
     socket
+}
+
+/// The request that makes a client of a connection.
+pub fn upgrade_request(key: &str) -> Vec<u8> {
+    format!(
+        "GET /app/{key}?protocol=7&client=bench&version=1 HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    )
+    .into()
 }
 
 /// The frame of a command (`subscribe` or `unsubscribe`) about a public channel.
@@ -175,7 +185,7 @@ pub fn frame_end(channel: &str) -> Vec<u8> {
 }
 
 /// Reads until what was read ends so.
-pub async fn read_to(socket: &mut TcpStream, end: &[u8]) -> Vec<u8> {
+pub async fn read_to(socket: &mut (impl AsyncRead + Unpin), end: &[u8]) -> Vec<u8> {
     let mut read = Vec::with_capacity(1_024);
     while !read.ends_with(end) {
         let next = tokio::time::timeout(ANSWER_TIMEOUT, socket.read_buf(&mut read)).await;

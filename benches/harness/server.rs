@@ -7,6 +7,8 @@ use std::{
     sync::atomic::{AtomicU32, Ordering},
 };
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
 use super::{APP_ID, KEY, SECRET};
 
 static COUNT: AtomicU32 = AtomicU32::new(0);
@@ -49,7 +51,8 @@ impl Server {
         let port = log.by_ref().map_while(Result::ok).find_map(|line| {
             said.push_str(&line);
             said.push('\n');
-            let (_, port) = line.split_once("listening on http://127.0.0.1:")?;
+            let (_, address) = line.split_once("listening on ")?;
+            let (_, port) = address.split_once("://127.0.0.1:")?;
             port.trim().parse().ok()
         });
         // What else it logs is read, so that it never waits for us.
@@ -100,19 +103,15 @@ impl Drop for LedgerFolder {
     }
 }
 
-/// Lets this process and those that it starts have as many open files as the system allows. By a
-/// command, because the call is unsafe code in Rust.
+/// Lets this process, which has the other ends of all connections, have as many open files as the
+/// system allows.
 pub fn raise_open_files() {
-    let pid = std::process::id().to_string();
-    let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
-    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"));
-    let Some(hard) = line.and_then(|line| line.split_whitespace().nth(1)) else {
-        return;
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        ..limit
     };
-    let raised = Command::new("prlimit")
-        .args(["--pid", &pid, &format!("--nofile={hard}:{hard}")])
-        .status();
-    if !raised.is_ok_and(|status| status.success()) {
-        eprintln!("the limit of open files stays as it is: prlimit (util-linux) does not run");
+    if let Err(error) = setrlimit(Resource::Nofile, raised) {
+        eprintln!("the limit of open files stays as it is: {error}");
     }
 }

@@ -6,7 +6,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use md5::{Digest, Md5};
 use sha2::Sha256;
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::TcpStream,
 };
 
@@ -34,8 +34,8 @@ pub fn signed_post(path: &str, body: &str) -> Vec<u8> {
 }
 
 /// A connection that sends one request after the other and waits for each answer.
-pub struct Kept {
-    socket: TcpStream,
+pub struct Kept<S = TcpStream> {
+    socket: S,
     answer: Vec<u8>,
 }
 
@@ -46,6 +46,13 @@ impl Kept {
             .await
             .expect("the server accepts");
         socket.set_nodelay(true).expect("a TCP socket");
+        Self::on(socket)
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Kept<S> {
+    /// The same of a connection that is there.
+    pub fn on(socket: S) -> Self {
         Self {
             socket,
             answer: Vec::with_capacity(4_096),

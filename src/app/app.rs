@@ -2,7 +2,7 @@
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use actix::Recipient;
@@ -11,6 +11,7 @@ use bytes::Bytes;
 use super::{
     keys::Keys,
     quota::{Quota, QuotaGuard},
+    rate::Rate,
     users::Users,
 };
 use crate::{
@@ -45,6 +46,8 @@ pub struct AppParts {
     pub webhooks: Recipient<Observe>,
     /// Bounds what is published and not yet written out, over all apps.
     pub backlog: Arc<Backlog>,
+    /// How often its back end may call; none means as often as it likes.
+    pub api_calls: Option<Rate>,
 }
 
 /// What is on and off in an app.
@@ -227,6 +230,14 @@ impl App {
     #[must_use]
     pub fn connect(&self) -> Option<QuotaGuard> {
         self.connections.take()
+    }
+
+    /// Takes in that its back end makes a call.
+    ///
+    /// # Errors
+    /// How long it is until one more may be made.
+    pub fn call(&self, now: Instant) -> Result<(), Duration> {
+        self.parts.api_calls.as_ref().map_or(Ok(()), |rate| rate.take(now))
     }
 
     /// How many connections there are.

@@ -7,12 +7,14 @@ mod app;
 mod apps;
 mod keys;
 mod quota;
+mod rate;
 mod users;
 
 pub use app::{App, AppParts, Busy, Online, Outgoing, Switches};
 pub use apps::Apps;
 pub use keys::{Key, Keys};
 pub use quota::{Quota, QuotaGuard};
+pub use rate::Rate;
 pub use users::{SignIn, SignOut, Users};
 
 /// What [`App::send_client_event`] takes.

@@ -1,18 +1,18 @@
-//! Counts connections against a limit.
+//! Counts what there is of something against a limit: connections, sockets, API calls under way.
 
 use std::sync::{
     Arc,
     atomic::{AtomicUsize, Ordering},
 };
 
-/// How many connections there are, and how many there may be.
+/// How many there are, and how many there may be.
 #[derive(Debug)]
 pub struct Quota {
     count: AtomicUsize,
     max: Option<usize>,
 }
 
-/// Counts a connection while it exists.
+/// Counts one while it exists.
 #[derive(Debug)]
 pub struct QuotaGuard(Arc<Quota>);
 
@@ -26,7 +26,7 @@ impl Quota {
         }
     }
 
-    /// Counts a connection until the guard is dropped; none when that would be over the limit.
+    /// Counts one until the guard is dropped; none when that would be over the limit.
     #[must_use]
     pub fn take(self: &Arc<Self>) -> Option<QuotaGuard> {
         let before = self.count.fetch_add(1, Ordering::Relaxed);
@@ -35,7 +35,20 @@ impl Quota {
         self.max.is_none_or(|max| before < max).then_some(guard)
     }
 
-    /// How many connections there are.
+    /// Counts one until the guard is dropped, even over the limit.
+    #[must_use]
+    pub fn add(self: &Arc<Self>) -> QuotaGuard {
+        self.count.fetch_add(1, Ordering::Relaxed);
+        QuotaGuard(Arc::clone(self))
+    }
+
+    /// How many there may be; none when there is no limit.
+    #[must_use]
+    pub const fn max(&self) -> Option<usize> {
+        self.max
+    }
+
+    /// How many there are.
     #[must_use]
     pub fn count(&self) -> usize {
         self.count.load(Ordering::Relaxed)
@@ -63,6 +76,16 @@ mod tests {
         assert!(quota.take().is_some());
         drop(second);
         assert_eq!(quota.count(), 0);
+    }
+
+    #[test]
+    fn what_is_added_counts_against_the_limit_and_is_never_refused() {
+        let quota = Arc::new(Quota::new(Some(1)));
+        let added = [quota.add(), quota.add()];
+        assert_eq!(quota.count(), 2);
+        assert!(quota.take().is_none());
+        drop(added);
+        assert!(quota.take().is_some());
     }
 
     #[test]

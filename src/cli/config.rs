@@ -42,6 +42,8 @@ server.outbound_limit = 1MB   (default)
 server.publish_backlog = 64MB   (default)
 server.drain_timeout = 30s   (default)
 server.connections = unlimited   (default)
+server.handshakes_per_second = unlimited   (default)
+server.api_calls = 1000   (default)
 server.path_prefix = \"\"   (default)
 server.fallbacks = true   (default)
 ledger.path = data/vacancy.redb   (default)
@@ -86,6 +88,7 @@ apps[0].limits.subscriptions_per_connection = 10000   (default)
 apps[0].limits.commands_per_second = 200   (default)
 apps[0].limits.commands_burst = 2000   (default)
 apps[0].limits.cached_bytes = 64MB   (default)
+apps[0].limits.api_calls_per_second = unlimited   (default)
 ";
         assert_eq!(effective(&loaded), want);
     }

@@ -28,6 +28,7 @@ pub(super) fn limits(app: &mut Section<'_>) -> LimitSettings {
         commands_per_second: limits.or_default("commands_per_second", "200", values::integer(1..=1_000_000)),
         commands_burst: limits.or_default("commands_burst", "2000", values::integer(1..=1_000_000)),
         cached_bytes: limits.or_default("cached_bytes", "64MB", values::size(KB..=64 * GB)),
+        api_calls_per_second: limits.or_default("api_calls_per_second", "unlimited", values::rate),
     })
 }
 
@@ -81,6 +82,7 @@ mod tests {
             commands_per_second: 200,
             commands_burst: 2_000,
             cached_bytes: 67_108_864,
+            api_calls_per_second: None,
         };
         assert_eq!(read(""), (want, vec![]));
     }
@@ -119,7 +121,7 @@ mod tests {
             "{event_data: 1KB, event_name: 2, channel_name: 3, trigger_channels: 4, batch_events: 5, \
              presence_members: 6, user_id: 7, user_info: 8B, client_events_per_second: 9, watchlist: 10, \
              connections: 11, subscriptions_per_connection: 12, commands_per_second: 13, \
-             commands_burst: 14, cached_bytes: 15KB}",
+             commands_burst: 14, cached_bytes: 15KB, api_calls_per_second: 16}",
         );
         let want = LimitSettings {
             event_data: 1_024,
@@ -137,6 +139,7 @@ mod tests {
             commands_per_second: 13,
             commands_burst: 14,
             cached_bytes: 15 * KB,
+            api_calls_per_second: Some(16),
         };
         assert_eq!((limits, problems), (want, vec![]));
     }
@@ -158,6 +161,7 @@ mod tests {
         check("commands_per_second", "1", "1000000", ["-1", "1000001"]);
         check("commands_burst", "1", "1000000", ["0", "1000001"]);
         check("cached_bytes", "1KB", "64GB", ["1023B", "65GB"]);
+        check("api_calls_per_second", "1", "1000000", ["0", "1000001"]);
     }
 
     #[test]

@@ -138,7 +138,7 @@ fn settings(
         read: surroundings.read,
     };
     reader::read(tree, findings, |root| {
-        let server = sections::server(root, surroundings.parallelism);
+        let server = sections::server(root, surroundings.parallelism, &files);
         let ledger = ledger::ledger(root, &files);
         let webhooks = sections::webhooks(root);
         let admin = admin::admin(root, &files, server.listen);
@@ -395,6 +395,7 @@ mod tests {
         }
         let optionals = [
             "# secret_file: ",
+            "# tls: { cert: cert.pem, key: key.pem }",
             "# keys:",
             "since: ",
             "# batch_window: ",

@@ -33,6 +33,7 @@ pub use load::{ConfigSource, Loaded, ReadFile, Surroundings, from_text, load};
 pub use reader::Provenance;
 pub use settings::{
     AdminSettings, AppSettings, BreakerSettings, EndpointSettings, KeySettings, LedgerSettings, LedgerStore,
-    LimitSettings, ServerSettings, Settings, TlsIdentity, TlsSettings, WebhookSettings,
+    LimitSettings, ServerSettings, ServerTls, Settings, TlsIdentity, TlsSettings, WebhookSettings,
 };
 pub use source::Origin;
+pub use tls::identity_problems;

@@ -3,8 +3,10 @@
 use std::{net::SocketAddr, time::Duration};
 
 use super::{
+    files::Files,
     reader::Section,
     settings::{ServerSettings, WebhookSettings},
+    tls,
     values::{self, MOMENT},
 };
 
@@ -12,7 +14,7 @@ const KB: usize = 1 << 10;
 const GB: usize = 1 << 30;
 
 /// Reads `server`; `parallelism` is what `workers: auto` stands for.
-pub(super) fn server(root: &mut Section<'_>, parallelism: usize) -> ServerSettings {
+pub(super) fn server(root: &mut Section<'_>, parallelism: usize, files: &Files<'_>) -> ServerSettings {
     root.section("server", |server| ServerSettings {
         listen: listen(server),
         workers: server.or_default("workers", "auto", values::workers(parallelism)),
@@ -24,8 +26,11 @@ pub(super) fn server(root: &mut Section<'_>, parallelism: usize) -> ServerSettin
         publish_backlog: server.or_default("publish_backlog", "64MB", values::size(KB..=64 * GB)),
         drain_timeout: duration(server, "drain_timeout", "30s", Duration::ZERO),
         connections: server.or_default("connections", "unlimited", values::connections),
+        handshakes_per_second: server.or_default("handshakes_per_second", "unlimited", values::rate),
+        api_calls: server.or_default("api_calls", "1000", values::integer(1..=1_000_000)),
         path_prefix: server.or_default("path_prefix", "", values::path_prefix),
         fallbacks: server.or_default("fallbacks", "true", values::boolean),
+        tls: tls::server_tls(server, files),
     })
 }
 
@@ -52,6 +57,8 @@ fn duration(section: &mut Section<'_>, key: &'static str, default: &str, lowest:
 
 #[cfg(test)]
 mod tests {
+    use std::{io, path::Path};
+
     use super::{
         super::{
             error::Problem,
@@ -60,6 +67,14 @@ mod tests {
         },
         *,
     };
+
+    fn server(root: &mut Section<'_>, parallelism: usize) -> ServerSettings {
+        let files = Files {
+            folder: Path::new(""),
+            read: &|_| Err(io::ErrorKind::NotFound.into()),
+        };
+        super::server(root, parallelism, &files)
+    }
 
     fn read<T>(yaml: &str, body: impl FnOnce(&mut Section<'_>) -> T) -> (T, Vec<String>) {
         let mut findings = Findings::default();
@@ -111,6 +126,7 @@ mod tests {
             (server.connections, server.path_prefix.as_str(), server.fallbacks),
             (None, "", true)
         );
+        assert_eq!((server.handshakes_per_second, server.api_calls), (None, 1_000));
     }
 
     #[test]
@@ -133,7 +149,7 @@ mod tests {
     fn every_key_of_the_server_is_read_from_its_own_name() {
         let yaml = "server: {listen: '[::1]:1', workers: 2, activity_timeout: 3s, ping_after: 4s, \
                     pong_timeout: 5s, write_timeout: 6s, outbound_limit: 7KB, publish_backlog: 8KB, \
-                    drain_timeout: 9s, connections: 10, path_prefix: /ws, fallbacks: false}";
+                    drain_timeout: 9s, connections: 10, handshakes_per_second: 11, api_calls: 12, path_prefix: /ws, fallbacks: false}";
         let (server, problems) = read(yaml, |root| server(root, 3));
         assert_eq!(problems, [""; 0]);
         assert_eq!((server.listen.port(), server.workers), (1, 2));
@@ -150,6 +166,7 @@ mod tests {
             (server.connections, server.path_prefix.as_str(), server.fallbacks),
             (Some(10), "/ws", false)
         );
+        assert_eq!((server.handshakes_per_second, server.api_calls), (Some(11), 12));
     }
 
     #[test]
@@ -210,6 +227,12 @@ mod tests {
             &["unlimited", "1", "100000000"],
             &["0", "100000001", "none"],
         );
+        check(
+            "server.handshakes_per_second",
+            &["unlimited", "1", "1000000"],
+            &["0", "1000001", "many"],
+        );
+        check("server.api_calls", &["1", "1000000"], &["0", "1000001", "unlimited"]);
         check("server.workers", &["auto", "1", "1024"], &["0", "1025", "many"]);
         check(
             "server.listen",

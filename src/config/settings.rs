@@ -43,12 +43,30 @@ pub struct ServerSettings {
     pub publish_backlog: usize,
     /// How long a drain may take.
     pub drain_timeout: Duration,
-    /// Most connections to the server; one more is closed with 4100. `None`: unlimited.
+    /// Most connections to the server; one more is closed with 4100. `None`: as many as the open
+    /// files allow.
     pub connections: Option<usize>,
+    /// Clients that are let in in a second; one more is closed with 4100. `None`: unlimited.
+    pub handshakes_per_second: Option<u32>,
+    /// API calls that may be under way; one more is answered 503.
+    pub api_calls: usize,
     /// What stands in front of `/app` in paths: empty, or like `/ws`, without a `/` at its end.
     pub path_prefix: String,
     /// Whether the HTTP fallback transports are served.
     pub fallbacks: bool,
+    /// What TLS is spoken with; `None`: it is spoken in clear.
+    pub tls: Option<ServerTls>,
+}
+
+/// The certificate that clients are shown, and where it is read again when it changes.
+#[derive(Debug, Clone)]
+pub struct ServerTls {
+    /// The file of the certificate.
+    pub cert_file: PathBuf,
+    /// The file of its key.
+    pub key_file: PathBuf,
+    /// What was in them.
+    pub identity: TlsIdentity,
 }
 
 /// Where it is kept what was told, and how much of it.
@@ -198,6 +216,8 @@ pub struct LimitSettings {
     pub commands_burst: u32,
     /// Most bytes of cached events.
     pub cached_bytes: usize,
+    /// API calls that the back end may make in a second; it may save up as many. `None`: unlimited.
+    pub api_calls_per_second: Option<u32>,
 }
 
 /// One webhook endpoint. Its `Debug` hides what may be a secret in the URL and the headers.
@@ -250,7 +270,7 @@ pub struct TlsSettings {
     pub identity: Option<TlsIdentity>,
 }
 
-/// A certificate and its key, for an endpoint that asks who is calling.
+/// A certificate and its key: for an endpoint that asks who is calling, or for clients.
 #[derive(Debug, Clone)]
 pub struct TlsIdentity {
     /// Our certificate and those between it and a root, as PEM.

@@ -1,4 +1,6 @@
-//! The certificates that an endpoint is met with.
+//! The certificates that an endpoint is met with, and the one that the server shows to clients.
+
+use std::path::PathBuf;
 
 use rustls::{
     InconsistentKeys, RootCertStore,
@@ -14,7 +16,7 @@ use secrecy::{ExposeSecret, SecretString};
 use super::{
     files::Files,
     reader::Section,
-    settings::{TlsIdentity, TlsSettings},
+    settings::{ServerTls, TlsIdentity, TlsSettings},
     source::Value,
     values,
 };
@@ -42,16 +44,17 @@ pub(super) fn tls(endpoint: &mut Section<'_>, files: &Files<'_>, url: Option<&st
         endpoint.problem("tls", "is for a URL with https://, remove it");
     }
     endpoint.section("tls", |tls| {
-        let roots = file(tls, "roots", files);
+        let roots = file(tls, "roots", files).map(|(_, pem)| pem);
         let roots = roots.filter(|pem| usable(tls, "roots", check_roots(pem.expose_secret())));
         TlsSettings {
             roots: roots.map(|pem| pem.expose_secret().to_owned()),
-            identity: identity(tls, files),
+            identity: identity(tls, files).map(|(identity, _)| identity),
         }
     })
 }
 
-fn identity(tls: &mut Section<'_>, files: &Files<'_>) -> Option<TlsIdentity> {
+/// Reads `cert` and `key`, which go together; also gives their paths.
+fn identity(tls: &mut Section<'_>, files: &Files<'_>) -> Option<(TlsIdentity, [PathBuf; 2])> {
     let given = [tls.has("cert"), tls.has("key")];
     let cert = file(tls, "cert", files);
     let key = file(tls, "key", files);
@@ -60,27 +63,53 @@ fn identity(tls: &mut Section<'_>, files: &Files<'_>) -> Option<TlsIdentity> {
         [false, true] => tls.problem("cert", "is missing, `cert` and `key` go together"),
         [true, true] | [false, false] => {}
     }
-    let (cert, key) = (cert?, key?);
-    let chain = certificates(cert.expose_secret());
-    let private = private_key(key.expose_secret());
-    let (chain, private) = match (chain, private) {
-        (Ok(chain), Ok(private)) => (chain, private),
-        (chain, private) => {
-            usable(tls, "cert", chain.map(|_| ()));
-            usable(tls, "key", private.map(|_| ()));
-            return None;
-        }
-    };
-    usable(tls, "key", check_pair(chain, private)).then(|| TlsIdentity {
+    let ((cert_file, cert), (key_file, key)) = (cert?, key?);
+    let problems = identity_problems(cert.expose_secret(), key.expose_secret());
+    for (key, problem) in &problems {
+        tls.problem(key, problem);
+    }
+    let identity = TlsIdentity {
         cert: cert.expose_secret().to_owned(),
         key,
+    };
+    problems.is_empty().then_some((identity, [cert_file, key_file]))
+}
+
+/// Reads `server.tls`: without it, or without what is in it, the server speaks in clear.
+pub(super) fn server_tls(server: &mut Section<'_>, files: &Files<'_>) -> Option<ServerTls> {
+    server.section("tls", |tls| {
+        let (identity, [cert_file, key_file]) = identity(tls, files)?;
+        Some(ServerTls {
+            cert_file,
+            key_file,
+            identity,
+        })
     })
 }
 
-/// Reads the file that a key names.
-fn file(tls: &mut Section<'_>, key: &'static str, files: &Files<'_>) -> Option<SecretString> {
+/// What is wrong with the texts of a certificate and its key, each with its key of the
+/// configuration, `cert` or `key`; empty when they can be used. It holds nothing of the texts.
+#[must_use]
+pub fn identity_problems(cert: &str, key: &str) -> Vec<(&'static str, String)> {
+    match (certificates(cert), private_key(key)) {
+        (Ok(chain), Ok(private)) => match check_pair(chain, private) {
+            Ok(()) => Vec::new(),
+            Err(error) => vec![("key", error.to_string())],
+        },
+        (chain, private) => {
+            let of = |key, error: Option<TlsError>| error.map(|error| (key, error.to_string()));
+            [of("cert", chain.err()), of("key", private.err())]
+                .into_iter()
+                .flatten()
+                .collect()
+        }
+    }
+}
+
+/// Reads the file that a key names; also gives its path.
+fn file(tls: &mut Section<'_>, key: &'static str, files: &Files<'_>) -> Option<(PathBuf, SecretString)> {
     let typed = tls.optional(key, |value| values::filled(value).map(str::to_owned), Value::shown)?;
-    files.text(tls, key, &typed)
+    Some((files.path(&typed), files.text(tls, key, &typed)?))
 }
 
 /// Reports what is wrong with the file of a key, and tells whether nothing is.

@@ -23,6 +23,8 @@ const DURATION_MAX: Duration = Duration::from_secs(366 * 24 * 3_600);
 const WORKERS_MAX: i128 = 1_024;
 /// Highest limit of connections that is not `unlimited`.
 const CONNECTIONS_MAX: i128 = 100_000_000;
+/// Highest number in a second that is not `unlimited`.
+const RATE_MAX: i128 = 1_000_000;
 /// What the first part of a path may not be, because paths of ours begin with it.
 const OWN_PATHS: [&str; 5] = ["app", "apps", "live", "pusher", "ready"];
 /// Length of `2026-11-24`.
@@ -160,13 +162,18 @@ pub(super) fn connections(value: &Value) -> Result<Option<usize>, Wrong> {
     integer_or("unlimited", "unlimited or a whole number", 1..=CONNECTIONS_MAX, value)
 }
 
+/// A number in a second, or `unlimited`, which is none.
+pub(super) fn rate(value: &Value) -> Result<Option<u32>, Wrong> {
+    integer_or("unlimited", "unlimited or a whole number", 1..=RATE_MAX, value)
+}
+
 /// A whole number from a range, or none for a word.
-fn integer_or(
+fn integer_or<T: TryFrom<i128>>(
     word: &str,
     want: &'static str,
     range: RangeInclusive<i128>,
     value: &Value,
-) -> Result<Option<usize>, Wrong> {
+) -> Result<Option<T>, Wrong> {
     if value.as_text() == Some(word) {
         return Ok(None);
     }

@@ -1,7 +1,6 @@
 //! Reads messages from a socket. Buffers exist only while bytes are in them.
 
 use std::{
-    cell::RefCell,
     io,
     pin::Pin,
     rc::Rc,
@@ -21,14 +20,6 @@ use crate::{
     domain::limits::{CLIENT_MESSAGE_BYTES_MAX, CLIENT_MESSAGE_FRAGMENTS_MAX},
     protocol::{CloseCode, frame},
 };
-
-/// Bytes that are read at once.
-const READ_BYTES: usize = 16 * 1_024;
-
-thread_local! {
-    /// What the kernel gives goes here first, so that a connection that waits owns no buffer.
-    static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_BYTES].into());
-}
 
 /// The messages of a client. It ends when the client or we close, and after an error.
 pub(super) struct Frames {
@@ -66,16 +57,12 @@ impl Frames {
 
     /// Reads what the kernel has; false at the end.
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
+        let wire = self.socket.wire();
         loop {
-            if ready!(self.socket.io().poll_read_ready(cx)).is_err() {
+            if ready!(wire.tcp().poll_read_ready(cx)).is_err() {
                 return Poll::Ready(false);
             }
-            let read = SCRATCH.with_borrow_mut(|scratch| {
-                let read = self.socket.io().try_read(scratch)?;
-                self.buffer.extend_from_slice(&scratch[..read]);
-                io::Result::Ok(read)
-            });
-            match read {
+            match wire.try_read(&mut self.buffer) {
                 Ok(read) => return Poll::Ready(0 < read),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(_) => return Poll::Ready(false),

@@ -3,6 +3,7 @@
 //! [`Upgrader`] checks the handshake and takes the socket over; a [`Connection`] actor reads frames
 //! and carries out what the pure [`Session`] decides; [`Socket`] bounds what waits to be written.
 
+mod admission;
 #[expect(clippy::module_inception, reason = "the actor bears the name of its module")]
 mod connection;
 mod fallback;
@@ -18,6 +19,7 @@ mod socket;
 mod upgrade;
 mod user_data;
 
+pub use admission::{Admission, SocketRoom};
 pub use connection::{Connection, ConnectionSettings};
 pub use fallback::{FallbackHub, ReceiveStream, SendRefused};
 pub use heartbeat::{Heartbeat, Pulse};

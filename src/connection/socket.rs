@@ -4,20 +4,21 @@ use std::{
     cell::{Cell, RefCell},
     collections::VecDeque,
     io,
-    net::Shutdown,
     rc::{Rc, Weak},
     time::Duration,
 };
 
 use bytes::{Buf, Bytes};
-use tokio::{net::TcpStream, time::timeout_at};
+use tokio::time::timeout_at;
 
 use super::{gate::Gate, line::Line};
 use crate::{
+    app::QuotaGuard,
     channel::Outlet,
     clock,
     domain::Attempt,
     protocol::{CloseCode, ServerMessage, frame},
+    wire::Wire,
 };
 
 /// How long a client has to close its side after we closed ours.
@@ -37,7 +38,7 @@ pub struct SocketLimits {
 /// A frame is written at once when nothing waits. What the kernel does not take waits in a queue,
 /// which a task writes out as the socket becomes writable.
 pub struct Socket {
-    io: TcpStream,
+    wire: Wire,
     limits: SocketLimits,
     /// Protocols before 6 learn the close code from a `pusher:error` before the close frame.
     tells_error_first: bool,
@@ -45,6 +46,8 @@ pub struct Socket {
     state: Cell<State>,
     gate: Gate,
     this: Weak<Self>,
+    /// Counts it until it is closed, which may be after its connection has ended.
+    _counted: QuotaGuard,
 }
 
 #[derive(Default)]
@@ -66,33 +69,35 @@ enum State {
 }
 
 impl Socket {
-    /// Takes a socket over. Frames are sent without waiting for more.
+    /// Takes a socket over, which is counted until it is closed. Frames are sent without waiting for
+    /// more.
     #[must_use]
-    pub fn new(io: TcpStream, limits: SocketLimits, protocol: u8) -> Rc<Self> {
-        if let Err(error) = io.set_nodelay(true) {
+    pub fn new(wire: Wire, limits: SocketLimits, protocol: u8, counted: QuotaGuard) -> Rc<Self> {
+        if let Err(error) = wire.tcp().set_nodelay(true) {
             log::debug!("a socket is without TCP_NODELAY: {error}");
         }
         Rc::new_cyclic(|this| Self {
-            io,
+            wire,
             limits,
             tells_error_first: protocol < 6,
             waiting: RefCell::default(),
             state: Cell::new(State::Open),
             gate: Gate::default(),
             this: this.clone(),
+            _counted: counted,
         })
     }
 
     /// The socket itself, to read from.
     #[must_use]
-    pub const fn io(&self) -> &TcpStream {
-        &self.io
+    pub const fn wire(&self) -> &Wire {
+        &self.wire
     }
 
     /// Bytes that wait to be written.
     #[must_use]
     pub fn waiting_bytes(&self) -> usize {
-        self.waiting.borrow().bytes
+        self.waiting.borrow().bytes + self.wire.unflushed()
     }
 
     fn end(&self, code: u16, reason: &str, with_error: bool) {
@@ -117,8 +122,8 @@ impl Socket {
     fn send(&self, frame: &Bytes) {
         let mut waiting = self.waiting.borrow_mut();
         let written = if waiting.frames.is_empty() {
-            match self.io.try_write(frame) {
-                Ok(written) if written == frame.len() => return,
+            match self.wire.try_write(frame) {
+                Ok(written) if written == frame.len() && self.wire.unflushed() == 0 => return,
                 Ok(written) => written,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
                 Err(_) => {
@@ -129,9 +134,11 @@ impl Socket {
         } else {
             0
         };
-        waiting.is_cut |= 0 < written;
-        waiting.bytes += frame.len() - written;
-        waiting.frames.push_back(frame.slice(written..));
+        if written < frame.len() {
+            waiting.is_cut |= 0 < written;
+            waiting.bytes += frame.len() - written;
+            waiting.frames.push_back(frame.slice(written..));
+        }
         drop(waiting);
         self.start_task();
     }
@@ -156,6 +163,8 @@ impl Socket {
         actix_rt::spawn(async move {
             this.write_out().await;
             if this.state.get() == State::Closing {
+                this.wire.say_end();
+                this.write_out().await;
                 this.linger().await;
             }
             this.waiting.borrow_mut().has_task = false;
@@ -171,11 +180,11 @@ impl Socket {
                 Ok(_) => progress_at = clock::now().instant,
                 Err(_) => return self.abandon(),
             }
-            if self.waiting.borrow().frames.is_empty() {
+            if self.waiting.borrow().frames.is_empty() && self.wire.unflushed() == 0 {
                 return;
             }
             let deadline = progress_at + self.limits.write_timeout;
-            let writable = timeout_at(deadline.into(), self.io.writable()).await;
+            let writable = timeout_at(deadline.into(), self.wire.tcp().writable()).await;
             if !matches!(writable, Ok(Ok(()))) {
                 log::debug!("a client took no bytes for the write timeout and is closed");
                 return self.abandon();
@@ -186,9 +195,9 @@ impl Socket {
     /// Writes as much as the kernel takes now; gives the number of bytes.
     fn write_some(&self) -> io::Result<usize> {
         let mut waiting = self.waiting.borrow_mut();
-        let mut total = 0;
+        let mut total = self.wire.try_flush()?;
         while let Some(front) = waiting.frames.front_mut() {
-            match self.io.try_write(front) {
+            match self.wire.try_write(front) {
                 Ok(written) => {
                     total += written;
                     front.advance(written);
@@ -211,13 +220,13 @@ impl Socket {
     /// socket dropped with unread bytes is reset, and the client would lose the close frame.
     async fn linger(&self) {
         self.state.set(State::Gone);
-        if socket2::SockRef::from(&self.io).shutdown(Shutdown::Write).is_err() {
+        if self.wire.shut_down().is_err() {
             return;
         }
         let deadline = (clock::now().instant + LINGER).into();
         let mut sink = [0; 1_024];
-        while let Ok(Ok(())) = timeout_at(deadline, self.io.readable()).await {
-            match self.io.try_read(&mut sink) {
+        while let Ok(Ok(())) = timeout_at(deadline, self.wire.tcp().readable()).await {
+            match self.wire.tcp().try_read(&mut sink) {
                 Ok(0) => return,
                 Ok(_) => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
@@ -252,7 +261,7 @@ impl Outlet for Socket {
             return;
         }
         self.send(frame);
-        if self.limits.waiting_bytes_max < self.waiting.borrow().bytes {
+        if self.limits.waiting_bytes_max < self.waiting_bytes() {
             self.forget_waiting();
             self.close(CloseCode::OverCapacity);
         }

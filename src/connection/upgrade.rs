@@ -14,10 +14,10 @@ use std::{
 use actix::Actor;
 use actix_codec::Framed;
 use actix_http::{HttpMessage, Request, h1, header::HeaderMap};
-use actix_rt::net::TcpStream;
 use actix_web_actors::ws::HandshakeError;
 
 use super::{
+    admission::Admission,
     connection::{Connection, ConnectionSettings, Inputs, Opened},
     fallback::FallbackHub,
     frames::Frames,
@@ -26,12 +26,13 @@ use super::{
     socket::Socket,
 };
 use crate::{
-    app::{App, Apps, Quota, QuotaGuard},
+    app::{App, Apps, QuotaGuard},
     channel::{Outlet, Outlets, WorkerId},
     clock,
     domain::{AppId, AppKey},
     protocol::{CloseCode, FallbackSession},
     signature::http_request::Query,
+    wire::Wire,
 };
 
 /// The oldest protocol that is spoken.
@@ -45,9 +46,10 @@ pub struct Upgrader {
     rules: HashMap<AppId, Arc<SessionRules>>,
     settings: ConnectionSettings,
     path_prefix: String,
-    server: Arc<Quota>,
+    admission: Arc<Admission>,
     hub: Arc<FallbackHub>,
     draining: Arc<AtomicBool>,
+    is_tls: bool,
     outlets: Rc<Outlets>,
     worker: WorkerId,
 }
@@ -61,19 +63,21 @@ pub struct UpgraderParts {
     pub settings: ConnectionSettings,
     /// What stands in front of `/app`.
     pub path_prefix: String,
-    /// The connections of the server.
-    pub server: Arc<Quota>,
+    /// What bounds the clients of the server.
+    pub admission: Arc<Admission>,
     /// The sessions of the fallbacks.
     pub hub: Arc<FallbackHub>,
     /// Whether the server is going away: then nobody is let in.
     pub draining: Arc<AtomicBool>,
+    /// Whether every client comes over TLS, because the server itself speaks it.
+    pub is_tls: bool,
 }
 
 /// What a client asked for when it connected.
 struct Asked<'a> {
     key: &'a str,
     query: &'a str,
-    /// Whether it came over TLS, as far as is known.
+    /// Whether a proxy says that it came over TLS.
     is_secure: bool,
 }
 
@@ -101,21 +105,23 @@ impl Upgrader {
             apps: parts.apps,
             settings: parts.settings,
             path_prefix: parts.path_prefix,
-            server: parts.server,
+            admission: parts.admission,
             hub: parts.hub,
             draining: parts.draining,
+            is_tls: parts.is_tls,
             outlets,
             worker,
         }
     }
 
     /// Answers an upgrade request: a connection on its own from here on, or a refusal.
-    pub async fn upgrade(&self, request: Request, framed: Framed<TcpStream, h1::Codec>) {
+    pub async fn upgrade(&self, request: Request, framed: Framed<Wire, h1::Codec>) {
         let parts = framed.into_parts();
-        let (io, first_bytes) = (parts.io, parts.read_buf);
+        let (wire, mut first_bytes) = (parts.io, parts.read_buf);
+        first_bytes.unsplit(wire.take_read());
         let path = request.path().strip_prefix(&self.path_prefix).unwrap_or_default();
         if path != "/app" && !path.starts_with("/app/") {
-            return answer(&io, "404 Not Found", "no such path, clients connect to /app/{key}").await;
+            return answer(&wire, "404 Not Found", "no such path, clients connect to /app/{key}").await;
         }
         if let Err(error) = actix_http::ws::verify_handshake(request.head()) {
             let status = match error {
@@ -126,14 +132,14 @@ impl Upgrader {
                 | HandshakeError::UnsupportedVersion
                 | HandshakeError::BadWebsocketKey => "400 Bad Request",
             };
-            return answer(&io, status, &error.to_string()).await;
+            return answer(&wire, status, &error.to_string()).await;
         }
-        if !write_all(&io, &switching_protocols(&request)).await {
+        if !write_all(&wire, &switching_protocols(&request)).await {
             return;
         }
         let query = request.uri().query().unwrap_or_default();
         let protocol = asked_version(query).unwrap_or(NEWEST);
-        let socket = Socket::new(io, self.settings.socket, protocol);
+        let socket = Socket::new(wire, self.settings.socket, protocol, self.admission.take_over());
         let Some(key) = app_key(path) else {
             return socket.close(CloseCode::PathNotFound);
         };
@@ -203,15 +209,16 @@ impl Upgrader {
         if !switches.enabled {
             return Err(CloseCode::AppDisabled);
         }
-        if switches.tls_only && !asked.is_secure {
+        if switches.tls_only && !asked.is_secure && !self.is_tls {
             return Err(CloseCode::TlsOnly);
         }
         if self.draining.load(Ordering::Acquire) {
             return Err(CloseCode::GoingAway);
         }
         let rules = self.rules.get(app.id()).ok_or(CloseCode::UnknownApp)?;
-        let in_server = self.server.take().ok_or(CloseCode::ServerFull)?;
+        let in_server = self.admission.connection()?;
         let in_app = app.connect().ok_or(CloseCode::OverQuota)?;
+        self.admission.handshake(now.instant)?;
         Ok(Admitted {
             app: Arc::clone(app),
             rules: Arc::clone(rules),
@@ -286,21 +293,24 @@ fn switching_protocols(request: &Request) -> Vec<u8> {
 }
 
 /// Refuses an upgrade with a status and a line of text.
-async fn answer(io: &TcpStream, status: &str, text: &str) {
+async fn answer(wire: &Wire, status: &str, text: &str) {
     let length = text.len() + 1;
     let answer = format!(
         "HTTP/1.1 {status}\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{text}\n"
     );
-    write_all(io, answer.as_bytes()).await;
+    if write_all(wire, answer.as_bytes()).await {
+        wire.say_end();
+        write_all(wire, &[]).await;
+    }
 }
 
 /// Writes a short answer to a socket that nothing was written to yet; false when it is gone.
-async fn write_all(io: &TcpStream, mut bytes: &[u8]) -> bool {
-    while !bytes.is_empty() {
-        match io.try_write(bytes) {
+async fn write_all(wire: &Wire, mut bytes: &[u8]) -> bool {
+    while !bytes.is_empty() || 0 < wire.unflushed() {
+        match wire.try_write(bytes) {
             Ok(written) => bytes = &bytes[written..],
             Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
-                if io.writable().await.is_err() {
+                if wire.tcp().writable().await.is_err() {
                     return false;
                 }
             }

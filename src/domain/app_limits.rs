@@ -55,6 +55,9 @@ pub struct AppLimits {
     /// Most bytes of cached events, with what it takes to hold them: 64 MiB. Beyond it the events
     /// that expire first are forgotten.
     pub cached_bytes: usize,
+    /// API calls that its back end may make in a second, and save up as many; none means as many as
+    /// it likes. One more is refused with 429.
+    pub api_calls_per_second: Option<u32>,
 }
 
 impl AppLimits {
@@ -122,6 +125,7 @@ impl Default for AppLimits {
             commands_per_second: 200,
             commands_burst: 2_000,
             cached_bytes: 64 * 1_024 * 1_024,
+            api_calls_per_second: None,
         }
     }
 }
@@ -182,6 +186,7 @@ mod tests {
             commands_per_second: 200,
             commands_burst: 2_000,
             cached_bytes: 67_108_864,
+            api_calls_per_second: None,
         };
         assert_eq!(AppLimits::default(), want);
     }

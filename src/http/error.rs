@@ -1,5 +1,7 @@
 //! What an API call is refused with: a status and one line of plain text (PROTOCOL.md section 5.5).
 
+use std::time::Duration;
+
 use actix_web::{
     HttpResponse, ResponseError,
     http::{
@@ -146,9 +148,30 @@ pub enum ApiError {
     /// The channel did not answer in time.
     #[error("The server is over capacity, try again: {0}")]
     Users(#[from] UsersError),
+    /// As many calls are under way as may be.
+    #[error("The server has as many API calls under way as it may ({0}), try again")]
+    TooManyUnderWay(usize),
+    /// The back end calls more often than it may.
+    #[error("Too many API calls: the app may make {limit} a second, try again")]
+    TooManyCalls {
+        /// How many it may make.
+        limit: u32,
+        /// How long it is until one more may be made.
+        wait: Duration,
+    },
     /// The ledger did not answer.
     #[error("The told list cannot be read: {0}")]
     Ledger(#[from] LedgerError),
+}
+
+impl ApiError {
+    /// In how many seconds the same call is worth another try, if that is sure to help.
+    fn retry_after_s(&self) -> Option<u64> {
+        if let Self::TooManyCalls { wait, .. } = self {
+            return Some(wait.as_millis().div_ceil(1_000).max(1) as u64);
+        }
+        (self.status_code() == StatusCode::SERVICE_UNAVAILABLE).then_some(1)
+    }
 }
 
 impl From<Busy> for ApiError {
@@ -190,17 +213,48 @@ impl ResponseError for ApiError {
             | Self::Extraneous(_)
             | Self::OccupancyOf(_)
             | Self::Limit { .. } => StatusCode::BAD_REQUEST,
-            Self::Busy | Self::Users(_) | Self::Ledger(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::TooManyCalls { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Self::Busy | Self::TooManyUnderWay(_) | Self::Users(_) | Self::Ledger(_) => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
     fn error_response(&self) -> HttpResponse {
         let mut response = HttpResponse::build(self.status_code());
-        if self.status_code() == StatusCode::SERVICE_UNAVAILABLE {
-            response.insert_header((RETRY_AFTER, "1"));
+        if let Some(seconds) = self.retry_after_s() {
+            response.insert_header((RETRY_AFTER, seconds));
         }
         response
             .insert_header((CONTENT_TYPE, "text/plain; charset=utf-8"))
             .body(format!("{self}\n"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(error: &ApiError, status: u16, retry_after: Option<&str>) {
+        let response = error.error_response();
+        let header = response.headers().get(RETRY_AFTER);
+        assert_eq!(response.status().as_u16(), status, "{error}");
+        assert_eq!(
+            header.map(|value| value.to_str().expect("ASCII")),
+            retry_after,
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn every_refusal_that_passes_says_when_to_try_again() {
+        check(&ApiError::Busy, 503, Some("1"));
+        check(&ApiError::TooManyUnderWay(1_000), 503, Some("1"));
+        check(&ApiError::Users(UsersError), 503, Some("1"));
+        check(&ApiError::Ledger(LedgerError::Stopped), 503, Some("1"));
+        for (wait_ms, seconds) in [(0, "1"), (1, "1"), (1_000, "1"), (1_001, "2")] {
+            let wait = Duration::from_millis(wait_ms);
+            check(&ApiError::TooManyCalls { limit: 1, wait }, 429, Some(seconds));
+        }
+        check(&ApiError::NoSuchPath, 404, None);
     }
 }

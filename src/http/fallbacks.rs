@@ -1,15 +1,18 @@
 //! The requests of clients without WebSocket (PROTOCOL.md section 9): `/pusher/app/{key}/…`.
 
-use std::rc::Rc;
+use std::{rc::Rc, sync::Arc, time::Duration};
 
 use actix_web::{
     HttpRequest, HttpResponse,
     http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue},
     web,
 };
+use bytes::BytesMut;
+use futures_util::StreamExt;
 
-use super::{error::ApiError, routes::HttpState, signed_request::read_body};
+use super::{error::ApiError, routes::HttpState};
 use crate::{
+    channel::{Backlog, Charge},
     connection::{SendRefused, Upgrader, is_secure},
     domain::limits::REQUEST_BODY_BYTES_MAX,
     protocol::{CloseCode, FallbackLine, FallbackPath, Transport, decode_send},
@@ -17,6 +20,10 @@ use crate::{
 
 /// What stands in front of `/app`: pusher-js's own default.
 const PREFIX: &str = "/pusher";
+/// A body that arrives is counted in steps of at least so many bytes.
+const BODY_STEP: usize = 16 * 1_024;
+/// How long what a client sends may take to arrive.
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Receives from a session, which begins with the first such request, or sends to it.
 pub(super) async fn request(
@@ -51,13 +58,34 @@ async fn send(path: &FallbackPath, body: web::Payload, state: &HttpState) -> Res
     if !state.fallbacks.contains(&path.key, path.session) {
         return Err(ApiError::NoSuchPath);
     }
-    let body = read_body(body, REQUEST_BODY_BYTES_MAX).await?;
+    let arriving = read_body(body, &state.fallback_bodies);
+    let body = tokio::time::timeout(BODY_TIMEOUT, arriving).await;
+    let (body, _charges) = body.map_err(|_| ApiError::BodyTooSlow)??;
     let messages = decode_send(&body).map_err(|error| ApiError::InvalidJson(error.to_string()))?;
     match state.fallbacks.send(&path.key, path.session, messages) {
         Ok(()) => Ok(HttpResponse::NoContent().finish()),
         Err(SendRefused::NoSession) => Err(ApiError::NoSuchPath),
         Err(SendRefused::Full) => Err(ApiError::Busy),
     }
+}
+
+/// Reads a body within the bound that all such bodies have together: it counts while it is held.
+async fn read_body(mut payload: web::Payload, held: &Arc<Backlog>) -> Result<(BytesMut, Vec<Arc<Charge>>), ApiError> {
+    let (mut body, mut charges, mut charged) = (BytesMut::new(), Vec::new(), 0);
+    while let Some(chunk) = payload.next().await {
+        let chunk = chunk.map_err(|_| ApiError::BodyUnreadable)?;
+        let length = body.len() + chunk.len();
+        if REQUEST_BODY_BYTES_MAX < length {
+            return Err(ApiError::BodyTooLarge(REQUEST_BODY_BYTES_MAX));
+        }
+        if charged < length {
+            let step = BODY_STEP.max(length - charged);
+            charges.push(held.charge(step).ok_or(ApiError::Busy)?);
+            charged += step;
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok((body, charges))
 }
 
 /// A session that ends as it begins. Clients look at no status but 200.

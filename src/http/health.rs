@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpResponse, http::header::RETRY_AFTER, web};
 
 use super::routes::HttpState;
 
@@ -46,6 +46,7 @@ pub(super) async fn live() -> HttpResponse {
 pub(super) async fn ready(state: web::Data<HttpState>) -> HttpResponse {
     if !state.readiness.is_ready() {
         return HttpResponse::ServiceUnavailable()
+            .insert_header((RETRY_AFTER, "1"))
             .content_type("text/plain; charset=utf-8")
             .body("draining: the server is going away\n");
     }

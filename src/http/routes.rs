@@ -12,7 +12,13 @@ use serde_json::Value;
 use super::{
     channels, error::ApiError, events, fallbacks, health, health::Readiness, idempotency::Idempotency, occupancy, users,
 };
-use crate::{app::Apps, connection::FallbackHub, domain::AppId, ledger::LedgerHandle};
+use crate::{
+    app::{Apps, Quota},
+    channel::Backlog,
+    connection::FallbackHub,
+    domain::AppId,
+    ledger::LedgerHandle,
+};
 
 /// What the handlers need, shared by all workers.
 pub struct HttpState {
@@ -26,16 +32,28 @@ pub struct HttpState {
     pub fallbacks: Arc<FallbackHub>,
     /// The answers to publishes with an idempotency key, of each app.
     pub idempotency: HashMap<AppId, Mutex<Idempotency<Value>>>,
+    /// The API calls under way.
+    pub calls: Arc<Quota>,
+    /// What is there of the bodies that clients without WebSocket send.
+    pub fallback_bodies: Arc<Backlog>,
 }
 
 impl HttpState {
-    /// The state for these apps.
+    /// The state for these apps; at most `calls_max` API calls are under way at once.
     #[must_use]
-    pub fn new(apps: Arc<Apps>, ledger: LedgerHandle, readiness: Readiness, fallbacks: Arc<FallbackHub>) -> Self {
+    pub fn new(
+        apps: Arc<Apps>,
+        ledger: LedgerHandle,
+        readiness: Readiness,
+        fallbacks: Arc<FallbackHub>,
+        calls_max: usize,
+    ) -> Self {
         let remembered = || Mutex::new(Idempotency::new(IDEMPOTENT_FOR, IDEMPOTENCY_KEYS_MAX));
         let idempotency = apps.iter().map(|app| (app.id().clone(), remembered()));
         Self {
             idempotency: idempotency.collect(),
+            calls: Arc::new(Quota::new(Some(calls_max))),
+            fallback_bodies: Arc::new(Backlog::new(FALLBACK_BODIES_BYTES_MAX)),
             apps,
             ledger,
             readiness,
@@ -50,6 +68,9 @@ impl HttpState {
     }
 }
 
+/// Bytes of bodies that clients without WebSocket send, while they arrive: who sends them has shown
+/// no secret.
+const FALLBACK_BODIES_BYTES_MAX: usize = 16 * 1_024 * 1_024;
 /// How long a publish with an idempotency key is remembered.
 const IDEMPOTENT_FOR: Duration = Duration::from_secs(120);
 /// Most publishes that an app is remembered; the one that ends first is forgotten.

@@ -3,7 +3,12 @@
 //! Until the signature holds, nothing of the body is read: it is all in the head but for the MD5,
 //! which is signed there.
 
-use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use actix_web::{
     FromRequest, HttpRequest,
@@ -14,7 +19,7 @@ use actix_web::{
 
 use super::{error::ApiError, routes::HttpState};
 use crate::{
-    app::App,
+    app::{App, QuotaGuard},
     clock,
     signature::http_request::{self, HttpAuthError, HttpRequestParts, Query},
 };
@@ -29,6 +34,7 @@ pub struct SignedRequest {
     /// Its body.
     pub body: Bytes,
     query: String,
+    _under_way: QuotaGuard,
 }
 
 impl SignedRequest {
@@ -49,14 +55,17 @@ impl FromRequest for SignedRequest {
         let request = request.clone();
         let payload = web::Payload::from_request(&request, payload);
         Box::pin(async move {
-            let app = find_app(&request)?;
+            let state = state(&request);
+            let app = find_app(state, &request)?;
             refuse_compression(&request)?;
             let bytes_max = app.limits().request_body_bytes();
             if announced_length(&request).is_some_and(|length| bytes_max < length) {
                 return Err(ApiError::BodyTooLarge(bytes_max));
             }
             let query = Query::parse(request.query_string())?;
-            verify(&request, &app, &query)?;
+            let now = clock::now();
+            verify(&request, &app, &query, now.wall_ms)?;
+            let under_way = admit(state, &app, now.instant)?;
             let payload = payload.await.map_err(|_| ApiError::BodyUnreadable)?;
             let body = read_body(payload, bytes_max).await?;
             http_request::verify_body(&query, &body)?;
@@ -64,18 +73,33 @@ impl FromRequest for SignedRequest {
                 app,
                 body,
                 query: request.query_string().to_owned(),
+                _under_way: under_way,
             })
         })
     }
 }
 
-fn find_app(request: &HttpRequest) -> Result<Arc<App>, ApiError> {
-    let state = request
-        .app_data::<web::Data<HttpState>>()
-        .expect("routes() is configured with its state");
+fn state(request: &HttpRequest) -> &HttpState {
+    let state = request.app_data::<web::Data<HttpState>>();
+    state.expect("routes() is configured with its state")
+}
+
+fn find_app(state: &HttpState, request: &HttpRequest) -> Result<Arc<App>, ApiError> {
     let app_id = request.match_info().get("app_id").unwrap_or_default();
     let unknown = || ApiError::UnknownApp(app_id.chars().take(64).collect());
     state.apps.by_id(app_id).map(Arc::clone).ok_or_else(unknown)
+}
+
+/// Counts a call whose signature holds until the guard is dropped.
+fn admit(state: &HttpState, app: &App, now: Instant) -> Result<QuotaGuard, ApiError> {
+    app.call(now).map_err(|wait| ApiError::TooManyCalls {
+        limit: app.limits().api_calls_per_second.unwrap_or_default(),
+        wait,
+    })?;
+    let calls = &state.calls;
+    calls
+        .take()
+        .ok_or_else(|| ApiError::TooManyUnderWay(calls.max().unwrap_or_default()))
 }
 
 /// Signatures are over the bytes that were sent, and nothing here unpacks them.
@@ -96,7 +120,7 @@ fn announced_length(request: &HttpRequest) -> Option<usize> {
 }
 
 /// Reads a body of a bounded length within a bounded time.
-pub(super) async fn read_body(payload: web::Payload, bytes_max: usize) -> Result<Bytes, ApiError> {
+async fn read_body(payload: web::Payload, bytes_max: usize) -> Result<Bytes, ApiError> {
     let body = payload.to_bytes_limited(bytes_max);
     match tokio::time::timeout(BODY_TIMEOUT, body).await {
         Ok(Ok(Ok(body))) => Ok(body),
@@ -110,16 +134,15 @@ pub(super) async fn read_body(payload: web::Payload, bytes_max: usize) -> Result
 }
 
 /// Checks who has signed the head of a request, and whether the app is served.
-fn verify(request: &HttpRequest, app: &App, query: &Query<'_>) -> Result<(), ApiError> {
+fn verify(request: &HttpRequest, app: &App, query: &Query<'_>, wall_ms: u64) -> Result<(), ApiError> {
     let parts = HttpRequestParts {
         method: request.method().as_str(),
         path: request.uri().path(),
         query,
     };
-    let now = clock::now();
     let named = query.get("auth_key").ok_or(HttpAuthError::KeyMissing)?;
-    let key = app.keys().live(named, now.wall_ms).ok_or(HttpAuthError::KeyUnknown)?;
-    http_request::verify(&parts, &key.key, &key.signing, now.wall_ms / 1_000)?;
+    let key = app.keys().live(named, wall_ms).ok_or(HttpAuthError::KeyUnknown)?;
+    http_request::verify(&parts, &key.key, &key.signing, wall_ms / 1_000)?;
     if !app.switches().enabled {
         return Err(ApiError::AppDisabled);
     }

@@ -38,6 +38,8 @@ pub enum CloseCode {
     Terminated,
     /// 4100: the server has as many connections as it may.
     ServerFull,
+    /// 4100: more clients connect at this moment than may.
+    TooManyAtOnce,
     /// 4100: the client does not read what it is sent.
     OverCapacity,
     /// 4200: the server is going away; reconnect at once.
@@ -66,7 +68,7 @@ impl CloseCode {
             Self::InvalidVersion => 4006,
             Self::UnsupportedVersion => 4007,
             Self::NotAuthorized | Self::Terminated => 4009,
-            Self::ServerFull | Self::OverCapacity => 4100,
+            Self::ServerFull | Self::TooManyAtOnce | Self::OverCapacity => 4100,
             Self::GoingAway => 4200,
             Self::PongTimeout => 4201,
             Self::Echo(code) => code,
@@ -92,6 +94,7 @@ impl CloseCode {
             Self::NotAuthorized => "Connection not authorized within timeout",
             Self::Terminated => "You got disconnected by the app.",
             Self::ServerFull => "Server is over capacity",
+            Self::TooManyAtOnce => "Too many clients connect at once, please reconnect in a moment",
             Self::OverCapacity => "Client does not read fast enough",
             Self::GoingAway => "Server is going away, please reconnect",
             Self::PongTimeout => "Pong not received in time",
@@ -127,6 +130,7 @@ mod tests {
             (CloseCode::NotAuthorized, 4009),
             (CloseCode::Terminated, 4009),
             (CloseCode::ServerFull, 4100),
+            (CloseCode::TooManyAtOnce, 4100),
             (CloseCode::OverCapacity, 4100),
             (CloseCode::GoingAway, 4200),
             (CloseCode::PongTimeout, 4201),

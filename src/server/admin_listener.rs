@@ -11,7 +11,7 @@ use actix_server::ServerHandle;
 use actix_web::{App, HttpServer, middleware::from_fn, web};
 use utoipa_actix_web::AppExt;
 
-use super::{assembly::Assembly, listener};
+use super::{assembly::Assembly, listener, open_files::ADMIN_CONNECTIONS};
 use crate::{
     config::{AdminSettings, Settings},
     http::admin::{AdminParts, AdminState, EndpointInfo, Token, admin_routes, authenticate},
@@ -61,6 +61,7 @@ impl AdminListener {
         });
         let server = server
             .workers(1)
+            .max_connections(ADMIN_CONNECTIONS)
             .disable_signals()
             .shutdown_timeout(1)
             .listen(listener)?

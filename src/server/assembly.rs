@@ -10,8 +10,9 @@ use super::{
     ledger::{app_rules, open_engine},
 };
 use crate::{
-    app::{App, AppParts, Apps, Key, Keys, Switches},
+    app::{App, AppParts, Apps, Key, Keys, Rate, Switches},
     channel::{Backlog, ChannelRegistry, ChannelRules, Workers},
+    clock,
     config::{AppSettings, KeySettings, LimitSettings, Settings},
     connection::FallbackHub,
     domain::AppLimits,
@@ -66,6 +67,10 @@ impl Assembly {
                 workers: Arc::clone(&workers),
                 webhooks: observer,
                 backlog: Arc::clone(&backlog),
+                api_calls: app
+                    .limits
+                    .api_calls_per_second
+                    .map(|rate| Rate::new(rate, clock::now().instant)),
             })));
         }
         Ok(Self {
@@ -156,5 +161,6 @@ const fn limits(limits: &LimitSettings) -> AppLimits {
         commands_per_second: limits.commands_per_second,
         commands_burst: limits.commands_burst,
         cached_bytes: limits.cached_bytes,
+        api_calls_per_second: limits.api_calls_per_second,
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    net::{SocketAddr, TcpListener},
+    net::{Shutdown, SocketAddr, TcpListener},
     rc::Rc,
     sync::Arc,
     time::Duration,
@@ -11,19 +11,21 @@ use std::{
 use actix::Actor;
 use actix_codec::Framed;
 use actix_cors::Cors;
-use actix_http::{HttpService, Request, h1};
+use actix_http::{HttpService, Protocol, Request, error::DispatchError, h1};
 use actix_rt::{Arbiter, net::TcpStream};
 use actix_server::Server;
-use actix_service::{fn_service, map_config};
+use actix_service::{ServiceFactoryExt, fn_service, map_config};
 use actix_web::{App, dev::AppConfig, web};
 
-use super::assembly::Assembly;
+use super::{assembly::Assembly, tls::TlsListener};
 use crate::{
-    app::Quota,
+    app::Rate,
     channel::{Outlets, Relay, Workers},
+    clock,
     config::ServerSettings,
-    connection::{ConnectionSettings, SocketLimits, Upgrader, UpgraderParts},
+    connection::{Admission, ConnectionSettings, SocketLimits, SocketRoom, Upgrader, UpgraderParts},
     http::{HttpState, fallback_routes, routes},
+    wire::Wire,
 };
 
 /// How long a client may take to send the head of a request.
@@ -33,6 +35,10 @@ const KEEP_ALIVE: Duration = Duration::from_secs(75);
 /// How long what is left of a refused request is read and thrown away: a socket that is closed with
 /// unread bytes is reset, and its client would lose the answer.
 const REFUSED_BODY_TIMEOUT: Duration = Duration::from_secs(5);
+/// What is said to a connection when as many are open as the open files allow.
+const NO_ROOM: &str = "HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\n\
+                       Retry-After: 1\r\nContent-Length: 39\r\nConnection: close\r\n\r\n\
+                       The server is over capacity, try again\n";
 /// Connections that wait to be accepted.
 const ACCEPT_QUEUE: i32 = 4_096;
 
@@ -51,21 +57,34 @@ pub(super) fn bind(address: SocketAddr, key: &str) -> io::Result<TcpListener> {
 
 /// Serves a listener on the worker threads. Upgrade requests never reach the HTTP application:
 /// their sockets are taken over.
-pub(super) fn serve(listener: TcpListener, settings: &ServerSettings, assembly: &Assembly) -> io::Result<Server> {
+/// Sockets are accepted within `room`, if there is such a bound.
+pub(super) fn serve(
+    listener: TcpListener,
+    settings: &ServerSettings,
+    tls: Option<&TlsListener>,
+    room: Option<SocketRoom>,
+    assembly: &Assembly,
+) -> io::Result<Server> {
+    let handshakes = settings.handshakes_per_second;
+    let handshakes = handshakes.map(|rate| Rate::new(rate, clock::now().instant));
+    let admission = Arc::new(Admission::new(settings.connections, room, handshakes));
     let parts = UpgraderParts {
         apps: Arc::clone(&assembly.apps),
         settings: connection_settings(settings),
         path_prefix: settings.path_prefix.clone(),
-        server: Arc::new(Quota::new(settings.connections)),
+        admission: Arc::clone(&admission),
         hub: Arc::clone(&assembly.fallbacks),
         draining: assembly.readiness.draining(),
+        is_tls: tls.is_some(),
     };
+    let tls = tls.cloned();
     let workers = Arc::clone(&assembly.workers);
     let state = web::Data::new(HttpState::new(
         Arc::clone(&assembly.apps),
         assembly.ledger(),
         assembly.readiness.clone(),
         Arc::clone(&assembly.fallbacks),
+        settings.api_calls,
     ));
     let has_fallbacks = settings.fallbacks;
     let server = Server::build()
@@ -74,9 +93,10 @@ pub(super) fn serve(listener: TcpListener, settings: &ServerSettings, assembly: 
         .shutdown_timeout(1)
         .max_concurrent_connections(usize::MAX >> 1)
         .listen("vacancy", listener, move || {
+            let admission = Arc::clone(&admission);
             let upgrader = Rc::new(start_worker(&workers, parts.clone()));
             let upgrading = Rc::clone(&upgrader);
-            let upgrade = fn_service(move |(request, framed): (Request, Framed<TcpStream, h1::Codec>)| {
+            let upgrade = fn_service(move |(request, framed): (Request, Framed<Wire, h1::Codec>)| {
                 let upgrader = Rc::clone(&upgrading);
                 async move {
                     upgrader.upgrade(request, framed).await;
@@ -93,22 +113,50 @@ pub(super) fn serve(listener: TcpListener, settings: &ServerSettings, assembly: 
                     }
                     routes(config);
                 });
-            HttpService::build()
+            let acceptor = tls.as_ref().map(TlsListener::acceptor);
+            let accept = fn_service(move |tcp: TcpStream| {
+                let acceptor = acceptor.clone();
+                async move {
+                    let address = tcp.peer_addr().ok();
+                    let wire = match acceptor {
+                        None => Wire::Plain(tcp),
+                        Some(acceptor) => acceptor.accept(tcp).await.map_err(DispatchError::Io)?,
+                    };
+                    Ok((wire, Protocol::Http1, address))
+                }
+            });
+            let http = HttpService::build()
                 .keep_alive(KEEP_ALIVE)
                 .client_request_timeout(REQUEST_HEAD_TIMEOUT)
                 .client_disconnect_timeout(REFUSED_BODY_TIMEOUT)
                 // Else a client that leaves while it receives over a fallback is not noticed.
                 .h1_allow_half_closed(false)
-                .on_connect_ext(|io: &TcpStream, _| {
-                    if let Err(error) = io.set_nodelay(true) {
-                        log::debug!("a socket is without TCP_NODELAY: {error}");
+                .on_connect_ext(move |wire: &Wire, held| match admission.accept() {
+                    Some(counted) => {
+                        held.insert(counted);
+                        prepare(wire.tcp());
                     }
+                    None => turn_away(wire.tcp()),
                 })
                 .upgrade(upgrade)
-                .finish(map_config(app, |()| AppConfig::default()))
-                .tcp()
+                .finish(map_config(app, |()| AppConfig::default()));
+            accept.and_then(http)
         })?;
     Ok(server.run())
+}
+
+fn prepare(io: &TcpStream) {
+    if let Err(error) = io.set_nodelay(true) {
+        log::debug!("a socket is without TCP_NODELAY: {error}");
+    }
+}
+
+/// Answers a connection for which there is no room, whatever it was about to ask, and ends it.
+fn turn_away(io: &TcpStream) {
+    let socket = socket2::SockRef::from(io);
+    // An error does not matter: it is closed anyway.
+    let _ = socket.send(NO_ROOM.as_bytes());
+    let _ = socket.shutdown(Shutdown::Both);
 }
 
 fn connection_settings(settings: &ServerSettings) -> ConnectionSettings {

@@ -8,8 +8,10 @@ mod endpoints;
 mod ledger;
 mod listener;
 pub mod numbers;
+mod open_files;
 mod panics;
 mod signals;
+mod tls;
 
 use std::{io, net::SocketAddr, time::Duration};
 
@@ -27,6 +29,7 @@ pub use embedding::settings;
 use admin_listener::AdminListener;
 use assembly::Assembly;
 use signals::Signals;
+use tls::TlsListener;
 
 /// Runs a server until SIGTERM or SIGINT, and then until it is drained. A second signal ends the
 /// process at once.
@@ -41,7 +44,8 @@ pub fn run_until_signal(settings: &Settings) -> io::Result<()> {
         if let Some(address) = server.admin_address() {
             log::info!("admin API on http://{address}");
         }
-        log::info!("listening on http://{}", server.address());
+        let scheme = if settings.server.tls.is_some() { "https" } else { "http" };
+        log::info!("listening on {scheme}://{}", server.address());
         signals.next().await;
         log::info!("draining, a second signal ends at once");
         signals.exit_at_next();
@@ -83,6 +87,7 @@ pub struct Server {
     accepting: JoinHandle<io::Result<()>>,
     admin: Option<AdminListener>,
     numbers: JoinHandle<()>,
+    reloading: Option<JoinHandle<()>>,
     drain_timeout: Duration,
 }
 
@@ -107,19 +112,22 @@ impl Server {
     /// Starts a server; when this returns, it listens.
     ///
     /// # Errors
-    /// When there is no actix system, the address cannot be listened on, the ledger cannot be opened,
-    /// or a thread cannot be started.
+    /// When there is no actix system, the address cannot be listened on, the certificate cannot be
+    /// used, the ledger cannot be opened, or a thread cannot be started.
     pub fn start(settings: &Settings) -> io::Result<Self> {
         if !actix_rt::System::is_registered() {
             return Err(io::Error::other(
                 "a server needs an actix system: call Server::start within actix_rt::System::new().block_on(…) or #[actix_web::main]",
             ));
         }
+        let plan = open_files::plan(settings);
         let listener = listener::bind(settings.server.listen, "server.listen")?;
         let address = listener.local_addr()?;
         let admin = admin_listener::bind(&settings.admin)?;
         let assembly = Assembly::new(settings)?;
-        let server = listener::serve(listener, &settings.server, &assembly)?;
+        let tls = settings.server.tls.as_ref().map(TlsListener::new).transpose()?;
+        let room = plan.map(|plan| plan.room);
+        let server = listener::serve(listener, &settings.server, tls.as_ref(), room, &assembly)?;
         assembly.ledger().control(Control::Accepting);
         let admin = admin.map(|bound| AdminListener::start(bound, settings, &assembly));
         let admin = admin.transpose()?;
@@ -131,6 +139,7 @@ impl Server {
             accepting: actix_rt::spawn(server),
             admin,
             numbers,
+            reloading: tls.map(TlsListener::keep_up_to_date),
             drain_timeout: settings.server.drain_timeout,
         })
     }
@@ -180,6 +189,9 @@ impl Server {
             None => Ok(()),
         };
         self.numbers.abort();
+        if let Some(reloading) = self.reloading {
+            reloading.abort();
+        }
         self.assembly.stop();
         self.handle.stop(false).await;
         self.accepting.await.map_err(io::Error::other)??;

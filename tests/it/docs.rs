@@ -16,8 +16,8 @@ fn parse(yaml: &str, variables: &[(&str, &str)]) -> Result<Loaded, ConfigError> 
         read: &|path| match path.to_str() {
             Some("secret.txt") => Ok("from-a-file\n".into()),
             Some("token.txt") => Ok("a-token-from-a-file\n".into()),
-            Some("ca.pem" | "vacancy.pem") => Ok(CERT.into()),
-            Some("vacancy-key.pem") => Ok(KEY.into()),
+            Some("ca.pem" | "vacancy.pem" | "cert.pem" | "fullchain.pem") => Ok(CERT.into()),
+            Some("vacancy-key.pem" | "key.pem" | "privkey.pem") => Ok(KEY.into()),
             _ => Err(std::io::ErrorKind::NotFound.into()),
         },
     };
@@ -152,6 +152,10 @@ fn the_sample_names_every_key_with_its_default() {
 #[test]
 fn the_commented_keys_of_the_sample_may_be_uncommented() {
     let uncommented = SAMPLE
+        .replace(
+            "  # tls: { cert: cert.pem, key: key.pem } ",
+            "  tls: { cert: cert.pem, key: key.pem } #",
+        )
         .replace("    secret: app-secret", "    # secret: app-secret")
         .replace("    # secret_file: secret.txt ", "    secret_file: secret.txt #")
         .replace("    # batch_window: 50ms ", "    batch_window: 50ms #")
@@ -172,6 +176,7 @@ fn the_commented_keys_of_the_sample_may_be_uncommented() {
     assert_eq!(shown("apps[0].recovery_window").as_deref(), Some("file"));
     assert_eq!(shown("apps[0].webhooks[0].id").as_deref(), Some("file"));
     assert!(loaded.settings.admin.token.is_some());
+    assert!(loaded.settings.server.tls.is_some());
 }
 
 #[test]

@@ -23,4 +23,5 @@ mod receivers;
 mod rows;
 mod smoke;
 mod tidy;
+mod tls;
 mod webhooks_page;

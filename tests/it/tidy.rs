@@ -22,9 +22,10 @@ const LAYERS: &[(&str, &[&str])] = &[
         "app",
         &["domain", "protocol", "signature", "ledger", "channel", "webhook"],
     ),
+    ("wire", &[]),
     (
         "connection",
-        &["domain", "protocol", "signature", "clock", "channel", "app"],
+        &["domain", "protocol", "signature", "clock", "channel", "app", "wire"],
     ),
     (
         "http",
@@ -54,6 +55,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "app",
             "connection",
             "http",
+            "wire",
             "config",
         ],
     ),
@@ -119,6 +121,8 @@ const SHELLS: &[&str] = &[
     "server/numbers.rs",
     "server/panics.rs",
     "server/signals.rs",
+    "server/tls.rs",
+    "server/tls/tests.rs",
     "webhook/connect.rs",
     "webhook/endpoint.rs",
     "webhook/endpoint/tests.rs",
@@ -126,6 +130,8 @@ const SHELLS: &[&str] = &[
     "webhook/tap.rs",
     "webhook/webhooks.rs",
     "webhook/webhooks/tests.rs",
+    "wire/accept.rs",
+    "wire/stream.rs",
 ];
 
 /// What a pure file does not mention.

@@ -45,6 +45,17 @@ fn read(url: Option<&str>, yaml: &str) -> (TlsSettings, Vec<String>) {
     (settings, findings.problems.iter().map(Problem::to_string).collect())
 }
 
+fn read_server(yaml: &str) -> (Option<ServerTls>, Vec<String>) {
+    let files = Files {
+        folder: Path::new("/etc/vacancy"),
+        read: &files,
+    };
+    let mut findings = Findings::default();
+    let tree = parse(yaml).expect(yaml);
+    let settings = reader::read(tree, &mut findings, |server| server_tls(server, &files));
+    (settings, findings.problems.iter().map(Problem::to_string).collect())
+}
+
 #[track_caller]
 fn accepted(yaml: &str) -> TlsSettings {
     let (settings, problems) = read(Some("https://h/"), yaml);
@@ -146,4 +157,57 @@ fn nothing_that_is_read_shows_the_key() {
     let settings = accepted("tls: {cert: cert, key: key}");
     let line = KEY.lines().nth(1).expect("a line");
     assert!(!format!("{settings:?}").contains(line));
+}
+
+#[test]
+fn a_server_speaks_tls_when_it_is_given_a_certificate() {
+    for yaml in ["", "tls:", "tls: {}"] {
+        assert!(
+            matches!(&read_server(yaml), (None, problems) if problems.is_empty()),
+            "{yaml}"
+        );
+    }
+    let (tls, problems) = read_server("tls: {cert: both, key: /etc/vacancy/key}");
+    assert_eq!(problems, [""; 0]);
+    let tls = tls.expect("given");
+    assert_eq!(tls.cert_file, Path::new("/etc/vacancy/both"));
+    assert_eq!(tls.key_file, Path::new("/etc/vacancy/key"));
+    assert!(tls.identity.cert.contains(CERT));
+    assert!(!format!("{tls:?}").contains(KEY.lines().nth(1).expect("a line")));
+}
+
+#[test]
+fn everything_wrong_with_the_certificate_of_a_server_is_said() {
+    let no_key = "tls.key: holds no private key in PEM form without a passphrase";
+    for (yaml, want) in [
+        (
+            "{cert: cert}",
+            &["tls.key: is missing, `cert` and `key` go together"][..],
+        ),
+        ("{key: key}", &["tls.cert: is missing, `cert` and `key` go together"]),
+        (
+            "{cert: none, key: empty}",
+            &[
+                "tls.cert: /etc/vacancy/none cannot be read: no such file",
+                "tls.key: /etc/vacancy/empty is empty",
+            ],
+        ),
+        (
+            "{cert: text, key: text}",
+            &["tls.cert: holds no certificate in PEM form", no_key],
+        ),
+        ("{cert: cert, key: locked-key}", &[no_key]),
+        (
+            "{cert: cert, key: other-key}",
+            &["tls.key: does not belong to the first certificate of `cert`"],
+        ),
+        (
+            "{cert: cert, key: key, roots: cert}",
+            &["tls.roots: unknown key, known are cert, key"],
+        ),
+    ] {
+        let (tls, problems) = read_server(&format!("tls: {yaml}"));
+        assert_eq!(problems, want, "{yaml}");
+        assert!(tls.is_none() || yaml.contains("roots"), "{yaml}");
+    }
 }

@@ -3,7 +3,10 @@
 use actix_web::{
     HttpResponse, ResponseError,
     error::{JsonPayloadError, QueryPayloadError},
-    http::{StatusCode, header::WWW_AUTHENTICATE},
+    http::{
+        StatusCode,
+        header::{RETRY_AFTER, WWW_AUTHENTICATE},
+    },
 };
 
 use super::{query::QueryError, wire};
@@ -171,6 +174,9 @@ impl ResponseError for AdminError {
         let mut response = HttpResponse::build(self.status_code());
         if self.status_code() == StatusCode::UNAUTHORIZED {
             response.insert_header((WWW_AUTHENTICATE, "Bearer"));
+        }
+        if self.status_code() == StatusCode::SERVICE_UNAVAILABLE {
+            response.insert_header((RETRY_AFTER, "1"));
         }
         response.json(wire::Problem {
             error: self.to_string(),

@@ -21,6 +21,8 @@ export const settings = {
   appId: setting("VACANCY_APP_ID"),
   key: setting("VACANCY_APP_KEY"),
   secret: setting("VACANCY_APP_SECRET"),
+  // A server that speaks TLS itself; NODE_EXTRA_CA_CERTS names what signed its certificate.
+  useTLS: process.env.VACANCY_TLS === "1",
   webhookPort: process.env.WEBHOOK_PORT === undefined ? undefined : Number(process.env.WEBHOOK_PORT),
 }
 
@@ -93,9 +95,9 @@ export class Inbox {
 
 /** The server SDK, pointed at the server under test. */
 export function backend(changes = {}) {
-  const { host, port, appId, key, secret } = settings
+  const { host, port, appId, key, secret, useTLS } = settings
   const encryptionMasterKeyBase64 = Buffer.alloc(32, 7).toString("base64")
-  return new Pusher({ appId, key, secret, host, port, useTLS: false, timeout: 5_000, encryptionMasterKeyBase64, ...changes })
+  return new Pusher({ appId, key, secret, host, port, useTLS, timeout: 5_000, encryptionMasterKeyBase64, ...changes })
 }
 
 /** pusher-js's options for the server under test: who the connection is in presence channels, and who it signs in as. */
@@ -104,7 +106,8 @@ export function clientOptions(member, authorize = sign, user) {
     cluster: "unused",
     wsHost: settings.host,
     wsPort: settings.port,
-    forceTLS: false,
+    wssPort: settings.port,
+    forceTLS: settings.useTLS,
     enabledTransports: ["ws"],
     channelAuthorization: {
       customHandler: ({ socketId, channelName }, callback) => callback(null, authorize(socketId, channelName, member)),

@@ -58,9 +58,22 @@ fn check(interpreter: &Path, program: &Path, at_least: usize) {
 }
 
 fn check_with(config: &str, port: u16, interpreter: &Path, program: &Path, at_least: usize) {
+    check_in(&[], config, port, interpreter, program, at_least);
+}
+
+/// The same with environment variables of the program besides.
+pub(crate) fn check_in(
+    variables: &[(&str, &str)],
+    config: &str,
+    port: u16,
+    interpreter: &Path,
+    program: &Path,
+    at_least: usize,
+) {
     let server = Process::start(config);
     let output = Command::new(interpreter)
         .arg(program)
+        .envs(variables.iter().copied())
         .env("VACANCY_HOST", "127.0.0.1")
         .env("VACANCY_PORT", server.port.to_string())
         .env("VACANCY_APP_ID", APP_ID)

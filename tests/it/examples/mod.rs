@@ -39,6 +39,13 @@ impl Example {
             .env("VACANCY_PORT", free_port().to_string())
             .env("VACANCY__LEDGER__PATH", folder.join("vacancy.redb"))
             .envs(variables.iter().copied());
+        // What cargo tells a test of its package is not for the cargo that the example calls: it would
+        // build again all that depends on it.
+        for (name, _) in std::env::vars() {
+            if name == "CARGO_MANIFEST_DIR" || name == "CARGO_MANIFEST_PATH" || name.starts_with("CARGO_PKG_") {
+                command.env_remove(name);
+            }
+        }
         let mut example = Self {
             program: Program::start(without_cargo(&mut command)),
             folder,

@@ -4,16 +4,17 @@ use std::{collections::BTreeMap, time::SystemTime};
 
 use md5::{Digest, Md5};
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::TcpStream,
 };
 
-use super::{APP_ID, KEY, SECRET, hmac_hex, within};
+use super::{APP_ID, KEY, SECRET, hmac_hex, tls_connect, within};
 
 /// Calls the API of the test app.
 #[derive(Clone, Copy)]
 pub struct Api {
     port: u16,
+    is_tls: bool,
 }
 
 /// An answer of the server.
@@ -35,7 +36,12 @@ impl Response {
 
 impl Api {
     pub fn new(port: u16) -> Self {
-        Self { port }
+        Self { port, is_tls: false }
+    }
+
+    /// The same over TLS.
+    pub fn over_tls(port: u16) -> Self {
+        Self { port, is_tls: true }
     }
 
     /// A signed GET of a path below `/apps/1`, with parameters.
@@ -83,11 +89,12 @@ impl Api {
 
     /// Sends these bytes on a new connection and reads until the server closes it.
     pub async fn raw_bytes(&self, request: &[u8]) -> Response {
-        let mut socket = TcpStream::connect(("127.0.0.1", self.port)).await.expect("connects");
-        // The server may answer and close before it has read all.
-        let _ = socket.write_all(request).await;
-        let mut answer = Vec::new();
-        let _ = within("an answer", socket.read_to_end(&mut answer)).await;
+        let answer = if self.is_tls {
+            exchange(tls_connect(self.port).await, request).await
+        } else {
+            let socket = TcpStream::connect(("127.0.0.1", self.port)).await.expect("connects");
+            exchange(socket, request).await
+        };
         let answer = String::from_utf8_lossy(&answer);
         let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
         let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or(0);
@@ -97,6 +104,15 @@ impl Api {
             body: body.into(),
         }
     }
+}
+
+/// Sends a request and gives all that comes until the end.
+async fn exchange(mut socket: impl AsyncRead + AsyncWrite + Unpin, request: &[u8]) -> Vec<u8> {
+    // The server may answer and close before it has read all.
+    let _ = socket.write_all(request).await;
+    let mut answer = Vec::new();
+    let _ = within("an answer", socket.read_to_end(&mut answer)).await;
+    answer
 }
 
 /// The time, in seconds since 1970.

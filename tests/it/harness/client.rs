@@ -3,11 +3,11 @@
 use futures_util::{SinkExt, StreamExt};
 use tokio::net::TcpStream;
 use tokio_tungstenite::{
-    MaybeTlsStream, WebSocketStream, connect_async,
+    MaybeTlsStream, WebSocketStream, connect_async, connect_async_tls_with_config,
     tungstenite::{Message, client::IntoClientRequest},
 };
 
-use super::{KEY, SECRET, hmac_hex, within};
+use super::{KEY, SECRET, hmac_hex, tls_connector, within};
 
 /// A client of the test app.
 pub struct Client {
@@ -35,15 +35,19 @@ impl Client {
 
     /// Connects on a path and reads the handshake.
     pub async fn connect_to(port: u16, path: &str) -> Self {
-        let mut client = Self::open(port, path).await;
-        let Frame::Text(text) = client.next().await else {
+        Self::open(port, path).await.established().await
+    }
+
+    /// Reads the handshake.
+    async fn established(mut self) -> Self {
+        let Frame::Text(text) = self.next().await else {
             panic!("no handshake");
         };
         let frame: serde_json::Value = serde_json::from_str(&text).expect("JSON");
         assert_eq!(frame["event"], "pusher:connection_established", "{text}");
         let data: serde_json::Value = serde_json::from_str(frame["data"].as_str().expect("a string")).expect("JSON");
-        client.socket_id = data["socket_id"].as_str().expect("a string").into();
-        client
+        self.socket_id = data["socket_id"].as_str().expect("a string").into();
+        self
     }
 
     /// Opens a WebSocket on a path, and reads nothing.
@@ -60,6 +64,25 @@ impl Client {
             request.headers_mut().insert(*name, value.parse().expect("a header"));
         }
         let (socket, _) = within("connect", connect_async(request)).await.expect("connects");
+        Self {
+            socket,
+            socket_id: String::new(),
+        }
+    }
+
+    /// Connects through TLS with protocol 7 and reads the handshake.
+    pub async fn connect_over_tls(port: u16) -> Self {
+        Self::open_over_tls(port, &format!("/app/{KEY}?protocol=7&client=test&version=1"))
+            .await
+            .established()
+            .await
+    }
+
+    /// Opens a WebSocket on a path through TLS, and reads nothing.
+    pub async fn open_over_tls(port: u16, path: &str) -> Self {
+        let url = format!("wss://127.0.0.1:{port}{path}");
+        let connecting = connect_async_tls_with_config(url, None, true, Some(tls_connector()));
+        let (socket, _) = within("connect", connecting).await.expect("connects");
         Self {
             socket,
             socket_id: String::new(),

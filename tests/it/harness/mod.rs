@@ -8,6 +8,7 @@ mod process;
 mod program;
 mod raw;
 mod receiver;
+mod tls;
 mod wait;
 
 pub use api::{Api, Response};
@@ -17,6 +18,7 @@ pub use process::Process;
 pub use program::Program;
 pub use raw::{Raw, client_frame, client_text, upgrade_request};
 pub use receiver::{Answer, Body, Delivered, Receiver, alternating};
+pub use tls::{TlsSocket, certificate_files, tls_connect, tls_connector, tls_shown, trust};
 pub use wait::{eventually, within};
 
 pub use api::{now_s, signed_query};

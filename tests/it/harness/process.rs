@@ -26,6 +26,7 @@ pub struct Process {
     folder: PathBuf,
     log: Arc<Mutex<String>>,
     variables: Vec<(String, String)>,
+    open_files: Option<u32>,
 }
 
 /// A child that was just started, its log, and the port when it listens.
@@ -40,6 +41,15 @@ impl Process {
 
     /// The same with environment variables besides.
     pub fn start_with(config: &str, variables: &[(&str, &str)]) -> Self {
+        Self::start_within(config, variables, None)
+    }
+
+    /// The same with a hard limit of open files, of which it has not half to begin with.
+    pub fn start_with_open_files(config: &str, hard: u32) -> Self {
+        Self::start_within(config, &[], Some(hard))
+    }
+
+    fn start_within(config: &str, variables: &[(&str, &str)], open_files: Option<u32>) -> Self {
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let name = format!("vacancy-test-{}-{count}", std::process::id());
         let folder = std::env::temp_dir().join(name);
@@ -47,7 +57,7 @@ impl Process {
         std::fs::write(folder.join("config.yaml"), config).expect("a temporary file");
         let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
         let variables: Vec<_> = variables.iter().map(owned).collect();
-        let (mut child, log, listening) = launch(&folder, &variables);
+        let (mut child, log, listening) = launch(&folder, &variables, open_files);
         match listening.recv_timeout(START_TIMEOUT) {
             Ok(port) => Self {
                 child,
@@ -55,6 +65,7 @@ impl Process {
                 folder,
                 log,
                 variables,
+                open_files,
             },
             Err(_) => {
                 let _ = child.kill();
@@ -89,7 +100,7 @@ impl Process {
     /// Starts it again, after its end, on the same folder and with a new log, on another port. What
     /// runs beside it, like a receiver, goes on meanwhile.
     pub async fn start_again(&mut self) {
-        let (child, log, listening) = launch(&self.folder, &self.variables);
+        let (child, log, listening) = launch(&self.folder, &self.variables, self.open_files);
         (self.child, self.log) = (child, log);
         let deadline = Instant::now() + START_TIMEOUT;
         self.port = loop {
@@ -179,8 +190,8 @@ impl Drop for Process {
 }
 
 /// Starts the binary on the configuration in a folder.
-fn launch(folder: &Path, variables: &[(String, String)]) -> Launched {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_vacancy"))
+fn launch(folder: &Path, variables: &[(String, String)], open_files: Option<u32>) -> Launched {
+    let mut child = program(open_files)
         .arg("--config")
         .arg(folder.join("config.yaml"))
         .env("VACANCY__SERVER__LISTEN", "127.0.0.1:0")
@@ -197,13 +208,25 @@ fn launch(folder: &Path, variables: &[(String, String)]) -> Launched {
     let lines = Arc::clone(&log);
     std::thread::spawn(move || {
         for line in BufReader::new(stderr).lines().map_while(Result::ok) {
-            if let Some((_, port)) = line.split_once("listening on http://127.0.0.1:") {
+            // Kept first: who waits for the port may read the log at once.
+            lines.lock().expect("not poisoned").push_str(&format!("{line}\n"));
+            let https = line.split_once("listening on https://127.0.0.1:");
+            if let Some((_, port)) = https.or_else(|| line.split_once("listening on http://127.0.0.1:")) {
                 let _ = address.send(port.trim().parse().expect("a port"));
             }
-            let mut log = lines.lock().expect("not poisoned");
-            log.push_str(&line);
-            log.push('\n');
         }
     });
     (child, log, listening)
+}
+
+/// The binary, within a hard limit of open files if there is one.
+fn program(open_files: Option<u32>) -> Command {
+    let binary = env!("CARGO_BIN_EXE_vacancy");
+    let Some(hard) = open_files else {
+        return Command::new(binary);
+    };
+    let mut shell = Command::new("sh");
+    let script = format!("ulimit -S -n {} && ulimit -H -n {hard} && exec \"$0\" \"$@\"", hard / 3);
+    shell.args(["-c", &script, binary]);
+    shell
 }

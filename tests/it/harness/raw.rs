@@ -1,18 +1,18 @@
 //! A connection of raw bytes: requests and frames that no proper client sends.
 
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::TcpStream,
 };
 
-use super::{Frame, KEY, Response, within};
+use super::{Frame, KEY, Response, TlsSocket, tls_connect, within};
 
 /// The key of a handshake, from RFC 6455 section 1.3.
 const NONCE: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 
-/// A TCP connection to the server.
-pub struct Raw {
-    pub socket: TcpStream,
+/// A TCP connection to the server, or one through TLS.
+pub struct Raw<S = TcpStream> {
+    pub socket: S,
     buffer: Vec<u8>,
 }
 
@@ -29,12 +29,35 @@ impl Raw {
 
     /// A client of protocol 7 that has read its handshake.
     pub async fn client(port: u16) -> Self {
-        let mut raw = Self::connect(port).await;
+        Self::connect(port).await.into_client().await
+    }
+
+    /// Ends the connection with a TCP reset, as a lost peer's system does.
+    pub fn reset(self) {
+        let socket = socket2::SockRef::from(&self.socket);
+        socket.set_linger(Some(std::time::Duration::ZERO)).expect("a socket");
+    }
+}
+
+impl Raw<TlsSocket> {
+    /// Connects through TLS.
+    pub async fn over_tls(port: u16) -> Self {
+        Self {
+            socket: tls_connect(port).await,
+            buffer: Vec::new(),
+        }
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Raw<S> {
+    /// Makes a client of protocol 7 of it, and reads its handshake.
+    pub async fn into_client(mut self) -> Self {
+        let raw = &mut self;
         let upgrade = upgrade_request(&format!("/app/{KEY}?protocol=7"), "");
         raw.send(upgrade.as_bytes()).await;
         assert_eq!(raw.response().await.status, 101);
         assert!(matches!(raw.next().await, Frame::Text(text) if text.contains("connection_established")));
-        raw
+        self
     }
 
     pub async fn send(&mut self, bytes: &[u8]) {
@@ -126,12 +149,6 @@ impl Raw {
         async move {
             assert_eq!(self.next().await, want, "at {caller}");
         }
-    }
-
-    /// Ends the connection with a TCP reset, as a lost peer's system does.
-    pub fn reset(self) {
-        let socket = socket2::SockRef::from(&self.socket);
-        socket.set_linger(Some(std::time::Duration::ZERO)).expect("a socket");
     }
 
     async fn peek(&mut self, count: usize) -> Option<Vec<u8>> {

@@ -1,12 +1,16 @@
 //! What the server refuses when it is asked for too much, and that it is as before afterwards.
 
+mod calls;
+mod fallback_bodies;
+mod handshakes;
+mod open_files;
 mod unsigned;
 
 use std::time::{Duration, Instant};
 
 use vacancy::{Census, Server};
 
-use crate::harness::{Api, Raw, config_of};
+use crate::harness::{Api, KEY, Raw, Response, SECRET, config_of, now_s, signed_query};
 
 /// A server in this process, so that what it holds can be counted.
 struct Rig {
@@ -53,4 +57,27 @@ impl Rig {
         }
         self.server.stop().await.expect("stops");
     }
+}
+
+/// The head of a publish with a body of this length, whose signature was made with `secret` and for
+/// the MD5 of `body`.
+fn head_of(secret: &str, body: &str) -> String {
+    let query = signed_query("POST", "/apps/1/events", &[], body, KEY, secret, now_s());
+    format!(
+        "POST /apps/1/events?{query} HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    )
+}
+
+/// The same, signed as it must be.
+fn head(body: &str) -> String {
+    head_of(SECRET, body)
+}
+
+/// The value of a header.
+fn header<'a>(response: &'a Response, name: &str) -> Option<&'a str> {
+    response.head.lines().find_map(|line| {
+        let (key, value) = line.split_once(':')?;
+        key.eq_ignore_ascii_case(name).then(|| value.trim())
+    })
 }

@@ -205,7 +205,7 @@ impl Site {
             let tabs = self.tabs.keys().filter(|(of, _)| of == user);
             let pages: BTreeSet<&str> = tabs.map(|(_, page)| *page).collect();
             let row = row(&table, user).unwrap_or(&Value::Null);
-            if !told["users"][user].is_null() != (row["online"] == true) {
+            if told["users"][user].is_null() == (row["online"] == true) {
                 all.push(format!("{user}: told {}, but in the table {row}", told["users"][user]));
             }
             if !truth.fits(row, &pages, at) {

@@ -1,0 +1,124 @@
+//! How often something may happen, counted by all threads together and without a lock.
+
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::{Duration, Instant},
+};
+
+const SECOND_NS: u64 = 1_000_000_000;
+
+/// A token bucket that threads share: it holds a second's worth of tokens and gains them steadily.
+///
+/// It is one number, the moment at which the bucket would be full again, in nanoseconds after its
+/// start. A token moves it on by what a token takes; when that would be more than a second away,
+/// there is none.
+#[derive(Debug)]
+pub struct Rate {
+    started_at: Instant,
+    /// What one token takes.
+    token_ns: u64,
+    full_at_ns: AtomicU64,
+}
+
+impl Rate {
+    /// Starts with a full bucket; 1 to 1,000,000 a second, and what is outside counts as the end of
+    /// that range that it is nearer to.
+    #[must_use]
+    pub fn new(per_second: u32, now: Instant) -> Self {
+        Self {
+            started_at: now,
+            token_ns: SECOND_NS / u64::from(per_second.clamp(1, 1_000_000)),
+            full_at_ns: AtomicU64::new(0),
+        }
+    }
+
+    /// Takes a token if there is one.
+    ///
+    /// # Errors
+    /// How long it is until there is one, if nobody else takes it.
+    pub fn take(&self, now: Instant) -> Result<(), Duration> {
+        let elapsed = now.saturating_duration_since(self.started_at);
+        let now_ns = u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX);
+        let next = |full_at_ns: u64| {
+            let next = full_at_ns.max(now_ns).saturating_add(self.token_ns);
+            (next <= now_ns.saturating_add(SECOND_NS)).then_some(next)
+        };
+        let taken = self.full_at_ns.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next);
+        taken.map(|_| ()).map_err(|full_at_ns| {
+            let ready_ns = full_at_ns.saturating_add(self.token_ns).saturating_sub(SECOND_NS);
+            Duration::from_nanos(ready_ns.saturating_sub(now_ns))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Now;
+
+    /// Takes tokens at a moment until there is none; gives how many there were and the wait.
+    fn take_all(rate: &Rate, now: Instant) -> (usize, Duration) {
+        let mut count = 0;
+        loop {
+            match rate.take(now) {
+                Ok(()) => count += 1,
+                Err(wait) => return (count, wait),
+            }
+        }
+    }
+
+    #[test]
+    fn a_second_is_worth_as_many_as_the_rate_says() {
+        let t0 = Now::of_test().instant;
+        for (per_second, wait_ns) in [(1, 1_000_000_000), (4, 250_000_000), (1_000, 1_000_000)] {
+            let rate = Rate::new(per_second, t0);
+            let many = usize::try_from(per_second).expect("few");
+            assert_eq!(take_all(&rate, t0), (many, Duration::from_nanos(wait_ns)));
+            let later = t0 + Duration::from_secs(100);
+            assert_eq!(take_all(&rate, later), (many, Duration::from_nanos(wait_ns)));
+        }
+    }
+
+    #[test]
+    fn a_token_is_there_when_the_wait_is_over_and_not_before() {
+        let t0 = Now::of_test().instant;
+        let rate = Rate::new(3, t0);
+        let (_, wait) = take_all(&rate, t0);
+        let moment = Duration::from_nanos(1);
+        assert_eq!(rate.take(t0 + wait - moment), Err(moment));
+        assert_eq!(rate.take(t0 + wait), Ok(()));
+        assert_eq!(rate.take(t0 + wait), Err(Duration::from_nanos(333_333_333)));
+    }
+
+    #[test]
+    fn refusals_cost_nothing_and_a_clock_that_stands_still_harms_nothing() {
+        let t0 = Now::of_test().instant;
+        let rate = Rate::new(2, t0 + Duration::from_secs(5));
+        assert_eq!(take_all(&rate, t0).0, 2);
+        for _ in 0..1_000 {
+            assert_eq!(rate.take(t0), Err(Duration::from_millis(500)));
+        }
+        assert_eq!(take_all(&rate, t0 + Duration::from_millis(5_500)).0, 1);
+    }
+
+    #[test]
+    fn a_rate_outside_its_range_is_the_nearest_within() {
+        let t0 = Now::of_test().instant;
+        assert_eq!(take_all(&Rate::new(0, t0), t0).0, 1);
+        assert_eq!(take_all(&Rate::new(u32::MAX, t0), t0).0, 1_000_000);
+    }
+
+    #[test]
+    fn threads_together_take_no_more_than_there_is() {
+        let t0 = Now::of_test().instant;
+        let rate = Rate::new(1_000, t0);
+        let counts = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..4).map(|_| scope.spawn(|| take_all(&rate, t0).0)).collect();
+            threads
+                .into_iter()
+                .map(|thread| thread.join().expect("ends"))
+                .sum::<usize>()
+        });
+        assert_eq!(counts, 1_000);
+    }
+}

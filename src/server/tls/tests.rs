@@ -1,0 +1,115 @@
+use std::path::Path;
+
+use actix_rt::net::TcpListener;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    task::LocalSet,
+};
+
+use super::*;
+use crate::config::TlsIdentity;
+
+const CERT: &str = include_str!("../../config/tls/cert.pem");
+const KEY: &str = include_str!("../../config/tls/key.pem");
+
+fn listener() -> TlsListener {
+    let settings = ServerTls {
+        cert_file: "cert.pem".into(),
+        key_file: "key.pem".into(),
+        identity: TlsIdentity {
+            cert: CERT.into(),
+            key: KEY.into(),
+        },
+    };
+    TlsListener::new(&settings).expect("a pair")
+}
+
+fn acceptor(at_once: usize, timeout: Duration) -> Acceptor {
+    Acceptor {
+        turns: Rc::new(Semaphore::new(at_once)),
+        timeout,
+        ..listener().acceptor()
+    }
+}
+
+/// A socket of a client and the server's end of it.
+async fn pair(listener: &TcpListener) -> (TcpStream, TcpStream) {
+    let address = listener.local_addr().expect("bound");
+    let (client, server) = tokio::join!(TcpStream::connect(address), listener.accept());
+    (client.expect("connects"), server.expect("accepts").0)
+}
+
+#[actix_rt::test]
+async fn a_handshake_that_never_ends_is_given_up() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let acceptor = acceptor(8, Duration::from_millis(20));
+    // Nothing is said, or the first bytes of a handshake.
+    for said in [&b""[..], b"\x16\x03\x01\x02\x00\x01"] {
+        let (mut client, server) = pair(&listener).await;
+        client.write_all(said).await.expect("sends");
+        let error = acceptor.accept(server).await.err().expect("given up");
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        assert_eq!(client.read(&mut [0]).await.expect("it ends in order"), 0);
+    }
+    let (client, server) = pair(&listener).await;
+    drop(client);
+    let error = acceptor.accept(server).await.err().expect("gone");
+    assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
+}
+
+#[actix_rt::test]
+async fn handshakes_wait_for_their_turn_and_those_that_never_end_give_theirs_back() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let silent = acceptor(1, Duration::from_millis(20));
+    let patient = Acceptor {
+        timeout: Duration::from_secs(30),
+        ..silent.clone()
+    };
+    let tasks = LocalSet::new();
+    let (_client, server) = pair(&listener).await;
+    let first = tasks.spawn_local(async move { silent.accept(server).await.err().map(|error| error.kind()) });
+    let (client, server) = pair(&listener).await;
+    drop(client);
+    let second = tasks.spawn_local(async move { patient.accept(server).await.err().map(|error| error.kind()) });
+    tasks.await;
+    assert_eq!(first.await.expect("no panic"), Some(io::ErrorKind::TimedOut));
+    assert_eq!(second.await.expect("no panic"), Some(io::ErrorKind::UnexpectedEof));
+}
+
+#[test]
+fn a_change_is_given_once_and_when_it_has_lasted() {
+    let texts = |cert: &str, key: &str| -> Contents { Ok(Arc::new([cert.into(), key.into()])) };
+    let gone = || -> Contents { Err("gone".into()) };
+    let mut changes = Changes::new(texts("a", "1"));
+    let mut next = |contents: Contents| {
+        changes.next(contents).map(|contents| match contents {
+            Ok(texts) => format!("{}{}", texts[0].expose_secret(), texts[1].expose_secret()),
+            Err(error) => error.clone(),
+        })
+    };
+    assert_eq!(next(texts("a", "1")), None);
+    // The certificate is written, then the key.
+    assert_eq!(next(texts("b", "1")), None);
+    assert_eq!(next(texts("b", "2")), None);
+    assert_eq!(next(texts("b", "2")).as_deref(), Some("b2"));
+    assert_eq!(next(texts("b", "2")), None);
+    // A file that is away for a moment.
+    assert_eq!(next(gone()), None);
+    assert_eq!(next(texts("b", "2")), None);
+    assert_eq!(next(texts("b", "2")), None);
+    assert_eq!(next(gone()), None);
+    assert_eq!(next(gone()).as_deref(), Some("gone"));
+    assert_eq!(next(gone()), None);
+    assert_eq!(next(texts("b", "2")), None);
+    assert_eq!(next(texts("b", "2")).as_deref(), Some("b2"));
+}
+
+#[test]
+fn files_that_cannot_be_read_are_named() {
+    let missing = [Path::new("none/cert.pem"), Path::new("none/key.pem")].map(Path::to_owned);
+    let error = read(&missing).expect_err("not there");
+    assert!(
+        error.starts_with("server.tls.cert: none/cert.pem cannot be read: "),
+        "{error}"
+    );
+}

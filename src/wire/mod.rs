@@ -1,0 +1,13 @@
+//! What lies under HTTP and WebSockets: the socket of a client, in clear or through TLS.
+//!
+//! [`Wire`] is both. TLS is a pure [`Session`](session::Session) of records in and records out;
+//! [`accept`] makes the handshake, with the certificate that [`Identity`] holds at that moment.
+
+mod accept;
+mod identity;
+mod session;
+mod stream;
+
+pub use accept::accept;
+pub use identity::{Identity, IdentityError, server_config};
+pub use stream::{Tls, Wire};
