@@ -80,6 +80,10 @@ pub struct Args {
     #[arg(long, conflicts_with = "url")]
     pub workers: Option<usize>,
 
+    /// Has the server that is started here speak TLS, with a certificate of the tests.
+    #[arg(long, conflicts_with = "url")]
+    pub tls: bool,
+
     /// Writes everything that was measured to this file.
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,

@@ -97,20 +97,22 @@ impl Plan {
             publishers: args.publishers,
         };
         plan.check(connections, channels, rate)?;
-        let share = |part: usize, of: usize| (connections * part / of, (channels * part / of).max(1));
-        let one = |kind, rate, share| Stream::new((kind, rate), share, &plan);
+        let sixth = (connections / 6, (channels / 6).max(1));
+        let others = (connections - 2 * sixth.0, channels.saturating_sub(2 * sixth.1).max(1));
+        let all = (connections, channels);
+        let one = |kind, rate, part| Stream::new((kind, rate), part, &plan);
         let streams = match args.scenario {
-            Scenario::Ramp => vec![one(Kind::Publish, 0.0, share(1, 1))],
+            Scenario::Ramp => vec![one(Kind::Publish, 0.0, all)],
             Scenario::Fanout if 1 < channels => {
                 return Err("--channels: fanout has one; take the scenario `channels`".into());
             }
-            Scenario::Fanout | Scenario::Channels => vec![one(Kind::Publish, rate, share(1, 1))],
-            Scenario::Presence => vec![one(Kind::Presence, rate, share(1, 1))],
-            Scenario::ClientEvents => vec![one(Kind::ClientEvent, rate, share(1, 1))],
+            Scenario::Fanout | Scenario::Channels => vec![one(Kind::Publish, rate, all)],
+            Scenario::Presence => vec![one(Kind::Presence, rate, all)],
+            Scenario::ClientEvents => vec![one(Kind::ClientEvent, rate, all)],
             Scenario::Mixed => vec![
-                one(Kind::Publish, rate * 4.0 / 6.0, share(4, 6)),
-                one(Kind::ClientEvent, rate / 6.0, share(1, 6)),
-                one(Kind::Presence, rate / 6.0, share(1, 6)),
+                one(Kind::Publish, rate * 4.0 / 6.0, others),
+                one(Kind::ClientEvent, rate / 6.0, sixth),
+                one(Kind::Presence, rate / 6.0, sixth),
             ],
         };
         for stream in &streams {

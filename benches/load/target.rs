@@ -3,12 +3,13 @@
 use std::{
     io,
     net::{SocketAddr, ToSocketAddrs},
-    path::Path,
+    path::{Path, PathBuf},
     sync::Arc,
 };
 
 use rustls::{
     ClientConfig, RootCertStore,
+    client::Resumption,
     crypto::ring,
     pki_types::{CertificateDer, ServerName, pem::PemObject},
 };
@@ -60,6 +61,7 @@ impl Target {
         let started = args.url.is_none().then(|| start(args));
         let url = match (&args.url, &started) {
             (Some(url), _) => url.trim_end_matches('/').to_owned(),
+            (None, Some((server, _))) if args.tls => format!("https://127.0.0.1:{}", server.port()),
             (None, Some((server, _))) => format!("http://127.0.0.1:{}", server.port()),
             (None, None) => unreachable!("it was started"),
         };
@@ -119,17 +121,33 @@ fn start(args: &Args) -> (Server, usize) {
     } = args;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let workers = args.workers.unwrap_or(cores);
+    let tls = match args.tls {
+        true => format!(
+            ", tls: {{cert: {:?}, key: {:?}}}",
+            of_tests("localhost.pem"),
+            of_tests("localhost-key.pem")
+        ),
+        false => String::new(),
+    };
     let config = format!(
-        "ledger: {{path: memory}}\nserver: {{workers: {workers}, ping_after: 1h}}\napps:\n  - id: {app_id:?}\n    key: {key:?}\n    secret: {secret:?}\n    client_events: true\n    webhooks: []\n"
+        "ledger: {{path: memory}}\nserver: {{workers: {workers}, ping_after: 1h{tls}}}\napps:\n  - id: {app_id:?}\n    key: {key:?}\n    secret: {secret:?}\n    client_events: true\n    webhooks: []\n"
     );
     (Server::start_with(&config, "warn,vacancy=info"), workers)
 }
 
+/// A certificate or a key that the tests have.
+fn of_tests(name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/delivery/certificates");
+    folder.join(name)
+}
+
+/// Every handshake is a full one, as of clients that were never there.
 fn tls(args: &Args, host: &str) -> Result<(TlsConnector, ServerName<'static>), String> {
     let mut roots = RootCertStore {
         roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
     };
-    if let Some(file) = &args.ca {
+    let of_started = args.tls.then(|| of_tests("root.pem"));
+    for file in args.ca.iter().chain(&of_started) {
         let wrong = |why: String| format!("--ca {}: {why}", file.display());
         let text = std::fs::read(file).map_err(|error| wrong(error.to_string()))?;
         for certificate in CertificateDer::pem_slice_iter(&text) {
@@ -137,11 +155,12 @@ fn tls(args: &Args, host: &str) -> Result<(TlsConnector, ServerName<'static>), S
             roots.add(certificate).map_err(|error| wrong(error.to_string()))?;
         }
     }
-    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+    let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .map_err(|error| format!("TLS cannot be spoken: {error}"))?
         .with_root_certificates(roots)
         .with_no_client_auth();
+    config.resumption = Resumption::disabled();
     let (name, _) = host.rsplit_once(':').unwrap_or((host, ""));
     let name = ServerName::try_from(name.to_owned()).map_err(|error| format!("--url: {name}: {error}"))?;
     Ok((TlsConnector::from(Arc::new(config)), name))
