@@ -103,6 +103,7 @@ pub async fn drive(at: usize, context: Arc<Context>, begin: Instant, mut phase: 
         context,
     });
     own.driven.borrow_mut().streams.resize(streams, Latencies::default());
+    tokio::task::spawn_local(Rc::clone(&own).ping());
     let since = (OwnCpu::now(), Instant::now());
     own.connect_all(begin).await;
     own.driven.borrow_mut().connecting = spent(since);
@@ -115,7 +116,6 @@ pub async fn drive(at: usize, context: Arc<Context>, begin: Instant, mut phase: 
         for stream in 0..streams {
             tokio::task::spawn_local(Rc::clone(&own).send_all(stream, begin));
         }
-        tokio::task::spawn_local(Rc::clone(&own).ping());
         let _ = phase
             .wait_for(|phase| matches!(phase, Phase::Drain | Phase::Stop))
             .await;
