@@ -30,7 +30,7 @@ const STUCK: &str = "stuck";
 const STUCK_DATA: usize = 10_000;
 /// Time between two publishes to those who do not read.
 const STUCK_INTERVAL: Duration = Duration::from_millis(25);
-/// Publishes between two looks at how many are still subscribed.
+/// Publishes between two looks at how many are still connected.
 const STUCK_LOOK: usize = 20;
 /// How long a storm may take.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -247,10 +247,11 @@ impl Load {
         self.read();
         let mut api = Kept::connect(self.port).await;
         let mut publisher = Publisher::new(self.port, STUCK, STUCK_DATA).await;
+        let open_after = connections(&mut api).await - stuck.len() as u64;
         let begin = Instant::now();
         let mut ticks = tokio::time::interval(STUCK_INTERVAL);
         let mut published = 0;
-        while published % STUCK_LOOK != 0 || published == 0 || subscribers(&mut api).await != left {
+        while published % STUCK_LOOK != 0 || published == 0 || connections(&mut api).await != open_after {
             ticks.tick().await;
             publisher.publish().await;
             published += 1;
@@ -307,14 +308,12 @@ async fn count(mut client: Client, counts: Rc<Counts>) {
     counts.closed.borrow_mut().push(code);
 }
 
-async fn subscribers(api: &mut Kept) -> usize {
-    let request = signed_get(&format!("/channels/{STUCK}"), "info=subscription_count");
-    let (status, body) = api.send(&request).await;
+/// How many connections the server has.
+async fn connections(api: &mut Kept) -> u64 {
+    let (status, body) = api.send(&signed_get("/connections", "")).await;
     assert_eq!(status, 200, "{}", String::from_utf8_lossy(body));
     let answer: serde_json::Value = serde_json::from_slice(body).expect("JSON");
-    answer["subscription_count"]
-        .as_u64()
-        .map_or(0, |count| usize::try_from(count).expect("few"))
+    answer["connections"].as_u64().expect("a number")
 }
 
 fn room(at: usize) -> String {

@@ -1,7 +1,8 @@
 //! What clients that misbehave in numbers do to the others, and what they leave behind.
 //!
 //! `cargo bench --bench storms` makes each storm three times, on a server of its own, and prints a
-//! table; names of storms after `--` select some, `--scale 0.1` makes them smaller. In each:
+//! table; names of storms after `--` select some, `--scale 0.1` makes them smaller, `--rounds 9` makes
+//! each more often. In each:
 //!
 //! - the p99 of the ping round trips of unaffected clients stays within ten times what it was before
 //!   the storm, or 100 ms, from the storm's first act until the server is empty again;
@@ -26,6 +27,7 @@ mod storm;
 
 use std::{
     process::{ExitCode, Stdio},
+    str::FromStr,
     time::{Duration, Instant},
 };
 
@@ -61,17 +63,9 @@ const ADMIN_TOKEN: &str = "storms-bench-token";
 fn main() -> ExitCode {
     harness::raise_open_files();
     let words: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
-    let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    let (words, scale) = match words.iter().position(|word| *word == "--scale") {
-        Some(at) => (
-            [&words[..at], &words[(at + 2).min(words.len())..]].concat(),
-            words
-                .get(at + 1)
-                .and_then(|scale| scale.parse().ok())
-                .expect("--scale NUMBER"),
-        ),
-        None => (words, 1.0),
-    };
+    let mut words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let scale = option(&mut words, "--scale").unwrap_or(1.0);
+    let rounds = option(&mut words, "--rounds").unwrap_or(ROUNDS);
     if let ["--load", port, name] = words.as_slice() {
         let storm = Storm::named(name).expect("the bench names it");
         return load::run(port.parse().expect("a port"), storm.plan(scale));
@@ -83,11 +77,11 @@ fn main() -> ExitCode {
     }
     let (mut rows, mut missed) = (Vec::new(), Vec::new());
     for storm in storms {
-        let measured = on_one_thread(measure(storm.plan(scale), scale));
+        let measured = on_one_thread(measure(storm.plan(scale), scale, rounds));
         missed.extend(measured.missed());
         rows.push(measured);
     }
-    println!("\n{HEAD}");
+    println!("{HEAD}");
     rows.iter().for_each(Measured::print);
     for missed in &missed {
         println!("MISSED: {missed}");
@@ -97,6 +91,14 @@ fn main() -> ExitCode {
     } else {
         ExitCode::FAILURE
     }
+}
+
+/// Takes an option with its value out of the words of a command line.
+fn option<T: FromStr>(words: &mut Vec<&str>, name: &str) -> Option<T> {
+    let at = words.iter().position(|word| *word == name)?;
+    let value = words.get(at + 1).and_then(|value| value.parse().ok());
+    words.drain(at..(at + 2).min(words.len()));
+    Some(value.unwrap_or_else(|| panic!("{name} takes a number")))
 }
 
 const HEAD: &str =
@@ -165,7 +167,7 @@ impl Measured {
 
 /// Makes a storm on a server of its own. What is not as it must be, other than slow or large, ends
 /// the bench.
-async fn measure(plan: Plan, scale: f64) -> Measured {
+async fn measure(plan: Plan, scale: f64, rounds: usize) -> Measured {
     let (folder, receiver, admin_port) = (LedgerFolder::new(plan.storm.name()), Receiver::start(), free_port());
     let config = format!(
         "server: {{ ping_after: 1h }}\n\
@@ -185,7 +187,6 @@ async fn measure(plan: Plan, scale: f64) -> Measured {
     };
     let mut load = LoadProcess::start(server.port(), plan.storm, scale);
     let prober = Prober::start(server.port());
-    let mut api = Kept::connect(server.port()).await;
     let from = Instant::now();
     tokio::time::sleep(QUIET).await;
     let quiet = prober.latencies(from, Instant::now()).expect("a quiet server answers");
@@ -195,11 +196,12 @@ async fn measure(plan: Plan, scale: f64) -> Measured {
         resident: plateau(server.pid()).await,
         rounds: Vec::new(),
     };
-    for round in 1..=ROUNDS {
+    for round in 1..=rounds {
         load.step("prepare").await;
         let (from, cpu) = (Instant::now(), cpu_time(server.pid()));
         let did = load.step("storm").await;
         load.step("clear").await;
+        let mut api = Kept::connect(server.port()).await;
         wait_until_empty(&mut api, from).await;
         let to = Instant::now();
         let pings = prober
