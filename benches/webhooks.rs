@@ -20,7 +20,8 @@ use std::{
 };
 
 use harness::{
-    Admin, Churn, DeadEnd, KEY, Latencies, LedgerFolder, Receiver, SECRET, Server, cpu_time, median, on_one_thread,
+    Admin, Churn, DeadEnd, KEY, Latencies, LedgerFolder, Receiver, SECRET, Server, cpu_time, free_port, median,
+    on_one_thread,
 };
 
 const WINDOW_MS: f64 = 50.0;
@@ -137,11 +138,6 @@ fn key(app: usize) -> String {
 
 fn keys(apps: usize, connections: usize) -> Vec<String> {
     (0..connections).map(|at| key(at % apps)).collect()
-}
-
-fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("it listens").port()
 }
 
 /// Waits until so many events were received, or until none more comes for some seconds.

@@ -30,6 +30,12 @@ impl Admin {
         endpoint["since_start"]["created"].as_u64().expect("a number")
     }
 
+    /// How many events wait for an endpoint of the first app or are under way.
+    pub async fn queued(self, endpoint: &str) -> u64 {
+        let endpoint = self.get(&format!("/webhooks/endpoints/1/{endpoint}")).await;
+        endpoint["queued"].as_u64().expect("a number")
+    }
+
     async fn get(self, path: &str) -> Value {
         let Self { port, token } = self;
         let request = format!(

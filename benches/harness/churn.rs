@@ -163,7 +163,8 @@ pub struct Latencies {
 }
 
 impl Latencies {
-    fn new(mut latencies: Vec<Duration>) -> Self {
+    /// Of these latencies, of which there must be one.
+    pub fn new(mut latencies: Vec<Duration>) -> Self {
         latencies.sort_unstable();
         assert!(!latencies.is_empty(), "nothing was measured");
         Self { sorted: latencies }

@@ -17,8 +17,8 @@ pub use load::{Load, Receipt, command_frame, connected, frame_end, read_to, subs
 pub use process::{Cpu, cpu_time, resident_bytes};
 pub use publisher::Publisher;
 pub use receiver::{DeadEnd, Received, Receiver};
-pub use server::{LedgerFolder, Server, raise_open_files};
-pub use signed::{Kept, signed_post};
+pub use server::{LedgerFolder, Server, free_port, raise_open_files};
+pub use signed::{Kept, hmac_hex, signed_get, signed_post};
 
 /// The app of the benches.
 pub const APP_ID: &str = "1";

@@ -80,6 +80,12 @@ impl Drop for Server {
     }
 }
 
+/// A port that is free now.
+pub fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.local_addr().expect("it listens").port()
+}
+
 /// A folder for a ledger, removed when dropped.
 pub struct LedgerFolder(PathBuf);
 

@@ -14,23 +14,50 @@ use super::{APP_ID, KEY, SECRET};
 
 /// The bytes of a signed `POST` to a path of the app. The signature holds for ten minutes.
 pub fn signed_post(path: &str, body: &str) -> Vec<u8> {
+    let body_md5 = format!("&body_md5={}", hex::encode(Md5::digest(body)));
+    let mut request = signed("POST", path, &body_md5, "");
+    let head = format!(
+        "Content-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
+    request.push_str(&head);
+    request.push_str(body);
+    request.into()
+}
+
+/// The bytes of a signed `GET` of a path of the app, with one parameter or none. The signature holds
+/// for ten minutes.
+pub fn signed_get(path: &str, parameter: &str) -> Vec<u8> {
+    let parameter = if parameter.is_empty() {
+        String::new()
+    } else {
+        format!("&{parameter}")
+    };
+    let mut request = signed("GET", path, "", &parameter);
+    request.push_str("\r\n");
+    request.into()
+}
+
+/// The signature of a text, in hexadecimal digits.
+pub fn hmac_hex(secret: &str, text: &str) -> String {
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).expect("any length is a key");
+    mac.update(text.as_bytes());
+    hex::encode(mac.finalize().into_bytes())
+}
+
+/// The head of a signed request up to its `Host`; the parameters before and after the others stand
+/// in the order of their names.
+fn signed(method: &str, path: &str, body_md5: &str, after: &str) -> String {
     let path = format!("/apps/{APP_ID}{path}");
     let now = SystemTime::now()
         .duration_since(SystemTime::UNIX_EPOCH)
         .expect("after 1970");
     let query = format!(
-        "auth_key={KEY}&auth_timestamp={}&auth_version=1.0&body_md5={}",
+        "auth_key={KEY}&auth_timestamp={}&auth_version=1.0{body_md5}{after}",
         now.as_secs(),
-        hex::encode(Md5::digest(body)),
     );
-    let mut mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).expect("any length is a key");
-    mac.update(format!("POST\n{path}\n{query}").as_bytes());
-    let signature = hex::encode(mac.finalize().into_bytes());
-    let head = format!(
-        "POST {path}?{query}&auth_signature={signature} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
-        body.len()
-    );
-    [head.as_bytes(), body.as_bytes()].concat()
+    let signature = hmac_hex(SECRET, &format!("{method}\n{path}\n{query}"));
+    format!("{method} {path}?{query}&auth_signature={signature} HTTP/1.1\r\nHost: 127.0.0.1\r\n")
 }
 
 /// A connection that sends one request after the other and waits for each answer.

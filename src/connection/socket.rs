@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use bytes::{Buf, Bytes};
+use bytes::{Buf, Bytes, BytesMut};
 use tokio::time::timeout_at;
 
 use super::{gate::Gate, line::Line};
@@ -21,6 +21,8 @@ use crate::{
     wire::Wire,
 };
 
+/// Most bytes of frames that wait which are joined into one write.
+const JOINED_MAX: usize = 16 * 1_024;
 /// How long a client has to close its side after we closed ours.
 const LINGER: Duration = Duration::from_secs(2);
 
@@ -66,6 +68,45 @@ enum State {
     Closing,
     /// Nothing more is written.
     Gone,
+}
+
+impl Waiting {
+    /// The first bytes that wait: a large frame alone, small ones joined.
+    fn next_write(&self) -> Bytes {
+        let Some(front) = self.frames.front() else {
+            return Bytes::new();
+        };
+        if self.frames.len() == 1 || JOINED_MAX <= front.len() {
+            return front.clone();
+        }
+        let mut joined = BytesMut::with_capacity(self.bytes.min(JOINED_MAX));
+        for frame in &self.frames {
+            let room = JOINED_MAX - joined.len();
+            joined.extend_from_slice(&frame[..room.min(frame.len())]);
+            if room <= frame.len() {
+                break;
+            }
+        }
+        joined.freeze()
+    }
+
+    /// Takes in that so many of the bytes were written.
+    fn advance(&mut self, written: usize) {
+        self.bytes -= written;
+        let mut left = written;
+        while let Some(front) = self.frames.front_mut().filter(|_| 0 < left) {
+            let part = left.min(front.len());
+            front.advance(part);
+            left -= part;
+            self.is_cut = !front.is_empty();
+            if front.is_empty() {
+                self.frames.pop_front();
+            }
+        }
+        if self.frames.is_empty() {
+            self.frames = VecDeque::new();
+        }
+    }
 }
 
 impl Socket {
@@ -171,17 +212,22 @@ impl Socket {
         });
     }
 
-    /// Writes what waits until nothing does, or gives the socket up.
+    /// Writes what waits until nothing does, or gives the socket up. Between two writes the thread's
+    /// other tasks run: thousands of sockets may have become writable at once.
     async fn write_out(&self) {
         let mut progress_at = clock::now().instant;
         loop {
-            match self.write_some() {
-                Ok(0) => {}
-                Ok(_) => progress_at = clock::now().instant,
+            let written = match self.write_some() {
+                Ok(written) => written,
                 Err(_) => return self.abandon(),
-            }
+            };
             if self.waiting.borrow().frames.is_empty() && self.wire.unflushed() == 0 {
                 return;
+            }
+            if 0 < written {
+                progress_at = clock::now().instant;
+                tokio::task::yield_now().await;
+                continue;
             }
             let deadline = progress_at + self.limits.write_timeout;
             let writable = timeout_at(deadline.into(), self.wire.tcp().writable()).await;
@@ -192,28 +238,22 @@ impl Socket {
         }
     }
 
-    /// Writes as much as the kernel takes now; gives the number of bytes.
+    /// Writes once, as much as the kernel takes now; gives the number of bytes.
     fn write_some(&self) -> io::Result<usize> {
         let mut waiting = self.waiting.borrow_mut();
-        let mut total = self.wire.try_flush()?;
-        while let Some(front) = waiting.frames.front_mut() {
-            match self.wire.try_write(front) {
-                Ok(written) => {
-                    total += written;
-                    front.advance(written);
-                    let is_done = front.is_empty();
-                    waiting.bytes -= written;
-                    waiting.is_cut = !is_done && (waiting.is_cut || 0 < written);
-                    if is_done {
-                        waiting.frames.pop_front();
-                    }
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(total),
-                Err(error) => return Err(error),
-            }
+        let flushed = self.wire.try_flush()?;
+        let next = waiting.next_write();
+        if next.is_empty() {
+            return Ok(flushed);
         }
-        waiting.frames = VecDeque::new();
-        Ok(total)
+        match self.wire.try_write(&next) {
+            Ok(written) => {
+                waiting.advance(written);
+                Ok(flushed + written)
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(flushed),
+            Err(error) => Err(error),
+        }
     }
 
     /// Closes our side after the close frame, and reads until the client has closed its own: a

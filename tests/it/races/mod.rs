@@ -1,6 +1,7 @@
 //! Clients that come and go at random, on a server in this process, so that what it still holds
 //! afterwards can be counted.
 
+mod bystander;
 mod random;
 mod storms;
 
@@ -27,7 +28,7 @@ impl Rig {
         let receiver = Receiver::start().await;
         // What a server of the same process left is not this one's.
         let sections = format!(
-            "server: {{listen: \"127.0.0.1:0\", workers: 2}}\nledger: {{path: memory}}\n\
+            "server: {{listen: \"127.0.0.1:0\", workers: 2, write_timeout: 1m}}\nledger: {{path: memory}}\n\
              webhooks: {{vacated_delay: {vacated_delay}}}"
         );
         let text = config_of(
@@ -48,8 +49,16 @@ impl Rig {
         Client::connect(self.port()).await
     }
 
-    /// Waits until the server holds nothing and the last event of each key says vacated; gives the
-    /// number of events. They must alternate.
+    /// Waits until there are so many connections.
+    async fn expect_connections(&self, count: usize) {
+        crate::harness::eventually("the others are gone", || async {
+            self.server.census().await.connections == count
+        })
+        .await;
+    }
+
+    /// Waits until the server holds nothing, nothing is told occupied, and the last event of each key
+    /// says vacated; gives the number of events. They must alternate.
     async fn expect_nothing_left(&self, patience: Duration) -> usize {
         let deadline = Instant::now() + patience;
         loop {

@@ -1,4 +1,5 @@
-//! Many at once: each storm ends with nothing held and the events alternating.
+//! Many at once: each storm ends with nothing held and the events alternating, and a client that it
+//! does not concern gets all that is for it. `cargo bench --bench storms` measures the same at size.
 
 use std::{
     cell::Cell,
@@ -7,13 +8,14 @@ use std::{
 
 use futures_util::future::{join, join_all};
 
-use super::{Random, Rig, run};
-use crate::harness::{Api, Client, eventually};
+use super::{Random, Rig, bystander::Bystander, run};
+use crate::harness::{Api, Client, Frame, eventually};
 
 #[test]
 fn three_hundred_clients_that_vanish_at_once() {
     run(async {
         let rig = Rig::start("500ms").await;
+        let bystander = Bystander::start(rig.port()).await;
         let mut clients = join_all((0..300).map(|_| rig.client())).await;
         join_all(clients.iter_mut().enumerate().map(|(at, client)| async move {
             client.subscribe("all").await;
@@ -24,10 +26,12 @@ fn three_hundred_clients_that_vanish_at_once() {
         }))
         .await;
         let census = rig.server.census().await;
-        assert_eq!((census.connections, census.channels), (300, 52), "{census:?}");
+        assert_eq!((census.connections, census.channels), (301, 53), "{census:?}");
         clients.into_iter().for_each(Client::reset);
+        rig.expect_connections(1).await;
+        bystander.end().await;
         let events = rig.expect_nothing_left(Duration::from_secs(15)).await;
-        assert_eq!(events, 2 * (52 + 100));
+        assert_eq!(events, 2 * (53 + 100));
         rig.server.stop().await.expect("stops");
     });
 }
@@ -36,6 +40,7 @@ fn three_hundred_clients_that_vanish_at_once() {
 fn one_client_with_two_thousand_channels_that_vanishes() {
     run(async {
         let rig = Rig::start("0s").await;
+        let bystander = Bystander::start(rig.port()).await;
         let mut client = rig.client().await;
         for at in 0..2_000 {
             client.send_subscribe(&format!("c-{at}")).await;
@@ -46,10 +51,12 @@ fn one_client_with_two_thousand_channels_that_vanishes() {
                 "pusher_internal:subscription_succeeded"
             );
         }
-        assert_eq!(rig.server.census().await.channels, 2_000);
+        assert_eq!(rig.server.census().await.channels, 2_001);
         client.reset();
+        rig.expect_connections(1).await;
+        bystander.end().await;
         let events = rig.expect_nothing_left(Duration::from_secs(15)).await;
-        assert_eq!(events, 4_000);
+        assert_eq!(events, 4_002);
         rig.server.stop().await.expect("stops");
     });
 }
@@ -77,6 +84,7 @@ fn a_client_that_vanishes_in_the_middle_of_two_thousand_subscriptions() {
 fn two_hundred_users_who_join_a_presence_channel_at_once() {
     run(async {
         let rig = Rig::start("500ms").await;
+        let bystander = Bystander::start(rig.port()).await;
         let mut clients = join_all((0..200).map(|_| rig.client())).await;
         // Each sees every user once: in its confirmation, or as added after it.
         let joined = clients.iter_mut().enumerate().map(|(at, client)| async move {
@@ -104,11 +112,138 @@ fn two_hundred_users_who_join_a_presence_channel_at_once() {
             .json();
         assert_eq!(users["users"].as_array().map(Vec::len), Some(200));
         let added = rig.receiver.clone();
-        eventually("all told", || async { 201 <= added.events().len() }).await;
-        assert_eq!(rig.receiver.events()[0], "+presence-all");
+        eventually("all told", || async { 201 < added.events().len() }).await;
         clients.into_iter().for_each(drop);
-        assert_eq!(rig.expect_nothing_left(Duration::from_secs(15)).await, 2 * 201);
-        assert_eq!(rig.receiver.events()[401], "-presence-all");
+        rig.expect_connections(1).await;
+        bystander.end().await;
+        assert_eq!(rig.expect_nothing_left(Duration::from_secs(15)).await, 2 * 202);
+        let events = Bystander::others(rig.receiver.events());
+        assert_eq!([&*events[0], &*events[401]], ["+presence-all", "-presence-all"]);
+        rig.server.stop().await.expect("stops");
+    });
+}
+
+#[test]
+fn three_hundred_clients_that_come_back_at_once_three_times() {
+    run(async {
+        let rig = Rig::start("10s").await;
+        let bystander = Bystander::start(rig.port()).await;
+        for round in 0..3 {
+            let clients = join_all((0..300).map(|at| {
+                let connecting = rig.client();
+                async move {
+                    let mut client = connecting.await;
+                    client.subscribe(&format!("of-{}", at % 50)).await;
+                    client
+                }
+            }))
+            .await;
+            let census = rig.server.census().await;
+            assert_eq!((census.connections, census.channels), (301, 51), "{census:?}");
+            if round < 2 {
+                clients.into_iter().for_each(Client::reset);
+                rig.expect_connections(1).await;
+            }
+        }
+        bystander.end().await;
+        // They were back within the vacated delay each time.
+        let events = rig.expect_nothing_left(Duration::from_secs(30)).await;
+        assert_eq!(events, 2 * 51);
+        rig.server.stop().await.expect("stops");
+    });
+}
+
+/// Subscribes to ever new names and unsubscribes again, without waiting for an answer; then reads
+/// all of them.
+async fn floods(mut client: Client, prefix: &str, names: usize) {
+    for at in 0..names {
+        let name = format!("{prefix}-{at}");
+        client.send_subscribe(&name).await;
+        client
+            .feed(&format!(
+                r#"{{"event":"pusher:unsubscribe","data":{{"channel":"{name}"}}}}"#
+            ))
+            .await;
+    }
+    client.send(r#"{"event":"pusher:ping","data":{}}"#).await;
+    while client.next_json().await["event"] != "pusher:pong" {}
+}
+
+#[test]
+fn a_flood_of_channel_names_by_one_client_and_then_by_eight() {
+    run(async {
+        let rig = Rig::start("0s").await;
+        let bystander = Bystander::start(rig.port()).await;
+        floods(rig.client().await, "one", 1_000).await;
+        let clients = join_all((0..8).map(|_| rig.client())).await;
+        join_all(clients.into_iter().enumerate().map(|(at, client)| async move {
+            floods(client, &format!("eight-{at}"), 250).await;
+        }))
+        .await;
+        rig.expect_connections(1).await;
+        bystander.end().await;
+        // What comes faster than it can be told is folded, so there may be fewer.
+        let events = rig.expect_nothing_left(Duration::from_secs(30)).await;
+        assert!((4..=2 * (1_000 + 8 * 250 + 1)).contains(&events), "{events}");
+        rig.server.stop().await.expect("stops");
+    });
+}
+
+/// Reads events that count up from 0 until one has no data.
+async fn reads_to_the_last(client: &mut Client) -> usize {
+    for at in 0.. {
+        let frame = client.next_json().await;
+        let data = frame["data"].as_str().expect("a string");
+        if data.is_empty() {
+            return at;
+        }
+        assert!(data.starts_with(&format!("{at} ")), "{data:.20} instead of {at}");
+    }
+    unreachable!("the numbers do not end");
+}
+
+/// Reads to the end and tells with which code the client was closed.
+async fn reads_to_the_close(client: &mut Client) -> u16 {
+    loop {
+        match client.next().await {
+            Frame::Text(_) => {}
+            Frame::Close(code, _) => return code,
+            other => panic!("{other:?} instead of a close"),
+        }
+    }
+}
+
+#[test]
+fn half_of_the_subscribers_that_do_not_read() {
+    run(async {
+        let rig = Rig::start("0s").await;
+        let bystander = Bystander::start(rig.port()).await;
+        let mut clients = join_all((0..60).map(|_| rig.client())).await;
+        join_all(clients.iter_mut().map(|client| client.subscribe("busy"))).await;
+        let mut stuck = clients.split_off(30);
+        let (api, mut published) = (Api::new(rig.port()), 0);
+        let data = "x".repeat(10_000 - 6);
+        let publishing = async {
+            while rig.server.census().await.connections != 31 {
+                for _ in 0..10 {
+                    api.trigger("busy", "e", &format!("{published} {data}")).await;
+                    published += 1;
+                }
+            }
+            api.trigger("busy", "e", "").await;
+        };
+        let (received, ()) = join(join_all(clients.iter_mut().map(reads_to_the_last)), publishing).await;
+        assert!(
+            received.iter().all(|count| *count == published),
+            "{received:?} of {published}"
+        );
+        for code in join_all(stuck.iter_mut().map(reads_to_the_close)).await {
+            assert_eq!(code, 4_100);
+        }
+        drop((clients, stuck));
+        rig.expect_connections(1).await;
+        bystander.end().await;
+        assert_eq!(rig.expect_nothing_left(Duration::from_secs(30)).await, 4);
         rig.server.stop().await.expect("stops");
     });
 }

@@ -1,0 +1,83 @@
+//! Which storms there are, and how large they are.
+
+/// A kind of storm.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Storm {
+    /// Subscribed clients vanish at once, by RST.
+    Vanish,
+    /// Clients connect and subscribe at once.
+    Reconnect,
+    /// Users join one presence channel, and leave at once.
+    Presence,
+    /// One client subscribes to new channels and unsubscribes again.
+    FloodByOne,
+    /// Several do.
+    Flood,
+    /// One client holds many channels and vanishes.
+    Channels,
+    /// Half of the subscribers of a busy channel do not read.
+    Stuck,
+}
+
+/// A storm of a size.
+#[derive(Debug, Clone, Copy)]
+pub struct Plan {
+    /// Which.
+    pub storm: Storm,
+    /// Its clients.
+    pub clients: usize,
+    /// Channel names of each client, where it makes some.
+    pub names: usize,
+    /// Joins of a presence channel.
+    pub joins_per_second: u32,
+}
+
+impl Storm {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::Vanish,
+        Self::Reconnect,
+        Self::Presence,
+        Self::FloodByOne,
+        Self::Flood,
+        Self::Channels,
+        Self::Stuck,
+    ];
+
+    /// Its name on the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Vanish => "vanish",
+            Self::Reconnect => "reconnect",
+            Self::Presence => "presence",
+            Self::FloodByOne => "flood-by-one",
+            Self::Flood => "flood",
+            Self::Channels => "channels",
+            Self::Stuck => "stuck",
+        }
+    }
+
+    /// The storm of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|storm| storm.name() == name)
+    }
+
+    /// Its full size, or a part of it.
+    pub fn plan(self, scale: f64) -> Plan {
+        let part = |full: usize| ((full as f64 * scale) as usize).max(2);
+        let (clients, names) = match self {
+            Self::Vanish | Self::Reconnect => (part(10_000), 0),
+            Self::Presence => (part(2_000), 0),
+            Self::FloodByOne => (1, part(50_000)),
+            Self::Flood => (20, part(5_000)),
+            Self::Channels => (1, part(10_000)),
+            Self::Stuck => (part(1_000), 0),
+        };
+        Plan {
+            storm: self,
+            clients,
+            names,
+            joins_per_second: 1_000,
+        }
+    }
+}
