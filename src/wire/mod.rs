@@ -1,7 +1,7 @@
 //! What lies under HTTP and WebSockets: the socket of a client, in clear or through TLS.
 //!
-//! [`Wire`] is both. TLS is a pure [`Session`](session::Session) of records in and records out;
-//! [`accept`] makes the handshake, with the certificate that [`Identity`] holds at that moment.
+//! [`Wire`] is both. TLS is a pure `Session` of records in and records out;
+//! [`accept()`] makes the handshake, with the certificate that [`Identity`] holds at that moment.
 
 mod accept;
 mod identity;
