@@ -318,3 +318,75 @@ impl Outlet for Socket {
         self.gate.refuse(attempt.clone());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{io::Read, net::TcpListener, thread};
+
+    use super::*;
+
+    fn waiting(frames: &[&'static [u8]]) -> Waiting {
+        Waiting {
+            frames: frames.iter().map(|frame| Bytes::from_static(frame)).collect(),
+            bytes: frames.iter().map(|frame| frame.len()).sum(),
+            ..Waiting::default()
+        }
+    }
+
+    #[test]
+    fn small_frames_are_written_together_and_a_large_one_alone() {
+        const LARGE: &[u8] = &[b'l'; JOINED_MAX];
+        const HALF: &[u8] = &[b'h'; JOINED_MAX / 2];
+        assert_eq!(waiting(&[]).next_write(), "");
+        assert_eq!(waiting(&[b"ab", b"c", b"de"]).next_write(), "abcde");
+        assert_eq!(waiting(&[LARGE, b"a"]).next_write(), LARGE);
+        assert_eq!(waiting(&[b"a", LARGE]).next_write(), [&b"a"[..], &LARGE[1..]].concat());
+        assert_eq!(waiting(&[HALF, HALF, b"a"]).next_write(), [HALF, HALF].concat());
+    }
+
+    #[test]
+    fn what_was_written_waits_no_more_and_a_frame_in_two_parts_is_cut() {
+        let mut waiting = waiting(&[b"ab", b"cde", b"f"]);
+        let mut written = |count| {
+            waiting.advance(count);
+            (waiting.next_write(), waiting.bytes, waiting.is_cut)
+        };
+        assert_eq!(written(0), ("abcdef".into(), 6, false));
+        assert_eq!(written(1), ("bcdef".into(), 5, true));
+        assert_eq!(written(1), ("cdef".into(), 4, false));
+        assert_eq!(written(2), ("ef".into(), 2, true));
+        assert_eq!(written(0), ("ef".into(), 2, true));
+        assert_eq!(written(2), (Bytes::new(), 0, false));
+    }
+
+    #[actix_rt::test]
+    async fn other_tasks_run_between_the_writes_of_what_waits_and_nothing_is_lost() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = listener.local_addr().expect("bound");
+        let io = TcpStream::connect(address).await.expect("connects");
+        let (mut peer, _) = listener.accept().expect("a connection");
+        let limits = SocketLimits {
+            waiting_bytes_max: usize::MAX,
+            write_timeout: Duration::from_secs(60),
+        };
+        let socket = Socket::new(io, limits, 7);
+        let mut sent = Vec::new();
+        while socket.waiting_bytes() < 64 * JOINED_MAX {
+            let frame = Bytes::from(format!("frame {}\n", sent.len()));
+            sent.extend_from_slice(&frame);
+            socket.write(&frame);
+        }
+        let total = sent.len();
+        let reading = thread::spawn(move || {
+            let mut read = vec![0; total];
+            peer.read_exact(&mut read).map(|()| read)
+        });
+        let mut turns = 0;
+        while 0 < socket.waiting_bytes() {
+            tokio::task::yield_now().await;
+            turns += 1;
+        }
+        assert!(64 <= turns, "{turns} turns of another task");
+        assert!(reading.join().expect("reads").expect("all of it") == sent);
+    }
+}
