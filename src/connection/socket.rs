@@ -363,13 +363,14 @@ mod tests {
     async fn other_tasks_run_between_the_writes_of_what_waits_and_nothing_is_lost() {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("bound");
-        let io = TcpStream::connect(address).await.expect("connects");
+        let io = actix_rt::net::TcpStream::connect(address).await.expect("connects");
         let (mut peer, _) = listener.accept().expect("a connection");
         let limits = SocketLimits {
             waiting_bytes_max: usize::MAX,
             write_timeout: Duration::from_secs(60),
         };
-        let socket = Socket::new(io, limits, 7);
+        let counted = std::sync::Arc::new(crate::app::Quota::new(None)).add();
+        let socket = Socket::new(Wire::Plain(io), limits, 7, counted);
         let mut sent = Vec::new();
         while socket.waiting_bytes() < 64 * JOINED_MAX {
             let frame = Bytes::from(format!("frame {}\n", sent.len()));
