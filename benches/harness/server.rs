@@ -7,7 +7,10 @@ use std::{
     sync::atomic::{AtomicU32, Ordering},
 };
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::{
+    io::fcntl_dupfd_cloexec,
+    process::{Resource, Rlimit, getrlimit, setrlimit},
+};
 
 use super::{APP_ID, KEY, SECRET};
 
@@ -110,7 +113,8 @@ impl Drop for LedgerFolder {
 }
 
 /// Lets this process, which has the other ends of all connections, have as many open files as the
-/// system allows.
+/// system allows; and has the kernel make its table of them so large at once, for each time that it
+/// grows the clients would wait and not the server.
 pub fn raise_open_files() {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit {
@@ -119,5 +123,9 @@ pub fn raise_open_files() {
     };
     if let Err(error) = setrlimit(Resource::Nofile, raised) {
         eprintln!("the limit of open files stays as it is: {error}");
+    }
+    let highest = limit.maximum.unwrap_or(65_536).min(65_536) - 1;
+    if let Ok(file) = std::fs::File::open("/dev/null") {
+        let _ = fcntl_dupfd_cloexec(&file, i32::try_from(highest).expect("below 65,536"));
     }
 }

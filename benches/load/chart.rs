@@ -22,7 +22,7 @@ const COURSE: (f64, f64) = (402.0, 592.0);
 const BARS_PER_DECADE: f64 = 20.0;
 const GRID_LINES: f64 = 4.0;
 /// The room for the name of a quantile.
-const NAME_WIDTH: f64 = 96.0;
+const NAME_WIDTH: f64 = 80.0;
 
 const STYLE: &str = "
   svg { --paper: #fbfaf8; --ink: #22252a; --soft: #646a73; --grid: #e4e2dd; --bar: #0f766e; --mark: #c2410c; }

@@ -1,8 +1,11 @@
 //! How many files the process may have open, and so how many sockets.
 
-use std::io;
+use std::{fs::File, io};
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::{
+    io::fcntl_dupfd_cloexec,
+    process::{Resource, Rlimit, getrlimit, setrlimit},
+};
 
 use crate::{config::Settings, connection::SocketRoom, http::admin::STREAMS_MAX};
 
@@ -20,6 +23,9 @@ const PER_LANE: usize = 2;
 const SHARE_FOR_CALLS: usize = 5;
 /// The most that are kept for them.
 const FOR_CALLS_MAX: usize = 16_384;
+
+/// So many files the process's table has room for from the start; half a megabyte of the kernel.
+const TABLE_MAX: usize = 65_536;
 
 /// What a limit of open files is used for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,6 +87,7 @@ pub(super) fn plan(settings: &Settings) -> Option<Plan> {
         log::info!("there is no limit of open files");
         return None;
     };
+    make_room(limit.min(TABLE_MAX));
     let plan = Plan::new(limit, reserve(settings));
     log::info!("{}", plan.summary());
     if let Some(warning) = plan.warning(settings.server.connections) {
@@ -110,6 +117,17 @@ fn raise() -> Option<usize> {
         }
     };
     limit.map(|limit| usize::try_from(limit).unwrap_or(usize::MAX))
+}
+
+/// Has the kernel make its table of this process's files so large at once. Else it doubles it while
+/// connections come, and in a process of several threads waits each time until no processor reads
+/// the old one, for which those who connect wait 10 ms and more.
+fn make_room(files: usize) {
+    let highest = files.saturating_sub(1).try_into().unwrap_or(i32::MAX);
+    let grown = File::open("/dev/null").and_then(|file| Ok(fcntl_dupfd_cloexec(&file, highest)?));
+    if let Err(error) = grown {
+        log::debug!("the table of open files grows as it is needed: {error}");
+    }
 }
 
 #[cfg(test)]
