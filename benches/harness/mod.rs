@@ -14,7 +14,7 @@ mod signed;
 pub use admin::Admin;
 pub use churn::{Churn, Latencies};
 pub use load::{Load, Receipt, command_frame, connected, frame_end, read_to, subscribed, upgrade_request};
-pub use process::{Cpu, cpu_time, resident_bytes};
+pub use process::{Cpu, cpu_time, resident_bytes, waited_time};
 pub use publisher::Publisher;
 pub use receiver::{DeadEnd, Received, Receiver};
 pub use server::{LedgerFolder, Server, free_port, raise_open_files};

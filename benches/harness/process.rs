@@ -2,7 +2,7 @@
 
 use std::{fs, ops::Sub, time::Duration};
 
-/// The processor time that a process has had until a moment, user and system.
+/// The processor time that a process has had, or waited for, until a moment.
 #[derive(Debug, Clone, Copy)]
 pub struct Cpu(Duration);
 
@@ -18,15 +18,21 @@ impl Sub for Cpu {
 /// The processor time of a process whose threads all live, to the nanosecond where the kernel
 /// counts so and to the clock tick (10 ms) elsewhere.
 pub fn cpu_time(pid: u32) -> Cpu {
-    Cpu(scheduled(pid).unwrap_or_else(|| ticks(pid)))
+    Cpu(scheduled(pid, 0).unwrap_or_else(|| ticks(pid)))
 }
 
-/// The sum of what the scheduler counted for each thread.
-fn scheduled(pid: u32) -> Option<Duration> {
+/// How long the threads of a process have waited for a processor, all together; nothing where the
+/// kernel does not count it.
+pub fn waited_time(pid: u32) -> Cpu {
+    Cpu(scheduled(pid, 1).unwrap_or_default())
+}
+
+/// The sum of what the scheduler counted for each thread: 0 for what it ran, 1 for what it waited.
+fn scheduled(pid: u32, word: usize) -> Option<Duration> {
     let mut total_ns = 0;
     for task in fs::read_dir(format!("/proc/{pid}/task")).ok()? {
         let text = fs::read_to_string(task.ok()?.path().join("schedstat")).ok()?;
-        total_ns += text.split(' ').next()?.parse::<u64>().ok()?;
+        total_ns += text.split(' ').nth(word)?.parse::<u64>().ok()?;
     }
     (0 < total_ns).then(|| Duration::from_nanos(total_ns))
 }

@@ -5,13 +5,15 @@
 //! each more often. In each:
 //!
 //! - the p99 of the ping round trips of unaffected clients stays within ten times what it was before
-//!   the storm, or 100 ms, from the storm's first act until the server is empty again;
+//!   the storm, or 100 ms, from the storm's first act until the server is empty again; the median of
+//!   the times decides, because what other programs do adds to it;
 //! - every map is empty afterwards: connections, channels, what is told, what is queued;
 //! - the resident memory after the third time is within a tenth of what it was after the first.
 //!
 //! It says which bound was missed, and exits with 1. On a machine with few processors the clients of
 //! a storm compete with the server, so they are a process of their own that runs at the lowest
-//! priority (`nice -n 19`).
+//! priority (`nice -n 19`). `waited s` says how long the server's threads were ready and had no
+//! processor: where it is large, a long ping tells of the machine.
 #![allow(
     clippy::disallowed_methods,
     unreachable_pub,
@@ -32,8 +34,8 @@ use std::{
 };
 
 use harness::{
-    APP_ID, Admin, KEY, Kept, Latencies, LedgerFolder, Receiver, SECRET, Server, cpu_time, free_port, on_one_thread,
-    resident_bytes, signed_get,
+    APP_ID, Admin, KEY, Kept, Latencies, LedgerFolder, Receiver, SECRET, Server, cpu_time, free_port, median,
+    on_one_thread, resident_bytes, signed_get, waited_time,
 };
 use prober::{PROBERS, Prober};
 use storm::{Plan, Storm};
@@ -53,11 +55,11 @@ const MEMORY_RATIO: f64 = 1.1;
 const QUIET: Duration = Duration::from_secs(3);
 /// How long the server may take to be empty.
 const EMPTY_PATIENCE: Duration = Duration::from_secs(60);
-/// Memory that stays the same for so long is what it is; it is looked at so often, for so long at
-/// most.
-const PLATEAU: Duration = Duration::from_secs(3);
+/// Memory that stays the same for so long is what it is: longer than the ten seconds within which the
+/// allocator gives back what is free. It is looked at so often, for so long at most.
+const PLATEAU: Duration = Duration::from_secs(11);
 const LOOK: Duration = Duration::from_millis(250);
-const PLATEAU_PATIENCE: Duration = Duration::from_secs(30);
+const PLATEAU_PATIENCE: Duration = Duration::from_secs(60);
 const ADMIN_TOKEN: &str = "storms-bench-token";
 
 fn main() -> ExitCode {
@@ -101,9 +103,9 @@ fn option<T: FromStr>(words: &mut Vec<&str>, name: &str) -> Option<T> {
     Some(value.unwrap_or_else(|| panic!("{name} takes a number")))
 }
 
-const HEAD: &str =
-    "\x20            time  seconds  ping p50     p99     max   quiet p99  allowed  server CPU s  resident MB
-             ----  -------  --------  ------  ------   ---------  -------  ------------  -----------";
+const HEAD: &str = "
+             time  seconds  ping p50     p99     max   quiet p99  allowed  server CPU s  waited s  resident MB
+             ----  -------  --------  ------  ------   ---------  -------  ------------  --------  -----------";
 
 /// One storm, three times.
 struct Measured {
@@ -119,6 +121,8 @@ struct Round {
     seconds: f64,
     pings: Latencies,
     cpu_s: f64,
+    /// How long its threads waited for a processor that others had, during the storm.
+    waited_s: f64,
     resident: u64,
 }
 
@@ -128,16 +132,17 @@ impl Measured {
     }
 
     fn print(&self) {
-        println!("{:<12} {:>90.1}", self.storm.name(), megabytes(self.resident));
+        println!("{:<12} {:>100.1}", self.storm.name(), megabytes(self.resident));
         for (at, round) in self.rounds.iter().enumerate() {
             let [p50, p99, max] = [500, 990, 1_000].map(|per_mille| round.pings.per_mille_ms(per_mille));
             println!(
-                "{:>17}  {:>7.1}  {p50:>8.2}  {p99:>6.1}  {max:>6.1}   {:>9.2}  {:>7.0}  {:>12.1}  {:>11.1}   {}",
+                "{:>17}  {:>7.1}  {p50:>8.2}  {p99:>6.1}  {max:>6.1}   {:>9.2}  {:>7.0}  {:>12.1}  {:>8.1}  {:>11.1}   {}",
                 at + 1,
                 round.seconds,
                 self.quiet_ms,
                 self.allowed_ms(),
                 round.cpu_s,
+                round.waited_s,
                 megabytes(round.resident),
                 round.did
             );
@@ -147,11 +152,9 @@ impl Measured {
     fn missed(&self) -> Vec<String> {
         let (name, allowed) = (self.storm.name(), self.allowed_ms());
         let mut missed = Vec::new();
-        for (at, round) in self.rounds.iter().enumerate() {
-            let p99 = round.pings.per_mille_ms(990);
-            if allowed < p99 {
-                missed.push(format!("{name}, time {}: p99 {p99:.1} ms of {allowed:.0} ms", at + 1));
-            }
+        let p99 = median(self.rounds.iter().map(|round| round.pings.per_mille_ms(990)).collect());
+        if allowed < p99 {
+            missed.push(format!("{name}: p99 {p99:.1} ms of {allowed:.0} ms"));
         }
         let [first, last] =
             [self.rounds.first(), self.rounds.last()].map(|round| round.map_or(0, |round| round.resident));
@@ -196,14 +199,23 @@ async fn measure(plan: Plan, scale: f64, rounds: usize) -> Measured {
         resident: plateau(server.pid()).await,
         rounds: Vec::new(),
     };
+    for _ in 0..plan.storm.unmeasured() {
+        for step in ["prepare", "storm", "clear"] {
+            load.step(step).await;
+        }
+        let mut api = Kept::connect(server.port()).await;
+        wait_until_empty(&mut api, Instant::now()).await;
+        wait_until_told(&mut api, admin, Instant::now()).await;
+    }
     for round in 1..=rounds {
         load.step("prepare").await;
-        let (from, cpu) = (Instant::now(), cpu_time(server.pid()));
+        let (from, cpu, waited) = (Instant::now(), cpu_time(server.pid()), waited_time(server.pid()));
         let did = load.step("storm").await;
         load.step("clear").await;
         let mut api = Kept::connect(server.port()).await;
         wait_until_empty(&mut api, from).await;
         let to = Instant::now();
+        let waited_s = waited_time(server.pid()) - waited;
         let pings = prober
             .latencies(from, to)
             .unwrap_or_else(|wrong| panic!("{plan:?}: {wrong}"));
@@ -219,6 +231,7 @@ async fn measure(plan: Plan, scale: f64, rounds: usize) -> Measured {
             seconds: (to - from).as_secs_f64(),
             pings,
             cpu_s,
+            waited_s,
             resident: plateau(server.pid()).await,
         });
     }

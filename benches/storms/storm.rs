@@ -57,6 +57,15 @@ impl Storm {
         }
     }
 
+    /// How often it is made before it is measured. The ledger keeps the last 100,000 vacant keys of an
+    /// app for a day: a flood of names has to fill that once, and then leaves nothing more.
+    pub const fn unmeasured(self) -> usize {
+        match self {
+            Self::FloodByOne | Self::Flood => 2,
+            Self::Vanish | Self::Reconnect | Self::Presence | Self::Channels | Self::Stuck => 0,
+        }
+    }
+
     /// The storm of this name.
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|storm| storm.name() == name)
@@ -68,8 +77,8 @@ impl Storm {
         let (clients, names) = match self {
             Self::Vanish | Self::Reconnect => (part(10_000), 0),
             Self::Presence => (part(2_000), 0),
-            Self::FloodByOne => (1, part(50_000)),
-            Self::Flood => (20, part(5_000)),
+            Self::FloodByOne => (1, part(300_000)),
+            Self::Flood => (20, part(20_000)),
             Self::Channels => (1, part(10_000)),
             Self::Stuck => (part(1_000), 0),
         };
