@@ -69,6 +69,7 @@ const SHELLS: &[&str] = &[
     "channel/messages.rs",
     "channel/registry.rs",
     "channel/relay.rs",
+    "channel/relay/tests.rs",
     "channel/workers.rs",
     "clock.rs",
     "connection/connection.rs",
