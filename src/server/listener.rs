@@ -136,7 +136,7 @@ pub(super) fn serve(
                         held.insert(counted);
                         prepare(wire.tcp());
                     }
-                    None => turn_away(wire.tcp()),
+                    None => turn_away(wire),
                 })
                 .upgrade(upgrade)
                 .finish(map_config(app, |()| AppConfig::default()));
@@ -152,10 +152,18 @@ fn prepare(io: &TcpStream) {
 }
 
 /// Answers a connection for which there is no room, whatever it was about to ask, and ends it.
-fn turn_away(io: &TcpStream) {
-    let socket = socket2::SockRef::from(io);
+fn turn_away(wire: &Wire) {
+    let socket = socket2::SockRef::from(wire.tcp());
     // An error does not matter: it is closed anyway.
-    let _ = socket.send(NO_ROOM.as_bytes());
+    match wire {
+        // Tokio does not know yet that a new socket can be written to.
+        Wire::Plain(_) => drop(socket.send(NO_ROOM.as_bytes())),
+        Wire::Tls(_) => {
+            let _ = wire.try_write(NO_ROOM.as_bytes());
+            wire.say_end();
+            let _ = wire.try_flush();
+        }
+    }
     let _ = socket.shutdown(Shutdown::Both);
 }
 

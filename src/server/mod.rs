@@ -77,6 +77,8 @@ pub fn run_until_signal(settings: &Settings) -> io::Result<()> {
 /// threads of its own: `server.workers` that serve clients, one that delivers webhooks and one that
 /// keeps the ledger. A process may run several, each with a ledger of its own.
 ///
+/// It raises the process's limit of open files to what the system allows.
+///
 /// Nothing is stopped when it is dropped: it goes on until its system ends. Call
 /// [`stop`](Self::stop).
 #[must_use = "it runs until it is stopped"]

@@ -1,6 +1,8 @@
 //! More connections than the open files allow.
 
-use crate::harness::{Client, Frame, Process, Raw, config, eventually};
+use tokio::io::AsyncReadExt;
+
+use crate::harness::{Client, Frame, Process, Raw, certificate_files, config, eventually, tls_connect, within};
 
 /// Hard limit of open files; 168 of them are kept, and of the other 164 a fifth is not for clients.
 const FILES: u32 = 332;
@@ -88,4 +90,26 @@ async fn a_connection_for_which_there_is_no_file_is_answered_503_and_nothing_els
     })
     .await;
     assert!(!server.log().contains("ERROR"), "{}", server.log());
+}
+
+#[tokio::test]
+async fn over_tls_it_is_answered_503_in_tls() {
+    let [cert, key] = certificate_files("localhost");
+    let tls = format!(", tls: {{cert: \"{}\", key: \"{}\"}}", cert.display(), key.display());
+    let server = limited(&tls);
+    let mut silent = Vec::new();
+    for _ in 0..SOCKETS {
+        silent.push(tls_connect(server.port).await);
+    }
+    let mut answer = String::new();
+    let mut refused = tls_connect(server.port).await;
+    within("an answer", refused.read_to_string(&mut answer))
+        .await
+        .expect("TLS to its end");
+    assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+    assert!(
+        answer.ends_with("\r\n\r\nThe server is over capacity, try again\n"),
+        "{answer}"
+    );
+    drop(silent);
 }
