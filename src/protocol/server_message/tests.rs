@@ -171,6 +171,26 @@ fn member_events_name_the_user_and_leave_out_what_is_not_known() {
 }
 
 #[test]
+fn a_published_frame_is_that_of_the_event_and_has_the_data_as_it_was_written() {
+    let name = "an \"event\"";
+    let channel = channel("room");
+    for data in ["", "plain", "{\"a\":\"b\\n\"}", &"x\n".repeat(40_000)] {
+        let token = serde_json::to_string(data).expect("a string");
+        let written = JsonString::of_token(&token).expect("a string");
+        let event = ServerMessage::Event {
+            name,
+            channel: &channel,
+            data,
+            user_id: None,
+        };
+        assert_eq!(published_frame(name, &channel, written), event.to_frame());
+    }
+    let written = JsonString::of_token(r#""\u0041\/""#).expect("a string");
+    let want = br#"{"event":"e","data":"\u0041\/","channel":"room"}"#;
+    assert!(published_frame("e", &channel, written).ends_with(want));
+}
+
+#[test]
 fn an_event_keeps_its_data_and_names_a_sender_only_if_there_is_one() {
     let x = channel("presence-x");
     check(
