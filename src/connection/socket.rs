@@ -16,7 +16,7 @@ use crate::{
     app::QuotaGuard,
     channel::Outlet,
     clock,
-    domain::Attempt,
+    domain::{Attempt, limits::CLIENT_MESSAGE_BYTES_MAX},
     protocol::{CloseCode, ServerMessage, frame},
     wire::Wire,
 };
@@ -25,6 +25,10 @@ use crate::{
 const JOINED_MAX: usize = 16 * 1_024;
 /// How long a client has to close its side after we closed ours.
 const LINGER: Duration = Duration::from_secs(2);
+/// Most bytes that it may send meanwhile, which nobody reads: twice the longest message.
+const LINGER_BYTES_MAX: usize = 2 * CLIENT_MESSAGE_BYTES_MAX;
+/// How many of them are taken at a time.
+const LINGER_READ: usize = 8 * 1_024;
 
 /// What bounds a socket.
 #[derive(Debug, Clone, Copy)]
@@ -257,22 +261,34 @@ impl Socket {
     }
 
     /// Closes our side after the close frame, and reads until the client has closed its own: a
-    /// socket dropped with unread bytes is reset, and the client would lose the close frame.
+    /// socket dropped with unread bytes is reset, and the client would lose the close frame. One that
+    /// goes on sending is reset all the same, and holds nobody up until then.
     async fn linger(&self) {
         self.state.set(State::Gone);
         if self.wire.shut_down().is_err() {
             return;
         }
-        let deadline = (clock::now().instant + LINGER).into();
-        let mut sink = [0; 1_024];
-        while let Ok(Ok(())) = timeout_at(deadline, self.wire.tcp().readable()).await {
-            match self.wire.tcp().try_read(&mut sink) {
+        let deadline = clock::now().instant + LINGER;
+        let mut left = LINGER_BYTES_MAX;
+        // A socket with bytes is readable before any deadline is looked at, hence the look of our own.
+        while 0 < left && clock::now().instant < deadline {
+            let readable = timeout_at(deadline.into(), self.wire.tcp().readable()).await;
+            if !matches!(readable, Ok(Ok(()))) {
+                return;
+            }
+            match self.discard() {
                 Ok(0) => return,
-                Ok(_) => {}
+                Ok(read) => left = left.saturating_sub(read),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(_) => return,
             }
+            tokio::task::yield_now().await;
         }
+    }
+
+    /// Takes bytes of the client and drops them; gives their number.
+    fn discard(&self) -> io::Result<usize> {
+        self.wire.tcp().try_read(&mut [0; LINGER_READ])
     }
 }
 

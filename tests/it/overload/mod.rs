@@ -3,6 +3,7 @@
 mod calls;
 mod fallback_bodies;
 mod handshakes;
+mod lingering;
 mod open_files;
 mod unsigned;
 
