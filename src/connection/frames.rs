@@ -15,6 +15,7 @@ use super::{
     line::{Input, Line},
     reassembly::{Assembled, Reassembly, ReassemblyError},
     socket::Socket,
+    unfinished::Unfinished,
 };
 use crate::{
     domain::limits::{CLIENT_MESSAGE_BYTES_MAX, CLIENT_MESSAGE_FRAGMENTS_MAX},
@@ -26,16 +27,18 @@ pub(super) struct Frames {
     socket: Rc<Socket>,
     buffer: BytesMut,
     reassembly: Reassembly,
+    unfinished: Unfinished,
     is_over: bool,
 }
 
 impl Frames {
     /// Reads from a socket, beginning with what came right after the upgrade request.
-    pub(super) fn new(socket: Rc<Socket>, first_bytes: BytesMut) -> Self {
+    pub(super) fn new(socket: Rc<Socket>, first_bytes: BytesMut, unfinished: Unfinished) -> Self {
         Self {
             socket,
             buffer: first_bytes,
             reassembly: Reassembly::new(CLIENT_MESSAGE_BYTES_MAX, CLIENT_MESSAGE_FRAGMENTS_MAX),
+            unfinished,
             is_over: false,
         }
     }
@@ -88,7 +91,12 @@ impl Stream for Frames {
             }
             match this.next_buffered() {
                 Ok(Some(message)) => return Poll::Ready(Some(Ok(Input::Message(message)))),
-                Ok(None) => {}
+                Ok(None) if this.unfinished.hold(this.buffer.len() + this.reassembly.held()) => {}
+                Ok(None) => {
+                    log::debug!("a client is closed: all together have begun too many messages");
+                    this.is_over = true;
+                    return Poll::Ready(Some(Err(CloseCode::ServerFull)));
+                }
                 Err(error) => {
                     log::debug!("a client is closed: {error}");
                     this.is_over = true;

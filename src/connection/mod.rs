@@ -16,6 +16,7 @@ mod rate;
 mod reassembly;
 mod session;
 mod socket;
+mod unfinished;
 mod upgrade;
 mod user_data;
 

@@ -93,6 +93,15 @@ impl Reassembly {
         }
     }
 
+    /// Bytes of a message that has begun and not ended.
+    #[must_use]
+    pub const fn held(&self) -> usize {
+        match &self.partial {
+            Partial::None | Partial::Binary => 0,
+            Partial::Text { bytes, .. } => bytes.len(),
+        }
+    }
+
     /// Takes the next frame. A control frame is given back at once, also inside a message.
     ///
     /// # Errors

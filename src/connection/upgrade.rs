@@ -24,10 +24,11 @@ use super::{
     line::Line,
     session::SessionRules,
     socket::Socket,
+    unfinished::Unfinished,
 };
 use crate::{
     app::{App, Apps, QuotaGuard},
-    channel::{Outlet, Outlets, WorkerId},
+    channel::{Backlog, Outlet, Outlets, WorkerId},
     clock,
     domain::{AppId, AppKey},
     protocol::{CloseCode, FallbackSession},
@@ -48,6 +49,7 @@ pub struct Upgrader {
     path_prefix: String,
     admission: Arc<Admission>,
     hub: Arc<FallbackHub>,
+    unfinished: Arc<Backlog>,
     draining: Arc<AtomicBool>,
     is_tls: bool,
     outlets: Rc<Outlets>,
@@ -67,6 +69,8 @@ pub struct UpgraderParts {
     pub admission: Arc<Admission>,
     /// The sessions of the fallbacks.
     pub hub: Arc<FallbackHub>,
+    /// What bounds the messages that clients have begun to send.
+    pub unfinished: Arc<Backlog>,
     /// Whether the server is going away: then nobody is let in.
     pub draining: Arc<AtomicBool>,
     /// Whether every client comes over TLS, because the server itself speaks it.
@@ -107,6 +111,7 @@ impl Upgrader {
             path_prefix: parts.path_prefix,
             admission: parts.admission,
             hub: parts.hub,
+            unfinished: parts.unfinished,
             draining: parts.draining,
             is_tls: parts.is_tls,
             outlets,
@@ -150,7 +155,8 @@ impl Upgrader {
         };
         match self.admit(&asked) {
             Ok(admitted) => {
-                let inputs = Box::pin(Frames::new(Rc::clone(&socket), first_bytes));
+                let unfinished = Unfinished::new(Arc::clone(&self.unfinished));
+                let inputs = Box::pin(Frames::new(Rc::clone(&socket), first_bytes, unfinished));
                 self.start(admitted, socket, inputs);
             }
             Err(CloseCode::UnknownApp) => {

@@ -20,7 +20,7 @@ use actix_web::{App, dev::AppConfig, web};
 use super::{assembly::Assembly, tls::TlsListener};
 use crate::{
     app::Rate,
-    channel::{Outlets, Relay, Workers},
+    channel::{Backlog, Outlets, Relay, Workers},
     clock,
     config::ServerSettings,
     connection::{Admission, ConnectionSettings, SocketLimits, SocketRoom, Upgrader, UpgraderParts},
@@ -39,6 +39,8 @@ const REFUSED_BODY_TIMEOUT: Duration = Duration::from_secs(5);
 const NO_ROOM: &str = "HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\n\
                        Retry-After: 1\r\nContent-Length: 39\r\nConnection: close\r\n\r\n\
                        The server is over capacity, try again\n";
+/// Bytes of messages that clients have begun to send and not ended, of all together.
+const UNFINISHED_BYTES_MAX: usize = 64 * 1_024 * 1_024;
 /// Connections that wait to be accepted.
 const ACCEPT_QUEUE: i32 = 4_096;
 
@@ -74,6 +76,7 @@ pub(super) fn serve(
         path_prefix: settings.path_prefix.clone(),
         admission: Arc::clone(&admission),
         hub: Arc::clone(&assembly.fallbacks),
+        unfinished: Arc::new(Backlog::new(UNFINISHED_BYTES_MAX)),
         draining: assembly.readiness.draining(),
         is_tls: tls.is_some(),
     };

@@ -5,6 +5,7 @@ mod fallback_bodies;
 mod handshakes;
 mod lingering;
 mod open_files;
+mod unfinished;
 mod unsigned;
 
 use std::time::{Duration, Instant};

@@ -1,0 +1,48 @@
+//! What clients may have the server hold of messages that they do not end.
+
+use futures_util::future::select_all;
+
+use super::{Rig, run};
+use crate::harness::{Frame, Raw, client_text, eventually};
+
+/// Sends all but the last byte of the longest message.
+async fn begin(rig: &Rig) -> Raw {
+    let mut raw = Raw::client(rig.port()).await;
+    raw.send(&LONGEST[..LONGEST.len() - 1]).await;
+    raw
+}
+
+static LONGEST: std::sync::LazyLock<Vec<u8>> =
+    std::sync::LazyLock::new(|| client_text(&format!("{{}}{}", " ".repeat(131_000))));
+
+#[test]
+fn messages_that_do_not_end_are_bounded_together_and_what_is_past_it_is_closed() {
+    run(async {
+        let rig = Rig::start("", &[]);
+        let mut bystander = Raw::client(rig.port()).await;
+        let mut held = Vec::new();
+        // 64 MB are fewer than 520 such messages: the first that is answered is one that did not fit.
+        for _ in 0..520 {
+            held.push(begin(&rig).await);
+        }
+        let answers = held.iter_mut().map(|raw| Box::pin(raw.next()));
+        let (got, ..) = select_all(answers).await;
+        assert_eq!(got, Frame::Close(4100, "Server is over capacity".to_owned()));
+        bystander
+            .send(&client_text(r#"{"event":"pusher:ping","data":{}}"#))
+            .await;
+        assert_eq!(
+            bystander.next().await,
+            Frame::Text(r#"{"event":"pusher:pong","data":"{}"}"#.to_owned())
+        );
+        drop(held);
+        eventually("a long message to be taken again", || async {
+            let mut raw = begin(&rig).await;
+            raw.send(&LONGEST[LONGEST.len() - 1..]).await;
+            matches!(raw.next().await, Frame::Text(error) if error.contains("pusher:error"))
+        })
+        .await;
+        drop(bystander);
+        rig.expect_nothing_left().await;
+    });
+}
