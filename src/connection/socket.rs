@@ -307,6 +307,9 @@ impl Line for Socket {
         waiting.frames = VecDeque::new();
         waiting.bytes = 0;
         drop(waiting);
+        // A client that has ended TLS waits for our word; an error does not matter, it is dropped anyway.
+        self.wire.say_end();
+        let _ = self.wire.try_flush();
         self.gate.shut();
     }
 }

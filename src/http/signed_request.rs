@@ -92,14 +92,16 @@ fn find_app(state: &HttpState, request: &HttpRequest) -> Result<Arc<App>, ApiErr
 
 /// Counts a call whose signature holds until the guard is dropped.
 fn admit(state: &HttpState, app: &App, now: Instant) -> Result<QuotaGuard, ApiError> {
+    // First what is given back: a call that is refused here uses nothing of the app's rate.
+    let calls = &state.calls;
+    let under_way = calls
+        .take()
+        .ok_or_else(|| ApiError::TooManyUnderWay(calls.max().unwrap_or_default()))?;
     app.call(now).map_err(|wait| ApiError::TooManyCalls {
         limit: app.limits().api_calls_per_second.unwrap_or_default(),
         wait,
     })?;
-    let calls = &state.calls;
-    calls
-        .take()
-        .ok_or_else(|| ApiError::TooManyUnderWay(calls.max().unwrap_or_default()))
+    Ok(under_way)
 }
 
 /// Signatures are over the bytes that were sent, and nothing here unpacks them.

@@ -45,6 +45,20 @@ fn one_call_more_than_may_be_under_way_is_503_before_its_body_is_sent() {
 }
 
 #[test]
+fn a_call_that_is_refused_with_503_uses_nothing_of_the_apps_rate() {
+    run(async {
+        let rig = Rig::start(", api_calls: 1", &["limits: {api_calls_per_second: 3}"]);
+        let mut first = rig.raw().await;
+        first.send(head(BODY).as_bytes()).await;
+        refused(&rig).await;
+        for _ in 0..10 {
+            assert_eq!(rig.api().post("/events", BODY).await.status, 503);
+        }
+        rig.expect_calls_to_end(vec![first]).await;
+    });
+}
+
+#[test]
 fn a_call_that_is_given_up_frees_its_place() {
     run(async {
         let rig = Rig::start(", api_calls: 1", &[]);

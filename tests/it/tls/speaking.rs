@@ -197,6 +197,17 @@ async fn the_end_of_a_connection_is_a_close_frame_then_the_end_of_tls_then_of_th
 }
 
 #[tokio::test]
+async fn who_ends_tls_first_is_answered_with_its_end() {
+    let server = server();
+    let mut raw = Raw::over_tls(server.port).await.into_client().await;
+    within("the word for the end", raw.socket.shutdown())
+        .await
+        .expect("sent");
+    let read = within("the end", raw.socket.read(&mut [0])).await;
+    assert_eq!(read.expect("it ends in order"), 0);
+}
+
+#[tokio::test]
 async fn a_client_may_end_tls_and_leave_the_socket_open() {
     let server = server();
     let mut raw = Raw::over_tls(server.port).await.into_client().await;
