@@ -33,7 +33,7 @@ use crate::{
     domain::{AppId, AppKey},
     protocol::{CloseCode, FallbackSession},
     signature::http_request::Query,
-    wire::Wire,
+    wire::{Paced, Wire},
 };
 
 /// The oldest protocol that is spoken.
@@ -120,9 +120,9 @@ impl Upgrader {
     }
 
     /// Answers an upgrade request: a connection on its own from here on, or a refusal.
-    pub async fn upgrade(&self, request: Request, framed: Framed<Wire, h1::Codec>) {
+    pub async fn upgrade(&self, request: Request, framed: Framed<Paced, h1::Codec>) {
         let parts = framed.into_parts();
-        let (wire, mut first_bytes) = (parts.io, parts.read_buf);
+        let (wire, mut first_bytes) = (parts.io.into_wire(), parts.read_buf);
         first_bytes.unsplit(wire.take_read());
         let path = request.path().strip_prefix(&self.path_prefix).unwrap_or_default();
         if path != "/app" && !path.starts_with("/app/") {

@@ -25,7 +25,7 @@ use crate::{
     config::ServerSettings,
     connection::{Admission, ConnectionSettings, SocketLimits, SocketRoom, Upgrader, UpgraderParts},
     http::{HttpState, fallback_routes, routes},
-    wire::Wire,
+    wire::{Paced, Wire},
 };
 
 /// How long a client may take to send the head of a request.
@@ -99,7 +99,7 @@ pub(super) fn serve(
             let admission = Arc::clone(&admission);
             let upgrader = Rc::new(start_worker(&workers, parts.clone()));
             let upgrading = Rc::clone(&upgrader);
-            let upgrade = fn_service(move |(request, framed): (Request, Framed<Wire, h1::Codec>)| {
+            let upgrade = fn_service(move |(request, framed): (Request, Framed<Paced, h1::Codec>)| {
                 let upgrader = Rc::clone(&upgrading);
                 async move {
                     upgrader.upgrade(request, framed).await;
@@ -125,7 +125,7 @@ pub(super) fn serve(
                         None => Wire::Plain(tcp),
                         Some(acceptor) => acceptor.accept(tcp).await.map_err(DispatchError::Io)?,
                     };
-                    Ok((wire, Protocol::Http1, address))
+                    Ok((Paced::new(wire), Protocol::Http1, address))
                 }
             });
             let http = HttpService::build()
@@ -134,12 +134,12 @@ pub(super) fn serve(
                 .client_disconnect_timeout(REFUSED_BODY_TIMEOUT)
                 // Else a client that leaves while it receives over a fallback is not noticed.
                 .h1_allow_half_closed(false)
-                .on_connect_ext(move |wire: &Wire, held| match admission.accept() {
+                .on_connect_ext(move |paced: &Paced, held| match admission.accept() {
                     Some(counted) => {
                         held.insert(counted);
-                        prepare(wire.tcp());
+                        prepare(paced.wire().tcp());
                     }
-                    None => turn_away(wire),
+                    None => turn_away(paced.wire()),
                 })
                 .upgrade(upgrade)
                 .finish(map_config(app, |()| AppConfig::default()));

@@ -1,13 +1,16 @@
 //! What lies under HTTP and WebSockets: the socket of a client, in clear or through TLS.
 //!
 //! [`Wire`] is both. TLS is a pure `Session` of records in and records out;
-//! [`accept()`] makes the handshake, with the certificate that [`Identity`] holds at that moment.
+//! [`accept()`] makes the handshake, with the certificate that [`Identity`] holds at that moment. [`Paced`] is
+//! what HTTP reads it through.
 
 mod accept;
 mod identity;
+mod paced;
 mod session;
 mod stream;
 
 pub use accept::accept;
 pub use identity::{Identity, IdentityError, server_config};
+pub use paced::Paced;
 pub use stream::{Tls, Wire};

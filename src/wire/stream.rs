@@ -9,7 +9,6 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use actix_rt::net::{ActixStream, Ready};
 use bytes::{Buf, BytesMut};
 use rustls::ServerConfig;
 use tokio::{
@@ -68,6 +67,26 @@ impl Wire {
                 Ok(read)
             }),
             Self::Tls(tls) => tls.try_read(buffer),
+        }
+    }
+
+    /// Reads at most so many bytes, like [`AsyncRead`].
+    pub(super) fn poll_read_some(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+        bytes_max: usize,
+    ) -> Poll<io::Result<()>> {
+        let bytes_max = bytes_max.min(buffer.remaining()).min(READ_BYTES);
+        match self {
+            // This way tokio knows without asking again that a short read was all there is.
+            Self::Plain(tcp) => SCRATCH.with_borrow_mut(|scratch| {
+                let mut part = ReadBuf::new(&mut scratch[..bytes_max]);
+                ready!(Pin::new(tcp).poll_read(cx, &mut part))?;
+                buffer.put_slice(part.filled());
+                Poll::Ready(Ok(()))
+            }),
+            Self::Tls(tls) => tls.poll_read_some(cx, buffer, bytes_max),
         }
     }
 
@@ -196,6 +215,37 @@ impl Tls {
         Ok(read)
     }
 
+    fn poll_read_some(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+        bytes_max: usize,
+    ) -> Poll<io::Result<()>> {
+        loop {
+            let session = self.session.get_mut();
+            let is_over = session.is_peer_closed();
+            let plain = session.plain();
+            if !plain.is_empty() {
+                let length = plain.len().min(bytes_max);
+                buffer.put_slice(&plain.split_to(length));
+                if plain.is_empty() {
+                    *plain = BytesMut::new();
+                }
+                return Poll::Ready(Ok(()));
+            }
+            if is_over {
+                return Poll::Ready(Ok(()));
+            }
+            ready!(self.tcp.poll_read_ready(cx))?;
+            match self.try_fill() {
+                Ok(true) => {}
+                Ok(false) => return Poll::Ready(Ok(())),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+        }
+    }
+
     fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
         let session = &mut *self.session.borrow_mut();
         flush(&self.tcp, session)?;
@@ -262,38 +312,6 @@ fn broken(error: SessionError) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, error.to_string())
 }
 
-impl AsyncRead for Wire {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let tls = match self.get_mut() {
-            Self::Plain(tcp) => return Pin::new(tcp).poll_read(cx, buffer),
-            Self::Tls(tls) => tls,
-        };
-        loop {
-            let session = tls.session.get_mut();
-            let is_over = session.is_peer_closed();
-            let plain = session.plain();
-            if !plain.is_empty() {
-                let length = plain.len().min(buffer.remaining());
-                buffer.put_slice(&plain.split_to(length));
-                if plain.is_empty() {
-                    *plain = BytesMut::new();
-                }
-                return Poll::Ready(Ok(()));
-            }
-            if is_over {
-                return Poll::Ready(Ok(()));
-            }
-            ready!(tls.tcp.poll_read_ready(cx))?;
-            match tls.try_fill() {
-                Ok(true) => {}
-                Ok(false) => return Poll::Ready(Ok(())),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) => return Poll::Ready(Err(error)),
-            }
-        }
-    }
-}
-
 impl AsyncWrite for Wire {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let tls = match self.get_mut() {
@@ -330,16 +348,6 @@ impl AsyncWrite for Wire {
             Self::Plain(tcp) => Pin::new(tcp).poll_shutdown(cx),
             Self::Tls(tls) => Pin::new(&mut tls.tcp).poll_shutdown(cx),
         }
-    }
-}
-
-impl ActixStream for Wire {
-    fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<Ready>> {
-        ActixStream::poll_read_ready(self.tcp(), cx)
-    }
-
-    fn poll_write_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<Ready>> {
-        ActixStream::poll_write_ready(self.tcp(), cx)
     }
 }
 
