@@ -16,6 +16,7 @@ use futures_util::{StreamExt, future::join_all, stream};
 use tokio::task::JoinHandle;
 
 use crate::{
+    burden,
     client::{self, Client, Next, names},
     harness::{Kept, Publisher, on_one_thread, signed_get},
     storm::{Plan, Storm},
@@ -90,7 +91,7 @@ impl Load {
                 self.connect(AT_ONCE, |_| None).await;
                 String::new()
             }
-            ("prepare", Storm::Reconnect) => String::new(),
+            ("prepare", Storm::Reconnect | Storm::Pipeline | Storm::Refused) => String::new(),
             ("prepare", Storm::Stuck) => self.prepare_stuck().await,
             ("storm", Storm::Vanish) => self.vanish(),
             ("storm", Storm::Reconnect) => {
@@ -103,6 +104,8 @@ impl Load {
             ("storm", Storm::FloodByOne | Storm::Flood) => self.flood().await,
             ("storm", Storm::Channels) => self.channels().await,
             ("storm", Storm::Stuck) => self.stuck().await,
+            ("storm", Storm::Pipeline) => burden::pipeline(self.port, self.plan.clients).await,
+            ("storm", Storm::Refused) => burden::refused(self.port, self.plan.clients).await,
             _ => panic!("no such step: {step}"),
         }
     }

@@ -20,6 +20,7 @@
     reason = "a bench reads clocks, and its parts are its own"
 )]
 
+mod burden;
 mod client;
 #[path = "../harness/mod.rs"]
 mod harness;

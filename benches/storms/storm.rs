@@ -17,6 +17,10 @@ pub enum Storm {
     Channels,
     /// Half of the subscribers of a busy channel do not read.
     Stuck,
+    /// Calls without end and without waiting for answers.
+    Pipeline,
+    /// Clients that are refused send without end.
+    Refused,
 }
 
 /// A storm of a size.
@@ -34,7 +38,7 @@ pub struct Plan {
 
 impl Storm {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::Vanish,
         Self::Reconnect,
         Self::Presence,
@@ -42,6 +46,8 @@ impl Storm {
         Self::Flood,
         Self::Channels,
         Self::Stuck,
+        Self::Pipeline,
+        Self::Refused,
     ];
 
     /// Its name on the command line.
@@ -54,6 +60,8 @@ impl Storm {
             Self::Flood => "flood",
             Self::Channels => "channels",
             Self::Stuck => "stuck",
+            Self::Pipeline => "pipeline",
+            Self::Refused => "refused",
         }
     }
 
@@ -62,7 +70,13 @@ impl Storm {
     pub const fn unmeasured(self) -> usize {
         match self {
             Self::FloodByOne | Self::Flood => 2,
-            Self::Vanish | Self::Reconnect | Self::Presence | Self::Channels | Self::Stuck => 0,
+            Self::Vanish
+            | Self::Reconnect
+            | Self::Presence
+            | Self::Channels
+            | Self::Stuck
+            | Self::Pipeline
+            | Self::Refused => 0,
         }
     }
 
@@ -81,6 +95,7 @@ impl Storm {
             Self::Flood => (20, part(20_000)),
             Self::Channels => (1, part(10_000)),
             Self::Stuck => (part(1_000), 0),
+            Self::Pipeline | Self::Refused => (part(20), 0),
         };
         Plan {
             storm: self,
