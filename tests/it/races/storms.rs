@@ -7,9 +7,10 @@ use std::{
 };
 
 use futures_util::future::{join, join_all};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::{Random, Rig, bystander::Bystander, run};
-use crate::harness::{Api, Client, Frame, eventually};
+use crate::harness::{Api, Client, Frame, Raw, eventually, upgrade_request, within};
 
 #[test]
 fn three_hundred_clients_that_vanish_at_once() {
@@ -324,6 +325,70 @@ fn a_publish_storm_while_clients_come_and_go() {
             published.get(),
             received.iter().sum::<usize>()
         );
+        rig.server.stop().await.expect("stops");
+    });
+}
+
+/// Makes calls without waiting for the answers, of which each must come and in order.
+async fn pipelines(port: u16, times: usize) {
+    let raw = Raw::connect(port).await;
+    let (mut reading, mut writing) = raw.socket.into_split();
+    let calls = async {
+        for at in 0..times {
+            let path = if at % 3 == 0 { "/nowhere" } else { "/live" };
+            let call = format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n");
+            writing.write_all(call.as_bytes()).await.expect("the server reads");
+        }
+    };
+    let answers = async {
+        let (mut bytes, mut statuses) = (Vec::new(), Vec::new());
+        while statuses.len() < times {
+            assert_ne!(reading.read_buf(&mut bytes).await.expect("answers"), 0);
+            statuses = bytes
+                .split(|byte| *byte == b'\n')
+                .filter_map(|line| line.strip_prefix(b"HTTP/1.1 ")?.strip_suffix(b"\r"))
+                .map(|status| status[..3].to_vec())
+                .collect();
+        }
+        statuses
+    };
+    let ((), statuses) = within("all answers", join(calls, answers)).await;
+    for (at, status) in statuses.iter().enumerate() {
+        assert_eq!(status, if at % 3 == 0 { b"404" } else { b"200" }, "answer {at}");
+    }
+}
+
+#[test]
+fn thousands_of_calls_on_one_connection_that_wait_for_no_answer() {
+    run(async {
+        let rig = Rig::start("0s").await;
+        let bystander = Bystander::start(rig.port()).await;
+        join_all((0..8).map(|_| pipelines(rig.port(), 2_000))).await;
+        bystander.end().await;
+        assert_eq!(rig.expect_nothing_left(Duration::from_secs(15)).await, 2);
+        rig.server.stop().await.expect("stops");
+    });
+}
+
+/// Sends on after it was refused, until the server has enough.
+async fn sends_on(port: u16) {
+    let mut raw = Raw::connect(port).await;
+    raw.send(upgrade_request("/app/no-such-key?protocol=7", "").as_bytes())
+        .await;
+    let junk = vec![0; 64 * 1_024];
+    while within("send", raw.socket.write_all(&junk)).await.is_ok() {}
+}
+
+#[test]
+fn three_hundred_who_are_refused_and_send_without_end() {
+    run(async {
+        let rig = Rig::start("0s").await;
+        let bystander = Bystander::start(rig.port()).await;
+        for _ in 0..3 {
+            join_all((0..100).map(|_| sends_on(rig.port()))).await;
+        }
+        bystander.end().await;
+        assert_eq!(rig.expect_nothing_left(Duration::from_secs(15)).await, 2);
         rig.server.stop().await.expect("stops");
     });
 }
