@@ -20,6 +20,8 @@ use super::{
 mod lists;
 mod records;
 
+pub(super) use records::{VACANT_BYTES_MIN, VACANT_KEPT_MAX};
+
 /// A change that is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Transition {

@@ -13,13 +13,15 @@ use crate::{
 /// How long the record of a vacant key is kept: 24 h, in milliseconds.
 const VACANT_KEPT_MS: u64 = 24 * 60 * 60 * 1_000;
 /// Most records of vacant keys that an app keeps.
-const VACANT_KEPT_MAX: usize = 100_000;
+pub(in crate::ledger) const VACANT_KEPT_MAX: usize = 100_000;
 /// How many records whose events wait are looked at in a step, before the others are left for later.
 const WAITING_LOOKED_AT: usize = 16;
 /// What a record costs besides its texts, in bytes.
 const RECORD_BYTES: usize = 170;
 /// What it costs in the list of vacant keys, in bytes.
 pub(super) const VACANT_BYTES: usize = 100;
+/// The least that a vacant key costs, in bytes.
+pub(in crate::ledger) const VACANT_BYTES_MIN: usize = RECORD_BYTES + VACANT_BYTES;
 
 impl Occupancy {
     /// Tells whether there are vacant keys to forget.
@@ -29,9 +31,21 @@ impl Occupancy {
         VACANT_KEPT_MAX < self.vacant.len() || self.vacant.get_min().is_some_and(is_old)
     }
 
-    /// Forgets at most `limit` vacant keys: those that have been for 24 h, and the oldest of too
-    /// many, unless their event still waits. Gives them.
-    pub fn forget_vacant(&mut self, now: Now, limit: usize, waits: impl Fn(EventId) -> bool) -> Vec<Key> {
+    /// How many vacant keys have a record.
+    #[must_use]
+    pub fn vacant(&self) -> usize {
+        self.vacant.len()
+    }
+
+    /// Forgets at most `limit` vacant keys: those that have been for 24 h, and the oldest of more
+    /// than `kept_max`, unless their event still waits. Gives them.
+    pub fn forget_vacant(
+        &mut self,
+        now: Now,
+        limit: usize,
+        kept_max: usize,
+        waits: impl Fn(EventId) -> bool,
+    ) -> Vec<Key> {
         let mut forgotten = Vec::new();
         let mut waiting = 0;
         for _ in 0..limit {
@@ -42,7 +56,7 @@ impl Occupancy {
                 break;
             };
             let is_old = VACANT_KEPT_MS <= now.wall_ms.saturating_sub(since_ms);
-            if !is_old && self.vacant.len() <= VACANT_KEPT_MAX {
+            if !is_old && self.vacant.len() <= kept_max {
                 break;
             }
             self.vacant.remove_min();
