@@ -1,6 +1,9 @@
 //! Decides what is told: the state machine of every key of one app (DESIGN.md section 5).
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use imbl::{OrdMap, OrdSet};
 
@@ -16,6 +19,8 @@ use super::{
 
 mod lists;
 mod records;
+
+pub(super) use records::{VACANT_BYTES_MIN, VACANT_KEPT_MAX};
 
 /// A change that is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,9 +39,13 @@ pub struct Transition {
 #[derive(Debug, Clone)]
 pub struct Occupancy {
     vacated_delay: Duration,
-    channels: OrdMap<ChannelName, Channel>,
+    // The nodes of the maps have room for 16 entries and are half empty on the way, so that what is
+    // large is pointed to. One map holds the users of all channels, since most have few.
+    channels: OrdMap<ChannelName, Arc<Record>>,
+    /// The users in presence channels.
+    members: OrdMap<Place, Arc<Record>>,
     /// The signed-in users.
-    users: OrdMap<UserId, Record>,
+    users: OrdMap<UserId, Arc<Record>>,
     deadlines: OrdSet<Deadline>,
     /// The vacant keys that have a record, by when they became vacant or were last found to have an
     /// event that waits.
@@ -58,11 +67,8 @@ enum Rank {
     User,
 }
 
-#[derive(Debug, Clone, Default)]
-struct Channel {
-    own: Option<Record>,
-    members: OrdMap<UserId, Record>,
-}
+/// A user in a channel. Without one it comes before all users of the channel, and is where they begin.
+type Place = (ChannelName, Option<UserId>);
 
 #[derive(Debug, Clone)]
 struct Record {
@@ -75,8 +81,9 @@ struct Record {
     event: Option<EventId>,
     /// It was occupied before the server started.
     is_found: bool,
-    flaps: u64,
-    flapped_ms: Option<u64>,
+    flaps: u32,
+    /// When the last of its flaps was; without meaning before the first.
+    flapped_ms: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,6 +112,7 @@ impl Occupancy {
         Self {
             vacated_delay,
             channels: OrdMap::new(),
+            members: OrdMap::new(),
             users: OrdMap::new(),
             deadlines: OrdSet::new(),
             vacant: OrdSet::new(),
@@ -121,28 +129,28 @@ impl Occupancy {
     }
 
     /// Begins with a key as it was kept. What was occupied is recovering.
-    pub fn restore(&mut self, key: Key, record: &KeyRecord) {
+    pub fn restore(&mut self, key: &Key, record: &KeyRecord) {
         let state = if record.occupied {
             State::Recovering
         } else {
             State::Vacant
         };
-        if record.occupied {
-            self.occupied += 1;
-        } else {
-            self.vacant.insert((record.since_ms, key.clone()));
-        }
-        let record = Record {
+        let restored = Record {
             state,
             seq: record.seq,
             since_ms: record.since_ms,
-            vacant_ms: (!record.occupied).then_some(record.since_ms),
+            vacant_ms: None,
             event: Some(record.event),
             is_found: record.occupied,
             flaps: 0,
-            flapped_ms: None,
+            flapped_ms: 0,
         };
-        self.insert(&key, record);
+        self.insert(key, restored);
+        if record.occupied {
+            self.occupied += 1;
+        } else {
+            self.list_vacant(record.since_ms, key);
+        }
     }
 
     /// Clients can come from now on: what does not come back within `window` is told vacated.
@@ -249,16 +257,17 @@ impl Occupancy {
         self.occupied
     }
 
-    /// What the records cost that are told, in bytes, by our own sum. The others are not kept.
+    /// What the records cost that are told, in bytes, by our own sum: what they hold in memory. The
+    /// others are not kept.
     #[must_use]
-    pub const fn bytes(&self) -> usize {
-        self.bytes
+    pub fn bytes(&self) -> usize {
+        self.bytes + self.vacant.len() * records::VACANT_BYTES
     }
 
     /// Tells whether every key is vacant and has no record.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.channels.is_empty() && self.users.is_empty()
+        self.channels.is_empty() && self.members.is_empty() && self.users.is_empty()
     }
 
     fn enter(&mut self, edge: &Edge, counters: &mut Counters, told: &mut Vec<Transition>) {
@@ -269,8 +278,8 @@ impl Occupancy {
             match was {
                 State::Occupied => return,
                 State::Pending(until) => {
-                    record.flaps += 1;
-                    record.flapped_ms = Some(edge.at.wall_ms);
+                    record.flaps = record.flaps.saturating_add(1);
+                    record.flapped_ms = edge.at.wall_ms;
                     self.suppressed_flaps += 1;
                     self.deadlines.remove(&deadline(until, key));
                     return;
@@ -299,7 +308,7 @@ impl Occupancy {
             event: None,
             is_found: false,
             flaps: 0,
-            flapped_ms: None,
+            flapped_ms: 0,
         };
         match self.record_mut(key) {
             Some(record) => {

@@ -1,9 +1,10 @@
 //! Keeping within the bound: what goes when there is too much (DESIGN.md section 5).
 
-use super::{EngineLimits, turn::Turn};
+use super::{EngineLimits, records::EVENT_BYTES, turn::Turn};
 use crate::{
     domain::{AppId, EndpointId},
     ledger::{
+        occupancy::VACANT_BYTES_MIN,
         outbox::BULK_MAX,
         store::{Trim, Usage},
     },
@@ -11,7 +12,8 @@ use crate::{
 
 impl Turn<'_> {
     /// Lets go of what is too old or too much: the log and the dead letters first, oldest first, then
-    /// events without state of the endpoint with the longest queue, then its pairs.
+    /// the records of vacant keys, then events without state of the endpoint with the longest queue,
+    /// then its pairs.
     pub(super) fn keep_within_bound(&mut self, limits: &EngineLimits, usage: &Usage) {
         let state_bytes = self.state.bytes();
         let over = |bytes: u64| bytes.saturating_sub(limits.bytes_max);
@@ -44,6 +46,9 @@ impl Turn<'_> {
                 bytes_max: dead_max,
             };
         }
+        if 0 < over(state_bytes) && 0 < self.forget_for_room(over(state_bytes)) {
+            return;
+        }
         let is_enough = state_bytes <= limits.bytes_max - limits.bytes_max / 20;
         let is_too_much = 0 < over(state_bytes) && self.state.shorten_at <= state_bytes;
         // Looking through a queue is dear, so that it is not done for every event at the bound.
@@ -53,14 +58,33 @@ impl Turn<'_> {
         }
     }
 
-    /// Makes the longest queue shorter that can be, of those with more than their share.
+    /// Forgets the oldest vacant keys of the app with the most, for so many bytes or a little more;
+    /// gives their number. Without its record a key's numbers rise all the same.
+    fn forget_for_room(&mut self, bytes: u64) -> usize {
+        let apps = self.state.apps.iter();
+        let most = apps.max_by_key(|(_, app)| app.occupancy.vacant());
+        let Some((id, vacant)) = most.map(|(id, app)| (id.clone(), app.occupancy.vacant())) else {
+            return 0;
+        };
+        let keys = bytes.div_ceil(VACANT_BYTES_MIN as u64);
+        self.forget_vacant_of(&id, vacant.saturating_sub(keys as usize))
+    }
+
+    /// Makes the longest queue shorter that can be, of those with more than their share of what the
+    /// keys leave. Of the bound that is a half at least, so that keys alone, which stay, do not cost
+    /// an endpoint that keeps up what it is about to be told.
     fn shorten_longest(&mut self, bytes: u64, bytes_max: u64) {
         let outboxes = self.state.outboxes();
         let mut queues: Vec<(u64, AppId, EndpointId)> = outboxes
-            .map(|(app, id, outbox)| (outbox.bytes() as u64, app.clone(), id.clone()))
+            .map(|(app, id, outbox)| {
+                // An event that several queues wait for is held by each of them.
+                let bytes = outbox.bytes() as u64 + EVENT_BYTES * outbox.len() as u64;
+                (bytes, app.clone(), id.clone())
+            })
             .collect();
         queues.sort_by_key(|(bytes, _, _)| std::cmp::Reverse(*bytes));
-        let share = bytes_max / queues.len().max(1) as u64;
+        let left = bytes_max.saturating_sub(self.state.key_bytes()).max(bytes_max / 2);
+        let share = left / queues.len().max(1) as u64;
         for (_, app, id) in queues.iter().filter(|(bytes, _, _)| share < *bytes) {
             let (dropped, folded) = self.shorten(app, id);
             if 0 < dropped + folded {

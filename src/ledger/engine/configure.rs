@@ -47,7 +47,7 @@ impl Turn<'_> {
             }
             let mut occupancy = Occupancy::new(rules.vacated_delay);
             for (key, record) in kept.iter().flat_map(|kept| kept.keys_of(id)) {
-                occupancy.restore((*key).clone(), record);
+                occupancy.restore(key, record);
             }
             let app = App {
                 rules: Arc::new(rules.clone()),
@@ -241,7 +241,7 @@ impl Turn<'_> {
             }
             let mut occupancy = Occupancy::new(Duration::ZERO);
             for (key, record) in keys {
-                occupancy.restore((*key).clone(), record);
+                occupancy.restore(key, record);
             }
             self.state.leaving_apps.insert((*app).clone(), occupancy);
         }

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// What an event costs besides its JSON, in bytes.
-const EVENT_BYTES: u64 = 128;
+pub(super) const EVENT_BYTES: u64 = 128;
 
 /// Which records in the changes replace others of the same key, so that they leave something to
 /// remove when they go in the same step.

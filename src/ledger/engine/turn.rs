@@ -10,7 +10,7 @@ use crate::{
         edge::{Key, Observed},
         event::{Event, EventBody, EventId},
         log::{Attempted, Logged},
-        occupancy::Transition,
+        occupancy::{Transition, VACANT_KEPT_MAX},
         outbox::BULK_MAX,
         store::{Changes, KeyRecord, Loaded},
         window::{Answer, Control, DisabledBecause, Done, Mode, Outcome, Request, Window},
@@ -358,27 +358,28 @@ impl<'a> Turn<'a> {
     }
 
     fn forget_vacant(&mut self) {
-        let ids: Vec<AppId> = self.state.apps.keys().cloned().collect();
+        let now = self.now;
+        let apps = self.state.apps.iter();
+        let due = apps.filter(|(_, app)| app.occupancy.has_forgettable(now));
+        let ids: Vec<AppId> = due.map(|(id, _)| id.clone()).collect();
         for id in ids {
-            let references = self.state.references.clone();
-            let now = self.now;
-            let is_due = self
-                .state
-                .apps
-                .get(&id)
-                .is_some_and(|app| app.occupancy.has_forgettable(now));
-            if !is_due {
-                continue;
-            }
-            let Some(app) = self.state.app_mut(&id) else { continue };
-            let limit = self.bulk_left;
-            let forgotten = app
-                .occupancy
-                .forget_vacant(now, limit, |event| references.contains_key(&event));
-            self.bulk_left -= forgotten.len();
-            let keys = forgotten.into_iter().map(|key| ((id.clone(), key), None));
-            self.changes.keys.extend(keys);
+            self.forget_vacant_of(&id, VACANT_KEPT_MAX);
         }
+    }
+
+    /// Forgets vacant keys of an app, those that are old and the oldest of more than `kept_max`, as
+    /// many as a step may; gives their number.
+    pub(super) fn forget_vacant_of(&mut self, id: &AppId, kept_max: usize) -> usize {
+        let references = self.state.references.clone();
+        let (now, limit) = (self.now, self.bulk_left);
+        let Some(app) = self.state.app_mut(id) else { return 0 };
+        let waits = |event: EventId| references.contains_key(&event);
+        let forgotten = app.occupancy.forget_vacant(now, limit, kept_max, waits);
+        let count = forgotten.len();
+        self.bulk_left -= count;
+        let keys = forgotten.into_iter().map(|key| ((id.clone(), key), None));
+        self.changes.keys.extend(keys);
+        count
     }
 
     /// After a drain has begun nothing is sent any more that will be sent after a restart.

@@ -1,8 +1,8 @@
 //! What is known of an app's keys, for those who ask.
 
-use std::{borrow::Borrow, ops::Bound};
+use std::{borrow::Borrow, ops::Bound, sync::Arc};
 
-use super::{Occupancy, Occupied, Record, State};
+use super::{Occupancy, Occupied, Place, Record, State, records::place};
 use crate::{
     domain::{ChannelName, UserId},
     ledger::{
@@ -21,46 +21,32 @@ impl Occupancy {
             Some(Key::Channel(name)) => Some(Bound::Excluded(name)),
             Some(Key::Member(..) | Key::User(_)) => None,
         };
-        let (this_channel, later_channels) = match after {
-            None | Some(Key::Channel(_)) => (None, Some(Bound::Unbounded)),
-            Some(Key::Member(name, user_id)) => (Some((name, user_id)), Some(Bound::Excluded(name))),
-            Some(Key::User(_)) => (None, None),
+        let members = match after {
+            None | Some(Key::Channel(_)) => Some(Bound::Unbounded),
+            Some(Key::Member(name, user_id)) => Some(Bound::Excluded(place(name, user_id))),
+            Some(Key::User(_)) => None,
         };
         let users = match after {
+            None | Some(Key::Channel(_) | Key::Member(..)) => Bound::Unbounded,
             Some(Key::User(user_id)) => Bound::Excluded(user_id),
-            _ => Bound::Unbounded,
         };
-        let own = channels.into_iter().flat_map(|from| {
+        let channels = channels.into_iter().flat_map(|from| {
             self.channels
                 .range::<_, ChannelName>((from, Bound::Unbounded))
-                .filter_map(|(name, channel)| Some((Key::Channel(name.clone()), channel.own.as_ref()?)))
+                .map(|(name, record)| (Key::Channel(name.clone()), record))
         });
-        let member = |name: &ChannelName, user_id: &UserId| Key::Member(name.clone(), user_id.clone());
-        let of_this = this_channel.into_iter().flat_map(move |(name, user_id)| {
-            self.channels.get(name).into_iter().flat_map(move |channel| {
-                channel
-                    .members
-                    .range::<_, UserId>((Bound::Excluded(user_id), Bound::Unbounded))
-                    .map(move |(user_id, record)| (member(name, user_id), record))
-            })
+        let members = members.into_iter().flat_map(|from| {
+            self.members
+                .range::<_, Place>((from, Bound::Unbounded))
+                .filter_map(|((name, user_id), record)| Some((Key::Member(name.clone(), user_id.clone()?), record)))
         });
-        let of_later = later_channels.into_iter().flat_map(move |from| {
-            self.channels
-                .range::<_, ChannelName>((from, Bound::Unbounded))
-                .flat_map(move |(name, channel)| {
-                    channel
-                        .members
-                        .iter()
-                        .map(move |(user_id, record)| (member(name, user_id), record))
-                })
-        });
-        let of_users = self
+        let users = self
             .users
             .range::<_, UserId>((users, Bound::Unbounded))
             .map(|(user_id, record)| (Key::User(user_id.clone()), record));
-        own.chain(of_this)
-            .chain(of_later)
-            .chain(of_users)
+        channels
+            .chain(members)
+            .chain(users)
             .filter(|(_, record)| record.state != State::Vacant)
             .take(limit)
             .map(|(key, record)| Occupied {
@@ -76,8 +62,7 @@ impl Occupancy {
     #[must_use]
     pub fn told_page(&self, prefix: &str, after: Option<&str>, limit: usize) -> ToldPage<ChannelName> {
         let channels = self.channels.range::<_, str>((first(prefix, after), Bound::Unbounded));
-        let records = channels.filter_map(|(name, channel)| Some((name, channel.own.as_ref()?)));
-        page(records, prefix, limit)
+        page(channels, prefix, limit)
     }
 
     /// The same of signed-in users that are told online.
@@ -91,14 +76,10 @@ impl Occupancy {
     #[must_use]
     pub fn told_channel(&self, name: &ChannelName) -> ToldChannel {
         let told = |record: &Record| (record.state != State::Vacant).then(|| record.told());
-        let Some(channel) = self.channels.get(name) else {
-            return ToldChannel::default();
-        };
         ToldChannel {
-            told: channel.own.as_ref().and_then(told),
-            users: channel
-                .members
-                .iter()
+            told: self.channels.get(name).and_then(|record| told(record)),
+            users: self
+                .members_of(name)
                 .filter_map(|(user_id, record)| Some((user_id.clone(), told(record)?)))
                 .collect(),
         }
@@ -107,15 +88,11 @@ impl Occupancy {
     /// All that is known of a channel.
     #[must_use]
     pub fn channel_view(&self, name: &ChannelName) -> ChannelView {
-        let Some(channel) = self.channels.get(name) else {
-            return ChannelView::default();
-        };
         let view = |record: &Record| self.key_view(record);
         ChannelView {
-            channel: channel.own.as_ref().map(view).unwrap_or_default(),
-            users: channel
-                .members
-                .iter()
+            channel: self.channels.get(name).map(|record| view(record)).unwrap_or_default(),
+            users: self
+                .members_of(name)
                 .filter(|(_, record)| record.state != State::Vacant)
                 .map(|(user_id, record)| (user_id.clone(), view(record)))
                 .collect(),
@@ -137,8 +114,8 @@ impl Occupancy {
             state,
             seq: Some(record.seq),
             since_ms: Some(record.since_ms),
-            flaps: record.flaps,
-            flapped_ms: record.flapped_ms,
+            flaps: record.flaps.into(),
+            flapped_ms: (0 < record.flaps).then_some(record.flapped_ms),
         }
     }
 }
@@ -153,7 +130,7 @@ fn first<'a>(prefix: &'a str, after: Option<&'a str>) -> Bound<&'a str> {
 
 /// The first of these, which are in the order of their names, that are told occupied.
 fn page<'a, N: Borrow<str> + Clone + 'a>(
-    records: impl Iterator<Item = (&'a N, &'a Record)>,
+    records: impl Iterator<Item = (&'a N, &'a Arc<Record>)>,
     prefix: &str,
     limit: usize,
 ) -> ToldPage<N> {

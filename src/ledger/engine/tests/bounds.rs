@@ -85,6 +85,56 @@ fn then_events_without_state_of_the_longest_queue_and_then_its_pairs() {
 }
 
 #[test]
+fn records_of_vacant_keys_go_after_the_log_and_before_anything_that_waits() {
+    let mut check = Check::at_once(vec![all("all")]);
+    check.window(0, "+a +b").delivers_all(1).window(2, "-a").delivers_all(3);
+    check.window(4, "-b").delivers_all(5);
+    check.mode(6, "all", Mode::Paused).window(7, "+c -c !d");
+    let kept = |check: &Check| -> Vec<String> {
+        let loaded = check.store.loaded();
+        let names = loaded.keys.keys().filter_map(|(_, key)| key.channel());
+        names.map(ToString::to_string).collect()
+    };
+    let bytes = check.bytes();
+    check.bound(bytes).nothing(8);
+    assert_eq!((check.log_lines(), kept(&check).len()), (0, 3));
+    check.bound(bytes - 1).nothing(9);
+    assert_eq!((kept(&check), check.queued()), (vec!["b".into(), "c".into()], 3));
+    let bytes = check.bytes();
+    check.bound(bytes - 1).nothing(10);
+    assert_eq!((kept(&check), check.queued()), (vec!["c".into()], 3));
+    // What tells of the last one waits, so that the queue is next.
+    let bytes = check.bytes();
+    check.bound(bytes - 1).nothing(11);
+    assert_eq!((kept(&check), check.queued()), (vec!["c".into()], 0));
+}
+
+#[test]
+fn a_queue_that_is_the_only_one_is_made_shorter_at_the_bound_and_not_past_it() {
+    let mut check = Check::at_once(vec![all("all")]);
+    check.window(0, "+a +b").delivers_all(1).mode(2, "all", Mode::Paused);
+    check.window(3, &"!a ".repeat(10));
+    let bytes = check.bytes();
+    check.bound(bytes).nothing(4);
+    assert_eq!(check.queued(), 10);
+    check.bound(bytes - 1).nothing(5);
+    assert_eq!(check.queued(), 0);
+}
+
+#[test]
+fn keys_that_are_more_than_the_bound_cost_a_short_queue_nothing() {
+    let mut check = Check::at_once(vec![all("all")]);
+    let keys: Vec<String> = (0..80).map(|no| format!("+key-{no}")).collect();
+    check.window(0, &keys.join(" ")).delivers_all(1);
+    let bytes = check.bytes();
+    check
+        .bound(bytes / 2)
+        .mode(2, "all", Mode::Paused)
+        .window(3, "!a +b -b");
+    assert_eq!(check.nothing(4).queued(), 3);
+}
+
+#[test]
 fn what_is_under_way_is_left_alone() {
     let mut check = Check::at_once(vec![all("all")]);
     check
