@@ -21,7 +21,6 @@ use std::{
     net::{TcpListener, TcpStream},
     process::{Child, Command, ExitCode, Stdio},
     sync::mpsc,
-    time::Instant,
 };
 
 use harness::{APP_ID, KEY, Kept, Load, SECRET, Server, cpu_time, median, on_one_thread, signed_post, subscribed};
@@ -67,7 +66,6 @@ fn main() -> ExitCode {
         let small = measure(shape("64 B", 1, 64)).await;
         let large = measure(shape("1 KB", 1, 1_024)).await;
         let many = measure(shape("100 × 10 × 64 B", 100, 64)).await;
-        compare_workers(shape("64 B", 1, 64)).await;
         small <= RATIO_MAX && large <= RATIO_MAX && many <= RATIO_MANY_MAX
     });
     println!("bounds: {RATIO_MAX} for one channel, {RATIO_MANY_MAX} for 100");
@@ -103,15 +101,15 @@ impl Ours {
         }
     }
 
-    /// Publishes to all, again and again, and gives the CPU seconds that it cost and the seconds.
-    async fn publish(&self, publisher: &mut Publisher, times: usize) -> (f64, f64) {
-        let (before, begin) = (cpu_time(self.server.pid()), Instant::now());
+    /// Publishes to all, again and again, and gives the CPU seconds that it cost.
+    async fn publish(&self, publisher: &mut Publisher, times: usize) -> f64 {
+        let before = cpu_time(self.server.pid());
         for _ in 0..times {
             let received = self.subscribers.received(SUBSCRIBERS * self.frames[0].len());
             publisher.publish().await;
             received.await;
         }
-        (cpu_time(self.server.pid()) - before, begin.elapsed().as_secs_f64())
+        cpu_time(self.server.pid()) - before
     }
 }
 
@@ -139,7 +137,7 @@ async fn measure(shape: Shape) -> f64 {
     let [mut cost, mut floors, mut ratios, mut to_single] = [(); 4].map(|()| Vec::new());
     let mut to_others = vec![Vec::new(); others.len()];
     for round in 0..=ROUNDS {
-        let (our_s, _) = ours.publish(&mut publisher, PUBLISHES).await;
+        let our_s = ours.publish(&mut publisher, PUBLISHES).await;
         let floor_s = floor.write_all(PUBLISHES).await;
         let single_s = single.write_all(PUBLISHES).await;
         if round == 0 {
@@ -151,7 +149,7 @@ async fn measure(shape: Shape) -> f64 {
         to_single.push(our_s / single_s);
         for ((_, publisher), ratios) in others.iter_mut().zip(&mut to_others) {
             let times = PUBLISHES / 5;
-            let (our_s, _) = ours.publish(publisher, times).await;
+            let our_s = ours.publish(publisher, times).await;
             ratios.push(our_s / deliveries(times) / (floor_s / deliveries(PUBLISHES)));
         }
     }
@@ -166,32 +164,6 @@ async fn measure(shape: Shape) -> f64 {
         println!("published {way}: {:.2}   (for information)", median(ratios));
     }
     ratio
-}
-
-/// Prints what one worker and what two do, by turns.
-async fn compare_workers(shape: Shape) {
-    let mut sides = Vec::new();
-    for workers in [1, 2] {
-        let ours = Ours::start(shape, workers).await;
-        let publisher = Publisher::together(ours.server.port(), shape).await;
-        sides.push((workers, ours, publisher, Vec::new(), Vec::new()));
-    }
-    for _ in 0..ROUNDS {
-        for (_, ours, publisher, cost, rate) in &mut sides {
-            let (cpu_s, seconds) = ours.publish(publisher, PUBLISHES).await;
-            let deliveries = (PUBLISHES * SUBSCRIBERS) as f64;
-            cost.push(cpu_s / deliveries * 1e6);
-            rate.push(deliveries / seconds);
-        }
-    }
-    for (workers, _, _, cost, rate) in sides {
-        println!(
-            "workers {workers}, {}: {:.2} CPU s per million deliveries, {:.0} deliveries/s to a client of one thread",
-            shape.label,
-            median(cost),
-            median(rate)
-        );
-    }
 }
 
 /// The frames that the server makes of an event with so much data, one for each channel.

@@ -47,9 +47,10 @@ impl<'a> Publisher<'a> {
             app_id,
             key,
             secret,
-            host,
+            place,
             ..
         } = self.target;
+        let host = &place.host;
         let body = format!(r#"{{"name":"bench","channels":["{channel}"],"data":"{data}"}}"#);
         let path = format!("/apps/{app_id}/events");
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);

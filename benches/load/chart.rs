@@ -5,9 +5,9 @@ use std::fmt::Write;
 
 use super::{
     args::Scenario,
+    outcome::{Outcome, Sample},
     plan::Plan,
     report::{ms, with_commas},
-    run::{Outcome, Sample},
     tally::Latencies,
 };
 

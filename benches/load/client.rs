@@ -43,7 +43,8 @@ pub struct Outgoing {
 
 /// Connects, and waits for `connection_established`.
 pub async fn connect(target: &Target) -> Result<(Incoming, Outgoing), String> {
-    let Target { key, host, .. } = target;
+    let Target { key, place, .. } = target;
+    let host = &place.host;
     let request = format!(
         "GET /app/{key}?protocol=7&client=bench&version=1 HTTP/1.1\r\nHost: {host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
     );
@@ -158,6 +159,7 @@ pub fn text_frame(text: &str) -> Vec<u8> {
 impl Incoming {
     async fn more(&mut self) -> Result<(), String> {
         match self.half.read_buf(&mut self.read).await {
+            Ok(0) if self.read.is_empty() => Err("the server closed and did not say why".into()),
             Ok(0) => Err(format!("the server closed after: {}", self.readable())),
             Ok(_) => Ok(()),
             Err(error) => Err(format!("{error} after: {}", self.readable())),

@@ -175,7 +175,7 @@ impl Own {
         let channel = stream.channel_of(seat.index);
         let opened = async {
             let (mut incoming, outgoing) = client::connect(target).await?;
-            self.driven.borrow_mut().connects.add(due);
+            self.driven.borrow_mut().connects.add(due, Instant::now());
             if !seat.is_churner {
                 let user = format!("stays-{}", seat.index);
                 let user = (stream.kind == Kind::Presence).then_some(user.as_str());
@@ -215,13 +215,8 @@ impl Own {
         let (Some(stream), Some(begin)) = (plan.streams.get(mark.stream), self.begin.get()) else {
             return;
         };
-        let message = if mark.is_leave {
-            stream.leave_of(mark.message)
-        } else {
-            mark.message
-        };
-        let due = begin + stream.due(message);
-        self.driven.borrow_mut().streams[mark.stream].add(due);
+        let due = begin + stream.due_of(mark);
+        self.driven.borrow_mut().streams[mark.stream].add(due, Instant::now());
         shared.streams[mark.stream].received.fetch_add(1, Ordering::Relaxed);
     }
 
@@ -248,7 +243,8 @@ impl Own {
             }
         }
         while let Some(message) = beats.recv().await {
-            self.driven.borrow_mut().late.add(begin + stream.due(message));
+            let due = begin + stream.due(message);
+            self.driven.borrow_mut().late.add(due, Instant::now());
             match stream.kind {
                 Kind::Publish => {
                     let _ = to_publishers.send(message);

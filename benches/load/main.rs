@@ -17,6 +17,8 @@ mod drive;
 #[path = "../harness/mod.rs"]
 mod harness;
 mod mark;
+mod outcome;
+mod place;
 mod plan;
 mod report;
 mod run;
@@ -53,15 +55,16 @@ fn measure(args: &Args) -> Result<(), String> {
         target: Target::new(args)?,
     });
     let outcome = run::run(&context)?;
-    print!("{}", report::table(&context, &outcome));
+    let (plan, place) = (&context.plan, &context.target.place);
+    print!("{}", report::table(plan, place, &outcome));
     let write = |option: &str, file: &Path, text: String| {
         std::fs::write(file, text).map_err(|error| format!("{option} {}: {error}", file.display()))
     };
     if let Some(file) = &args.json {
-        write("--json", file, format!("{:#}\n", report::json(&context, &outcome)))?;
+        write("--json", file, format!("{:#}\n", report::json(plan, place, &outcome)))?;
     }
     if let Some(file) = &args.svg {
-        write("--svg", file, chart::svg(&context.plan, &outcome))?;
+        write("--svg", file, chart::svg(plan, &outcome))?;
     }
     outcome.verdict()
 }

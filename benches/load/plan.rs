@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{
     args::{Args, Scenario},
-    mark,
+    mark::{self, Mark},
 };
 
 /// The most client events that one connection may send per second (Pusher's limit).
@@ -230,8 +230,12 @@ impl Stream {
         ((message % churners) as usize, (message / churners).is_multiple_of(2))
     }
 
-    /// The leave that ends what a join began.
-    pub const fn leave_of(&self, join: u64) -> u64 {
-        join + self.churners as u64
+    /// When the message was due of which a mark tells. One who leaves has the mark with which it had
+    /// joined, a turn before.
+    pub fn due_of(&self, mark: Mark) -> Duration {
+        self.due(match mark.is_leave {
+            true => mark.message + self.churners as u64,
+            false => mark.message,
+        })
     }
 }

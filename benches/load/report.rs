@@ -7,19 +7,17 @@ use serde_json::{Value, json};
 use super::{
     args::Scenario,
     chart,
-    drive::Context,
+    outcome::{Outcome, StreamOutcome},
+    place::Place,
     plan::{Plan, Stream},
-    run::{Outcome, StreamOutcome},
     tally::Latencies,
-    target::Target,
 };
 
 const QUANTILES: [(&str, f64); 4] = [("p50", 0.5), ("p99", 0.99), ("p99.9", 0.999), ("max", 1.0)];
 
 /// The table.
-pub fn table(context: &Context, outcome: &Outcome) -> String {
-    let Context { plan, target, .. } = context;
-    let mut text = heading(plan, target);
+pub fn table(plan: &Plan, place: &Place, outcome: &Outcome) -> String {
+    let mut text = heading(plan, place);
     let mut line = |name: &str, words: String| {
         let _ = writeln!(text, "  {name:<17} {words}");
     };
@@ -59,12 +57,12 @@ pub fn table(context: &Context, outcome: &Outcome) -> String {
     text
 }
 
-fn heading(plan: &Plan, target: &Target) -> String {
+fn heading(plan: &Plan, place: &Place) -> String {
     let channels: usize = plan.streams.iter().map(|stream| stream.channels).sum();
-    let workers = target.workers.map_or(String::new(), |workers| {
+    let workers = place.workers.map_or(String::new(), |workers| {
         format!(", started here with {workers} workers")
     });
-    let tls = if target.is_tls() { "with TLS" } else { "without TLS" };
+    let tls = if place.is_tls { "with TLS" } else { "without TLS" };
     let rates: Vec<String> = plan
         .streams
         .iter()
@@ -88,7 +86,7 @@ fn heading(plan: &Plan, target: &Target) -> String {
             1 => "one channel".into(),
             channels => format!("{} channels", with_commas(channels as u64)),
         },
-        target.url,
+        place.url,
         std::thread::available_parallelism().map_or(1, usize::from),
     )
 }
@@ -179,8 +177,7 @@ fn client(outcome: &Outcome) -> String {
 }
 
 /// Everything, for programs.
-pub fn json(context: &Context, outcome: &Outcome) -> Value {
-    let Context { plan, target, .. } = context;
+pub fn json(plan: &Plan, place: &Place, outcome: &Outcome) -> Value {
     let streams = plan.streams.iter().zip(&outcome.streams).map(|(stream, came)| {
         json!({
             "kind": stream.kind.name(),
@@ -212,9 +209,9 @@ pub fn json(context: &Context, outcome: &Outcome) -> Value {
         .map(|(ran, waited)| json!({ "ran": ran, "waited": waited }));
     json!({
         "scenario": plan.scenario.name(),
-        "url": target.url,
-        "tls": target.is_tls(),
-        "workers": target.workers,
+        "url": place.url,
+        "tls": place.is_tls,
+        "workers": place.workers,
         "processors": std::thread::available_parallelism().map_or(1, usize::from),
         "payload_bytes": plan.payload,
         "connections": {

@@ -90,9 +90,9 @@ impl Default for Latencies {
 }
 
 impl Latencies {
-    /// Takes in one that began at `due` and ended now.
-    pub fn add(&mut self, due: Instant) {
-        let latency = Instant::now().saturating_duration_since(due);
+    /// Takes in one that was due at a moment and there at another.
+    pub fn add(&mut self, due: Instant, now: Instant) {
+        let latency = now.saturating_duration_since(due);
         let us = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX).max(1);
         self.0.record(us).expect("it grows");
     }

@@ -22,6 +22,7 @@ use tokio_rustls::TlsConnector;
 use super::{
     args::Args,
     harness::{self, Server},
+    place::Place,
 };
 
 /// A connection, with or without TLS.
@@ -31,10 +32,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Socket for T {}
 
 /// Where the server is, and as whom it is spoken to.
 pub struct Target {
-    /// Where it is, in words.
-    pub url: String,
-    /// Its host and port, as in a `Host` header.
-    pub host: String,
+    /// Where it is.
+    pub place: Place,
     /// The id of the app.
     pub app_id: String,
     /// Its key.
@@ -43,8 +42,6 @@ pub struct Target {
     pub secret: String,
     /// The server's process, if it is on this machine and known.
     pub pid: Option<u32>,
-    /// The worker threads that it was started here with.
-    pub workers: Option<usize>,
     address: SocketAddr,
     tls: Option<(TlsConnector, ServerName<'static>)>,
     _started: Option<Server>,
@@ -60,47 +57,32 @@ impl Target {
         }
         let started = args.url.is_none().then(|| start(args));
         let url = match (&args.url, &started) {
-            (Some(url), _) => url.trim_end_matches('/').to_owned(),
+            (Some(url), _) => url.clone(),
             (None, Some((server, _))) if args.tls => format!("https://127.0.0.1:{}", server.port()),
             (None, Some((server, _))) => format!("http://127.0.0.1:{}", server.port()),
             (None, None) => unreachable!("it was started"),
         };
-        let wrong = |why: &str| format!("--url {url}: {why}; like http://127.0.0.1:6001");
-        let (scheme, host) = url.split_once("://").ok_or_else(|| wrong("it has no scheme"))?;
-        let is_tls = match scheme {
-            "http" | "ws" => false,
-            "https" | "wss" => true,
-            _ => return Err(wrong("only http and https are spoken")),
-        };
-        let has_port = host
-            .rsplit_once(':')
-            .is_some_and(|(_, port)| port.parse::<u16>().is_ok());
-        let host = match (has_port, is_tls) {
-            (true, _) => host.to_owned(),
-            (false, false) => format!("{host}:80"),
-            (false, true) => format!("{host}:443"),
-        };
-        let mut found = host.to_socket_addrs().map_err(|error| wrong(&error.to_string()))?;
-        let address = found.next().ok_or_else(|| wrong("the host has no address"))?;
-        let tls = is_tls.then(|| tls(args, &host)).transpose()?;
         let (started, workers) = started.unzip();
+        let place = Place {
+            workers,
+            ..Place::parse(&url)?
+        };
+        let mut found = place
+            .host
+            .to_socket_addrs()
+            .map_err(|error| place.wrong(&error.to_string()))?;
+        let address = found.next().ok_or_else(|| place.wrong("the host has no address"))?;
+        let tls = place.is_tls.then(|| tls(args, &place.host)).transpose()?;
         Ok(Self {
             pid: args.pid.or_else(|| started.as_ref().map(Server::pid)),
             app_id: args.app_id.clone(),
             key: args.key.clone(),
             secret: args.secret.clone(),
-            workers,
-            url,
-            host,
+            place,
             address,
             tls,
             _started: started,
         })
-    }
-
-    /// Whether it is spoken to by TLS.
-    pub const fn is_tls(&self) -> bool {
-        self.tls.is_some()
     }
 
     /// Opens a connection.
