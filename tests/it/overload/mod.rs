@@ -2,6 +2,7 @@
 
 mod calls;
 mod fallback_bodies;
+mod half_open;
 mod handshakes;
 mod open_files;
 mod unsigned;
