@@ -7,6 +7,9 @@ use crate::{
     protocol::CloseCode,
 };
 
+/// How many sockets beyond the room are told in TLS that there is none, at once.
+const REFUSALS_MAX: usize = 16;
+
 /// What bounds the clients of a server, shared by its workers.
 #[derive(Debug)]
 pub struct Admission {
@@ -14,6 +17,8 @@ pub struct Admission {
     connections: Arc<Quota>,
     /// The open sockets of the listener, of clients and of back ends, until they are closed.
     sockets: Arc<Quota>,
+    /// The sockets beyond those that are being told so.
+    refusals: Arc<Quota>,
     handshakes: Option<Rate>,
 }
 
@@ -23,7 +28,8 @@ pub struct SocketRoom {
     /// For clients: one more is closed with 4100. What is left is for back ends, and for those who
     /// are being turned away.
     pub clients: usize,
-    /// For all: what is accepted beyond them is closed at once.
+    /// For all, from the moment at which they are accepted: what comes beyond them is closed at once,
+    /// but for the few that may be [told](Admission::refuse) why.
     pub all: usize,
 }
 
@@ -36,6 +42,7 @@ impl Admission {
         Self {
             connections: Arc::new(Quota::new(clients.into_iter().flatten().min())),
             sockets: Arc::new(Quota::new(room.map(|room| room.all))),
+            refusals: Arc::new(Quota::new(Some(REFUSALS_MAX))),
             handshakes,
         }
     }
@@ -45,6 +52,13 @@ impl Admission {
     #[must_use]
     pub fn accept(&self) -> Option<QuotaGuard> {
         self.sockets.take()
+    }
+
+    /// Counts a socket for which there was no room, and which is told so by an answer that takes a
+    /// while, until the guard is dropped; none when 16 are, and it is to be closed without one.
+    #[must_use]
+    pub fn refuse(&self) -> Option<QuotaGuard> {
+        self.refusals.take()
     }
 
     /// Counts on a socket that was [accepted](Self::accept) and is taken over.
@@ -110,6 +124,16 @@ mod tests {
             drop(second);
             assert!(admission.accept().is_some());
         }
+    }
+
+    #[test]
+    fn few_of_those_beyond_the_sockets_are_told_so_at_once() {
+        let admission = Admission::new(None, Some(SocketRoom { clients: 1, all: 1 }), None);
+        let mut told: Vec<_> = (0..16).map(|_| admission.refuse().expect("a turn")).collect();
+        assert!(admission.refuse().is_none());
+        assert!(admission.accept().is_some());
+        told.pop();
+        assert!(admission.refuse().is_some());
     }
 
     #[test]

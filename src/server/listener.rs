@@ -1,8 +1,9 @@
 //! The listener: one port for WebSocket clients and for the HTTP API.
 
 use std::{
+    cell::Cell,
     io,
-    net::{Shutdown, SocketAddr, TcpListener},
+    net::{SocketAddr, TcpListener},
     rc::Rc,
     sync::Arc,
     time::Duration,
@@ -14,10 +15,15 @@ use actix_cors::Cors;
 use actix_http::{HttpService, Protocol, Request, error::DispatchError, h1};
 use actix_rt::{Arbiter, net::TcpStream};
 use actix_server::Server;
-use actix_service::{ServiceFactoryExt, fn_service, map_config};
+use actix_service::{Service, ServiceFactoryExt, apply_fn_factory, fn_service, map_config};
 use actix_web::{App, dev::AppConfig, web};
 
-use super::{assembly::Assembly, tls::TlsListener};
+use super::{
+    assembly::Assembly,
+    door::{Door, Entered},
+    quiet::{Held, Requests},
+    tls::TlsListener,
+};
 use crate::{
     app::Rate,
     channel::{Backlog, Outlets, Relay, Workers},
@@ -25,7 +31,7 @@ use crate::{
     config::ServerSettings,
     connection::{Admission, ConnectionSettings, SocketLimits, SocketRoom, Upgrader, UpgraderParts},
     http::{HttpState, fallback_routes, routes},
-    wire::{Paced, Wire},
+    wire::Paced,
 };
 
 /// How long a client may take to send the head of a request.
@@ -35,10 +41,9 @@ const KEEP_ALIVE: Duration = Duration::from_secs(75);
 /// How long what is left of a refused request is read and thrown away: a socket that is closed with
 /// unread bytes is reset, and its client would lose the answer.
 const REFUSED_BODY_TIMEOUT: Duration = Duration::from_secs(5);
-/// What is said to a connection when as many are open as the open files allow.
-const NO_ROOM: &str = "HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\n\
-                       Retry-After: 1\r\nContent-Length: 39\r\nConnection: close\r\n\r\n\
-                       The server is over capacity, try again\n";
+/// How long an HTTP connection is at least served on which no request is under way: longer than a
+/// silent one is kept, and its next head may then take.
+const QUIET_MAX: Duration = KEEP_ALIVE.saturating_add(REQUEST_HEAD_TIMEOUT);
 /// Bytes of messages that clients have begun to send and not ended, of all together.
 const UNFINISHED_BYTES_MAX: usize = 64 * 1_024 * 1_024;
 /// Connections that wait to be accepted.
@@ -110,64 +115,54 @@ pub(super) fn serve(
                 .app_data(state.clone())
                 .app_data(upgrader)
                 .wrap(Cors::permissive().max_age(3_600))
+                .wrap_fn(|request, service| {
+                    let under_way = request.conn_data::<Rc<Requests>>().map(Requests::begin);
+                    let answering = service.call(request);
+                    async move {
+                        let answer = answering.await?;
+                        Ok(answer.map_body(|_, body| Held::new(body, under_way)))
+                    }
+                })
                 .configure(|config| {
                     if has_fallbacks {
                         fallback_routes(config);
                     }
                     routes(config);
                 });
-            let acceptor = tls.as_ref().map(TlsListener::acceptor);
-            let accept = fn_service(move |tcp: TcpStream| {
-                let acceptor = acceptor.clone();
-                async move {
-                    let address = tcp.peer_addr().ok();
-                    let wire = match acceptor {
-                        None => Wire::Plain(tcp),
-                        Some(acceptor) => acceptor.accept(tcp).await.map_err(DispatchError::Io)?,
-                    };
-                    Ok((Paced::new(wire), Protocol::Http1, address))
-                }
+            let door = Door::new(Arc::clone(&admission), tls.as_ref().map(TlsListener::acceptor));
+            let enter = fn_service(move |tcp: TcpStream| {
+                let address = tcp.peer_addr().ok();
+                let entering = door.enter(tcp);
+                async move { Ok((entering.await.map_err(DispatchError::Io)?, address)) }
             });
+            // The requests of the connection that is being taken on.
+            let begun = Rc::new(Cell::new(None));
+            let begin = Rc::clone(&begun);
             let http = HttpService::build()
                 .keep_alive(KEEP_ALIVE)
                 .client_request_timeout(REQUEST_HEAD_TIMEOUT)
                 .client_disconnect_timeout(REFUSED_BODY_TIMEOUT)
                 // Else a client that leaves while it receives over a fallback is not noticed.
                 .h1_allow_half_closed(false)
-                .on_connect_ext(move |paced: &Paced, held| match admission.accept() {
-                    Some(counted) => {
-                        held.insert(counted);
-                        prepare(paced.wire().tcp());
-                    }
-                    None => turn_away(paced.wire()),
+                .on_connect_ext(move |_: &Paced, held| {
+                    let requests = Rc::new(Requests::default());
+                    held.insert(Rc::clone(&requests));
+                    begin.set(Some(requests));
                 })
                 .upgrade(upgrade)
                 .finish(map_config(app, |()| AppConfig::default()));
-            accept.and_then(http)
+            let http = apply_fn_factory(http, move |(entered, address): (Entered, _), http| {
+                let Entered { wire, counted } = entered;
+                let serving = http.call((Paced::new(wire), Protocol::Http1, address));
+                let requests: Rc<Requests> = begun.take().unwrap_or_default();
+                async move {
+                    let _counted = counted;
+                    requests.serve(serving, QUIET_MAX).await.unwrap_or(Ok(()))
+                }
+            });
+            enter.and_then(http)
         })?;
     Ok(server.run())
-}
-
-fn prepare(io: &TcpStream) {
-    if let Err(error) = io.set_nodelay(true) {
-        log::debug!("a socket is without TCP_NODELAY: {error}");
-    }
-}
-
-/// Answers a connection for which there is no room, whatever it was about to ask, and ends it.
-fn turn_away(wire: &Wire) {
-    let socket = socket2::SockRef::from(wire.tcp());
-    // An error does not matter: it is closed anyway.
-    match wire {
-        // Tokio does not know yet that a new socket can be written to.
-        Wire::Plain(_) => drop(socket.send(NO_ROOM.as_bytes())),
-        Wire::Tls(_) => {
-            let _ = wire.try_write(NO_ROOM.as_bytes());
-            wire.say_end();
-            let _ = wire.try_flush();
-        }
-    }
-    let _ = socket.shutdown(Shutdown::Both);
 }
 
 fn connection_settings(settings: &ServerSettings) -> ConnectionSettings {

@@ -2,6 +2,7 @@
 
 mod admin_listener;
 mod assembly;
+mod door;
 mod drain;
 mod embedding;
 mod endpoints;
@@ -10,6 +11,7 @@ mod listener;
 pub mod numbers;
 mod open_files;
 mod panics;
+mod quiet;
 mod signals;
 mod tls;
 

@@ -10,7 +10,8 @@ use rustix::{
 use crate::{config::Settings, connection::SocketRoom, http::admin::STREAMS_MAX};
 
 /// Files that a server has open besides sockets and worker threads: standard streams, libraries'
-/// own, the ledger with its reserve, listeners, and some to spare.
+/// own, the ledger with its reserve, listeners, those who are told in TLS that there is no room, and
+/// some to spare.
 const OWN: usize = 64;
 /// Files per worker thread: its poller, its wakers.
 const PER_WORKER: usize = 8;

@@ -19,7 +19,7 @@ use crate::{
 
 /// How long a client may take for its handshake, its turn included.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
-/// Handshakes under way on one worker; the others wait for their turn.
+/// Handshakes under way on one worker; the others wait for their turn. Who says nothing has none.
 const HANDSHAKES_MAX: usize = 1_024;
 /// How often the files are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -97,6 +97,8 @@ impl Acceptor {
     /// When it fails, or takes too long.
     pub(super) async fn accept(&self, tcp: TcpStream) -> io::Result<Wire> {
         let handshake = async {
+            // A new socket may be said to be readable that is not.
+            tcp.peek(&mut [0]).await?;
             let _turn = self.turns.acquire().await.map_err(io::Error::other)?;
             wire::accept(tcp, Arc::clone(&self.config)).await
         };

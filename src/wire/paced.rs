@@ -32,12 +32,6 @@ impl Paced {
         Self { wire, left: TURN_BYTES }
     }
 
-    /// The wire itself.
-    #[must_use]
-    pub const fn wire(&self) -> &Wire {
-        &self.wire
-    }
-
     /// The wire itself, to which everything that was not read still comes.
     #[must_use]
     pub fn into_wire(self) -> Wire {
@@ -139,7 +133,7 @@ mod tests {
         let (mut paced, mut peer) = with_bytes(3_000).await;
         assert_eq!(turn(&mut paced).await, [3_000]);
         peer.write_all(&[b'x'; 4_096]).expect("sends");
-        paced.wire().tcp().readable().await.expect("reads");
+        paced.wire.tcp().readable().await.expect("reads");
         assert_eq!(turn(&mut paced).await.iter().sum::<usize>(), 4_096);
     }
 

@@ -114,6 +114,7 @@ const SHELLS: &[&str] = &[
     "ledger/thread/tests.rs",
     "server/admin_listener.rs",
     "server/assembly.rs",
+    "server/door.rs",
     "server/drain.rs",
     "server/embedding.rs",
     "server/ledger.rs",
@@ -121,6 +122,7 @@ const SHELLS: &[&str] = &[
     "server/mod.rs",
     "server/numbers.rs",
     "server/panics.rs",
+    "server/quiet.rs",
     "server/signals.rs",
     "server/tls.rs",
     "server/tls/tests.rs",
@@ -132,6 +134,7 @@ const SHELLS: &[&str] = &[
     "webhook/webhooks.rs",
     "webhook/webhooks/tests.rs",
     "wire/accept.rs",
+    "wire/paced.rs",
     "wire/stream.rs",
 ];
 

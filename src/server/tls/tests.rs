@@ -66,7 +66,8 @@ async fn handshakes_wait_for_their_turn_and_those_that_never_end_give_theirs_bac
         ..silent.clone()
     };
     let tasks = LocalSet::new();
-    let (_client, server) = pair(&listener).await;
+    let (mut begun, server) = pair(&listener).await;
+    begun.write_all(b"\x16\x03\x01\x02\x00\x01").await.expect("sends");
     let first = tasks.spawn_local(async move { silent.accept(server).await.err().map(|error| error.kind()) });
     let (client, server) = pair(&listener).await;
     drop(client);
@@ -74,6 +75,23 @@ async fn handshakes_wait_for_their_turn_and_those_that_never_end_give_theirs_bac
     tasks.await;
     assert_eq!(first.await.expect("no panic"), Some(io::ErrorKind::TimedOut));
     assert_eq!(second.await.expect("no panic"), Some(io::ErrorKind::UnexpectedEof));
+}
+
+#[actix_rt::test]
+async fn who_says_nothing_takes_no_turn() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let acceptor = acceptor(1, Duration::from_secs(30));
+    let (_silent, server) = pair(&listener).await;
+    let waiting = acceptor.accept(server);
+    let (mut in_clear, server) = pair(&listener).await;
+    in_clear.write_all(b"GET ").await.expect("sends");
+    let turn = acceptor.accept(server);
+    tokio::pin!(waiting, turn);
+    let first = futures_util::future::select(waiting, turn).await;
+    let futures_util::future::Either::Right((Err(error), _)) = first else {
+        panic!("the silent one is not to end, the other to be refused");
+    };
+    assert_eq!(error.kind(), io::ErrorKind::InvalidData);
 }
 
 #[test]

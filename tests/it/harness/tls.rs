@@ -1,6 +1,7 @@
 //! Clients of a server that speaks TLS itself.
 
 use std::{
+    io,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -49,11 +50,16 @@ pub fn tls_connector() -> Connector {
 
 /// Connects to 127.0.0.1.
 pub async fn tls_connect(port: u16) -> TlsSocket {
+    tls_try_connect(port).await.expect("TLS")
+}
+
+/// The same, if the server makes the handshake.
+pub async fn tls_try_connect(port: u16) -> io::Result<TlsSocket> {
     let name = ServerName::try_from("127.0.0.1").expect("a name");
     let tcp = TcpStream::connect(("127.0.0.1", port)).await.expect("connects");
     tcp.set_nodelay(true).expect("a socket");
     let connecting = TlsConnector::from(Arc::new(trust())).connect(name, tcp);
-    within("a TLS handshake", connecting).await.expect("TLS")
+    within("a TLS handshake", connecting).await
 }
 
 /// Whether a new client is shown the certificate of this name.

@@ -2,6 +2,7 @@
 
 mod calls;
 mod fallback_bodies;
+mod half_open;
 mod handshakes;
 mod lingering;
 mod open_files;
