@@ -89,6 +89,8 @@ fn main() -> ExitCode {
     for missed in &missed {
         println!("MISSED: {missed}");
     }
+    let within = rows.iter().filter(|row| row.missed().is_empty()).count();
+    println!("within their bounds: {within} of {} storms", rows.len());
     if missed.is_empty() {
         ExitCode::SUCCESS
     } else {
