@@ -12,6 +12,9 @@ const SECOND_NS: u64 = 1_000_000_000;
 /// It is one number, the moment at which the bucket would be full again, in nanoseconds after its
 /// start. A token moves it on by what a token takes; when that would be more than a second away,
 /// there is none.
+///
+/// It is not the token bucket of a connection, whose burst is set apart from its rate and which counts
+/// exactly, but has one owner: its level and the moment of that do not fit one atomic number.
 #[derive(Debug)]
 pub struct Rate {
     started_at: Instant,

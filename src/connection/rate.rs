@@ -10,6 +10,9 @@ const TOKEN: u64 = 1_000_000_000;
 /// It holds up to `capacity` tokens and gains `per_second` of them a second, steadily. The level is
 /// counted in billionths of a token, of which a nanosecond brings `per_second`: nothing is rounded,
 /// so nothing drifts.
+///
+/// It is not an [`app::Rate`](crate::app::Rate), which threads share as one atomic number: that holds a
+/// second's worth and no other burst, and rounds what a token takes to nanoseconds.
 #[derive(Debug)]
 pub struct TokenBucket {
     /// The moment of `level`.

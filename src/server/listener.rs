@@ -46,8 +46,9 @@ const REFUSED_BODY_TIMEOUT: Duration = Duration::from_secs(5);
 const QUIET_MAX: Duration = KEEP_ALIVE.saturating_add(REQUEST_HEAD_TIMEOUT);
 /// Bytes of messages that clients have begun to send and not ended, of all together.
 const UNFINISHED_BYTES_MAX: usize = 64 * 1_024 * 1_024;
-/// Connections that wait to be accepted.
-const ACCEPT_QUEUE: i32 = 4_096;
+/// Connections that wait to be accepted. Linux takes the smaller of this and `net.core.somaxconn`, 4,096
+/// unless it is set, which is what decides; who finds the queue full comes again 1, 3 and 7 s later.
+const ACCEPT_QUEUE: i32 = 65_535;
 
 /// Listens on an address that the configuration has under `key`.
 pub(super) fn bind(address: SocketAddr, key: &str) -> io::Result<TcpListener> {

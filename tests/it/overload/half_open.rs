@@ -93,8 +93,8 @@ async fn handshakes_that_do_not_end_give_their_room_back_after_10_s() {
     let silent = half_open(&server, SOCKETS - 1).await;
     assert!(!is_let_in(&server).await);
     eventually("room", || is_let_in(&server)).await;
-    let took = begin.elapsed().as_secs();
-    assert!(9 <= took, "{took} s");
+    let took = begin.elapsed();
+    assert!(9 <= took.as_secs(), "{took:?}");
     client.subscribe("a").await;
     drop(silent);
 }

@@ -1,6 +1,6 @@
 //! More connections than the open files allow.
 
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::harness::{Client, Frame, Process, Raw, certificate_files, config, eventually, tls_connect, within};
 
@@ -76,7 +76,10 @@ async fn a_connection_for_which_there_is_no_file_is_answered_503_and_nothing_els
         silent.push(Raw::connect(server.port).await);
     }
     for _ in 0..10 {
-        let got = Raw::connect(server.port).await.response().await;
+        let mut refused = Raw::connect(server.port).await;
+        // It may have been ended by now.
+        let _ = refused.socket.write_all(b"GET /live HTTP/1.1\r\nHost: x\r\n\r\n").await;
+        let got = refused.response().await;
         assert_eq!(
             (got.status, got.body.as_str()),
             (503, "The server is over capacity, try again\n")
