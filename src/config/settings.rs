@@ -31,9 +31,9 @@ pub struct ServerSettings {
     pub workers: usize,
     /// Silence after which a client pings us, as told to it; 1 s or more.
     pub activity_timeout: Duration,
-    /// Silence of a client after which we ping it.
+    /// Silence of a client after which we ping it, up to 250 ms late.
     pub ping_after: Duration,
-    /// How long a client has to answer that ping before it is closed with 4201.
+    /// How long a client has to answer that ping before it is closed with 4201, up to 250 ms late.
     pub pong_timeout: Duration,
     /// How long nothing may be written to a client that has bytes waiting before it is closed.
     pub write_timeout: Duration,

@@ -6,7 +6,7 @@ use actix::{Actor, ActorContext, AsyncContext, Context, StreamHandler};
 use futures_core::Stream;
 
 use super::{
-    heartbeat::{Heartbeat, Pulse},
+    heartbeat::{Heartbeat, Pulse, Ticks},
     line::{Input, Line},
     reassembly::Assembled,
     session::{Command, Session, SessionRules},
@@ -29,6 +29,8 @@ pub struct ConnectionSettings {
     pub ping_after: Duration,
     /// How long it has to answer.
     pub pong_timeout: Duration,
+    /// When the two are looked at.
+    pub ticks: Ticks,
     /// What bounds its socket.
     pub socket: SocketLimits,
 }
@@ -39,6 +41,7 @@ pub struct Connection {
     app: Arc<App>,
     session: Session,
     heartbeat: Heartbeat,
+    ticks: Ticks,
     line: Rc<dyn Line>,
     outlets: Rc<Outlets>,
     worker: WorkerId,
@@ -77,6 +80,7 @@ impl Connection {
             socket_id,
             session: Session::new(socket_id, opened.rules, now),
             heartbeat: Heartbeat::new(settings.ping_after, settings.pong_timeout, now),
+            ticks: settings.ticks,
             line: opened.line,
             outlets: opened.outlets,
             worker: opened.worker,
@@ -177,7 +181,8 @@ impl Connection {
         let now = clock::now().instant;
         match self.heartbeat.poll(now) {
             Pulse::SleepUntil(at) => {
-                ctx.run_later(at.saturating_duration_since(now), Self::watch);
+                let tick = self.ticks.not_before(at);
+                ctx.run_later(tick.saturating_duration_since(now), Self::watch);
             }
             Pulse::Ping => {
                 self.line.write(&frame::encode_ping());

@@ -2,6 +2,41 @@
 
 use std::time::{Duration, Instant};
 
+/// The longest tick: with 15,000 silent clients and a ping every 60 s, some 60 are due in each.
+const TICK_MAX: Duration = Duration::from_millis(250);
+/// A tick is no more than one of so many parts of a silence, or of the time to answer.
+const TICKS_MIN: u32 = 60;
+
+/// The moments at which silent clients are looked at, the same for all, so that one wake-up of a
+/// worker serves many of them.
+#[derive(Debug, Clone, Copy)]
+pub struct Ticks {
+    epoch: Instant,
+    length: Duration,
+}
+
+impl Ticks {
+    /// Ticks that are counted from `epoch`: 250 ms long, or a sixtieth of the shorter of the two
+    /// spans when that is less.
+    #[must_use]
+    pub fn new(ping_after: Duration, pong_timeout: Duration, epoch: Instant) -> Self {
+        let length = ping_after.min(pong_timeout) / TICKS_MIN;
+        Self {
+            epoch,
+            length: length.min(TICK_MAX),
+        }
+    }
+
+    /// The first tick that is not before `moment`, and less than a tick after it.
+    #[must_use]
+    pub fn not_before(&self, moment: Instant) -> Instant {
+        let since = moment.saturating_duration_since(self.epoch).as_nanos();
+        let length = self.length.as_nanos().max(1);
+        let missing = since.next_multiple_of(length) - since;
+        moment + Duration::from_nanos(u64::try_from(missing).unwrap_or_default())
+    }
+}
+
 /// The silence of one client, in 32 bytes.
 ///
 /// The shell calls [`Heartbeat::on_activity`] for every frame that came in and
@@ -135,6 +170,40 @@ mod tests {
         assert_eq!(heartbeat.poll(t0), Pulse::SleepUntil(t0 + ms(1)));
         assert_eq!(heartbeat.poll(t0 + ms(1)), Pulse::Ping);
         assert_eq!(heartbeat.poll(t0 + ms(1)), Pulse::SleepUntil(t0 + ms(4_294_967_296)));
+    }
+
+    #[test]
+    fn ticks_are_the_same_for_all_and_never_early() {
+        let t0 = Now::of_test().instant;
+        let ticks = Ticks::new(ms(60_000), ms(15_000), t0);
+        for (moment, tick) in [(0, 0), (1, 250), (249, 250), (250, 250), (251, 500), (75_000, 75_000)] {
+            assert_eq!(ticks.not_before(t0 + ms(moment)), t0 + ms(tick), "{moment}");
+        }
+        let moment = Duration::from_nanos(1);
+        assert_eq!(ticks.not_before(t0 + moment), t0 + ms(250));
+        assert_eq!(ticks.not_before(t0 + ms(250) + moment), t0 + ms(500));
+    }
+
+    #[test]
+    fn a_tick_is_a_sixtieth_of_the_shorter_span_at_most() {
+        let t0 = Now::of_test().instant;
+        for (ping_after, pong_timeout, tick) in [(60_000, 15_000, 250), (600, 15_000, 10), (60_000, 1_200, 20)] {
+            let ticks = Ticks::new(ms(ping_after), ms(pong_timeout), t0);
+            assert_eq!(
+                ticks.not_before(t0 + ms(1)),
+                t0 + ms(tick),
+                "{ping_after}, {pong_timeout}"
+            );
+        }
+    }
+
+    #[test]
+    fn without_a_span_or_before_their_beginning_ticks_change_nothing() {
+        let t0 = Now::of_test().instant;
+        let none = Ticks::new(Duration::ZERO, ms(15_000), t0);
+        assert_eq!(none.not_before(t0 + ms(7)), t0 + ms(7));
+        let later = Ticks::new(ms(60_000), ms(15_000), t0 + ms(5_000));
+        assert_eq!(later.not_before(t0 + ms(7)), t0 + ms(7));
     }
 
     #[test]

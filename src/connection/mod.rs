@@ -23,7 +23,7 @@ mod user_data;
 pub use admission::{Admission, SocketRoom};
 pub use connection::{Connection, ConnectionSettings};
 pub use fallback::{FallbackHub, ReceiveStream, SendRefused};
-pub use heartbeat::{Heartbeat, Pulse};
+pub use heartbeat::{Heartbeat, Pulse, Ticks};
 pub use member_data::MemberDataError;
 pub use rate::TokenBucket;
 pub use reassembly::{Assembled, Reassembly, ReassemblyError};

@@ -29,7 +29,7 @@ use crate::{
     channel::{Backlog, Outlets, Relay, Workers},
     clock,
     config::ServerSettings,
-    connection::{Admission, ConnectionSettings, SocketLimits, SocketRoom, Upgrader, UpgraderParts},
+    connection::{Admission, ConnectionSettings, SocketLimits, SocketRoom, Ticks, Upgrader, UpgraderParts},
     http::{HttpState, fallback_routes, routes},
     wire::Paced,
 };
@@ -171,6 +171,7 @@ fn connection_settings(settings: &ServerSettings) -> ConnectionSettings {
         activity_timeout: settings.activity_timeout,
         ping_after: settings.ping_after,
         pong_timeout: settings.pong_timeout,
+        ticks: Ticks::new(settings.ping_after, settings.pong_timeout, clock::now().instant),
         socket: SocketLimits {
             waiting_bytes_max: settings.outbound_limit,
             write_timeout: settings.write_timeout,
