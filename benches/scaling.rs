@@ -141,7 +141,7 @@ fn compare(label: &str, unit: &str, count: usize, [mut one, mut two]: [impl Side
 
 fn start_server(workers: usize) -> Server {
     let config = format!(
-        "ledger: {{path: memory}}\nserver: {{ping_after: 1h, workers: {workers}}}\napps:\n  - id: \"{APP_ID}\"\n    key: {KEY}\n    secret: {SECRET}\n    webhooks: []\n"
+        "ledger: {{path: memory}}\nserver: {{ping_after: 1h, workers: {workers}, api_calls: 100000}}\napps:\n  - id: \"{APP_ID}\"\n    key: {KEY}\n    secret: {SECRET}\n    webhooks: []\n"
     );
     Server::start_with(&config, "warn,vacancy=info")
 }

@@ -69,7 +69,7 @@ impl Storm {
     /// app for a day: a flood of names has to fill that once, and then leaves nothing more.
     pub const fn unmeasured(self) -> usize {
         match self {
-            Self::FloodByOne | Self::Flood => 2,
+            Self::FloodByOne | Self::Flood => 4,
             Self::Vanish
             | Self::Reconnect
             | Self::Presence

@@ -18,6 +18,7 @@ use super::{
     unfinished::Unfinished,
 };
 use crate::{
+    clock,
     domain::limits::{CLIENT_MESSAGE_BYTES_MAX, CLIENT_MESSAGE_FRAGMENTS_MAX},
     protocol::{CloseCode, frame},
 };
@@ -58,6 +59,15 @@ impl Frames {
         Ok(None)
     }
 
+    /// Counts what is held of a message that is not whole.
+    fn hold(&mut self) -> Result<(), CloseCode> {
+        let held = self.buffer.len() + self.reassembly.held();
+        if held == 0 && self.unfinished.is_nothing() {
+            return Ok(());
+        }
+        self.unfinished.hold(held, clock::now().instant)
+    }
+
     /// Reads what the kernel has; false at the end.
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
         let wire = self.socket.wire();
@@ -91,11 +101,12 @@ impl Stream for Frames {
             }
             match this.next_buffered() {
                 Ok(Some(message)) => return Poll::Ready(Some(Ok(Input::Message(message)))),
-                Ok(None) if this.unfinished.hold(this.buffer.len() + this.reassembly.held()) => {}
                 Ok(None) => {
-                    log::debug!("a client is closed: all together have begun too many messages");
-                    this.is_over = true;
-                    return Poll::Ready(Some(Err(CloseCode::ServerFull)));
+                    if let Err(code) = this.hold() {
+                        log::debug!("a client is closed while it sends a message: {code}");
+                        this.is_over = true;
+                        return Poll::Ready(Some(Err(code)));
+                    }
                 }
                 Err(error) => {
                     log::debug!("a client is closed: {error}");

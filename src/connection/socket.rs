@@ -16,7 +16,7 @@ use crate::{
     app::QuotaGuard,
     channel::Outlet,
     clock,
-    domain::{Attempt, limits::CLIENT_MESSAGE_BYTES_MAX},
+    domain::Attempt,
     protocol::{CloseCode, ServerMessage, frame},
     wire::Wire,
 };
@@ -25,8 +25,9 @@ use crate::{
 const JOINED_MAX: usize = 16 * 1_024;
 /// How long a client has to close its side after we closed ours.
 const LINGER: Duration = Duration::from_secs(2);
-/// Most bytes that it may send meanwhile, which nobody reads: twice the longest message.
-const LINGER_BYTES_MAX: usize = 2 * CLIENT_MESSAGE_BYTES_MAX;
+/// Most bytes that it may send meanwhile, which nobody reads: what the kernel may hold of a client that
+/// sent much before it could know.
+const LINGER_BYTES_MAX: usize = 4 * 1_024 * 1_024;
 /// How many of them are taken at a time.
 const LINGER_READ: usize = 8 * 1_024;
 

@@ -33,7 +33,7 @@ use crate::{
     domain::{AppId, AppKey},
     protocol::{CloseCode, FallbackSession},
     signature::http_request::Query,
-    wire::{Paced, Wire},
+    wire::{self, Paced, Wire},
 };
 
 /// The oldest protocol that is spoken.
@@ -307,6 +307,7 @@ async fn answer(wire: &Wire, status: &str, text: &str) {
     if write_all(wire, answer.as_bytes()).await {
         wire.say_end();
         write_all(wire, &[]).await;
+        wire::end(wire.tcp());
     }
 }
 

@@ -40,6 +40,8 @@ pub enum CloseCode {
     ServerFull,
     /// 4100: more clients connect at this moment than may.
     TooManyAtOnce,
+    /// 4100: a message did not come whole in time.
+    MessageTooSlow,
     /// 4100: the client does not read what it is sent.
     OverCapacity,
     /// 4200: the server is going away; reconnect at once.
@@ -68,7 +70,7 @@ impl CloseCode {
             Self::InvalidVersion => 4006,
             Self::UnsupportedVersion => 4007,
             Self::NotAuthorized | Self::Terminated => 4009,
-            Self::ServerFull | Self::TooManyAtOnce | Self::OverCapacity => 4100,
+            Self::ServerFull | Self::TooManyAtOnce | Self::MessageTooSlow | Self::OverCapacity => 4100,
             Self::GoingAway => 4200,
             Self::PongTimeout => 4201,
             Self::Echo(code) => code,
@@ -95,6 +97,7 @@ impl CloseCode {
             Self::Terminated => "You got disconnected by the app.",
             Self::ServerFull => "Server is over capacity",
             Self::TooManyAtOnce => "Too many clients connect at once, please reconnect in a moment",
+            Self::MessageTooSlow => "Message did not come whole in time",
             Self::OverCapacity => "Client does not read fast enough",
             Self::GoingAway => "Server is going away, please reconnect",
             Self::PongTimeout => "Pong not received in time",
@@ -131,6 +134,7 @@ mod tests {
             (CloseCode::Terminated, 4009),
             (CloseCode::ServerFull, 4100),
             (CloseCode::TooManyAtOnce, 4100),
+            (CloseCode::MessageTooSlow, 4100),
             (CloseCode::OverCapacity, 4100),
             (CloseCode::GoingAway, 4200),
             (CloseCode::PongTimeout, 4201),

@@ -1,24 +1,21 @@
 //! Lets the sockets of clients and back ends in, as many as there is room for.
 
-use std::{
-    io::{self, Read},
-    net::Shutdown,
-    sync::Arc,
-};
+use std::{io, sync::Arc};
 
 use actix_rt::net::TcpStream;
 use socket2::SockRef;
 
 use super::tls::Acceptor;
-use crate::{app::QuotaGuard, connection::Admission, wire::Wire};
+use crate::{
+    app::QuotaGuard,
+    connection::Admission,
+    wire::{self, Wire},
+};
 
 /// What is said to a connection when as many are open as the open files allow.
 const NO_ROOM: &str = "HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\n\
                        Retry-After: 1\r\nContent-Length: 39\r\nConnection: close\r\n\r\n\
                        The server is over capacity, try again\n";
-
-/// How often 4 KB are read of a connection that is ended.
-const READS_MAX: usize = 16;
 
 /// The door of one worker.
 #[derive(Clone)]
@@ -106,7 +103,7 @@ fn prepared(wire: Wire) -> Wire {
 fn refuse_in_clear(tcp: &TcpStream) {
     // An error does not matter: it is closed anyway. Tokio does not know yet that it can be written to.
     let _ = SockRef::from(tcp).send(NO_ROOM.as_bytes());
-    end(tcp);
+    wire::end(tcp);
 }
 
 /// The same in TLS.
@@ -114,18 +111,5 @@ fn refuse(wire: &Wire) {
     let _ = wire.try_write(NO_ROOM.as_bytes());
     wire.say_end();
     let _ = wire.try_flush();
-    end(wire.tcp());
-}
-
-/// Ends a connection to which everything is written. What is not read would reset it, and its client
-/// might lose the answer.
-fn end(tcp: &TcpStream) {
-    let socket = SockRef::from(tcp);
-    let _ = socket.shutdown(Shutdown::Write);
-    let mut sink = [0; 4_096];
-    for _ in 0..READS_MAX {
-        if !matches!((&*socket).read(&mut sink), Ok(read) if 0 < read) {
-            break;
-        }
-    }
+    wire::end(wire.tcp());
 }

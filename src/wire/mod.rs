@@ -13,4 +13,4 @@ mod stream;
 pub use accept::accept;
 pub use identity::{Identity, IdentityError, server_config};
 pub use paced::Paced;
-pub use stream::{Tls, Wire};
+pub use stream::{Tls, Wire, end};

@@ -15,8 +15,9 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::Wire;
 
-/// Most bytes that are read before others have their turn: some hundred of the shortest requests.
-const TURN_BYTES: usize = 4 * 1_024;
+/// Most bytes that are read before others have their turn: a call with the longest data whole, or some
+/// hundreds of the shortest.
+const TURN_BYTES: usize = 16 * 1_024;
 
 /// A [`Wire`] that gives its reader a few bytes at a time.
 pub struct Paced {
@@ -105,7 +106,7 @@ mod tests {
         let mut reads = Vec::new();
         poll_fn(|cx| {
             loop {
-                let mut bytes = [0; 3_000];
+                let mut bytes = [0; 12_000];
                 let mut buffer = ReadBuf::new(&mut bytes);
                 match Pin::new(&mut *paced).poll_read(cx, &mut buffer) {
                     Poll::Ready(result) => {
@@ -121,34 +122,34 @@ mod tests {
     }
 
     #[actix_rt::test]
-    async fn a_reader_gets_4_kb_and_the_rest_in_its_next_turn() {
-        let (mut paced, _peer) = with_bytes(10_000).await;
-        assert_eq!(turn(&mut paced).await, [3_000, 1_096]);
-        assert_eq!(turn(&mut paced).await, [3_000, 1_096]);
-        assert_eq!(turn(&mut paced).await, [1_808]);
+    async fn a_reader_gets_16_kb_and_the_rest_in_its_next_turn() {
+        let (mut paced, _peer) = with_bytes(40_000).await;
+        assert_eq!(turn(&mut paced).await, [12_000, 4_384]);
+        assert_eq!(turn(&mut paced).await, [12_000, 4_384]);
+        assert_eq!(turn(&mut paced).await, [7_232]);
     }
 
     #[actix_rt::test]
     async fn a_reader_that_had_all_begins_its_next_turn_anew() {
-        let (mut paced, mut peer) = with_bytes(3_000).await;
-        assert_eq!(turn(&mut paced).await, [3_000]);
-        peer.write_all(&[b'x'; 4_096]).expect("sends");
+        let (mut paced, mut peer) = with_bytes(12_000).await;
+        assert_eq!(turn(&mut paced).await, [12_000]);
+        peer.write_all(&[b'x'; 16_384]).expect("sends");
         paced.wire.tcp().readable().await.expect("reads");
-        assert_eq!(turn(&mut paced).await.iter().sum::<usize>(), 4_096);
+        assert_eq!(turn(&mut paced).await.iter().sum::<usize>(), 16_384);
     }
 
     #[actix_rt::test]
     async fn who_waits_for_the_next_turn_is_woken_for_it() {
-        let (mut paced, _peer) = with_bytes(20_000).await;
+        let (mut paced, _peer) = with_bytes(60_000).await;
         let mut read = 0;
-        while read < 20_000 {
-            let mut bytes = [0; 20_000];
+        while read < 60_000 {
+            let mut bytes = [0; 60_000];
             let mut buffer = ReadBuf::new(&mut bytes);
             poll_fn(|cx| Pin::new(&mut paced).poll_read(cx, &mut buffer))
                 .await
                 .expect("reads");
             read += buffer.filled().len();
         }
-        assert_eq!(read, 20_000);
+        assert_eq!(read, 60_000);
     }
 }

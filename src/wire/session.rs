@@ -15,8 +15,10 @@ use rustls::{
     },
 };
 
-/// Most bytes that may wait for the rest of their record: more than a handshake message may have.
-const PARTIAL_BYTES_MAX: usize = 96 * 1_024;
+/// Most bytes that may wait for the rest of a handshake message: more than one may have.
+const PARTIAL_HANDSHAKE_MAX: usize = 96 * 1_024;
+/// Most bytes that may wait after the handshake: more than a record may have.
+const PARTIAL_BYTES_MAX: usize = 17 * 1_024;
 /// More than the bytes of a record that says that nothing follows.
 const CLOSE_NOTIFY_BYTES_MAX: usize = 64;
 
@@ -105,7 +107,12 @@ impl Session {
         }
         let done = self.process(bytes).inspect_err(|_| self.is_broken = true)?;
         let rest = &bytes[done..];
-        if PARTIAL_BYTES_MAX < rest.len() {
+        let rest_max = if self.is_established {
+            PARTIAL_BYTES_MAX
+        } else {
+            PARTIAL_HANDSHAKE_MAX
+        };
+        if rest_max < rest.len() {
             return Err(SessionError::TooLong);
         }
         self.partial = BytesMut::from(rest);

@@ -2,7 +2,7 @@
 
 use std::{
     cell::RefCell,
-    io,
+    io::{self, Read},
     net::Shutdown,
     pin::Pin,
     sync::Arc,
@@ -22,6 +22,9 @@ use super::session::{Session, SessionError};
 const READ_BYTES: usize = 16 * 1_024;
 /// Bytes that are enciphered at once: what the kernel does not take of them waits as records.
 const SEAL_BYTES: usize = 64 * 1_024;
+
+/// How often 4 KB are read of a connection that is ended.
+const READS_MAX: usize = 16;
 
 thread_local! {
     /// What the kernel gives goes here first, so that a connection that waits owns no buffer.
@@ -278,6 +281,19 @@ impl Tls {
     /// Writes what the kernel takes now of the records that wait; gives the number of bytes.
     pub(super) fn try_flush(&self) -> io::Result<usize> {
         flush(&self.tcp, &mut self.session.borrow_mut())
+    }
+}
+
+/// Ends a connection to which everything is written. What is not read would reset it, and its client
+/// might lose the answer.
+pub fn end(tcp: &TcpStream) {
+    let socket = socket2::SockRef::from(tcp);
+    let _ = socket.shutdown(Shutdown::Write);
+    let mut sink = [0; 4_096];
+    for _ in 0..READS_MAX {
+        if !matches!((&*socket).read(&mut sink), Ok(read) if 0 < read) {
+            break;
+        }
     }
 }
 

@@ -46,10 +46,17 @@ impl Turn<'_> {
                 bytes_max: dead_max,
             };
         }
-        if 0 < over(state_bytes) && 0 < self.forget_for_room(over(state_bytes)) {
-            return;
-        }
-        let is_enough = state_bytes <= limits.bytes_max - limits.bytes_max / 20;
+        let enough = limits.bytes_max - limits.bytes_max / 20;
+        let wanted = if self.state.is_shortening {
+            enough
+        } else {
+            limits.bytes_max
+        };
+        let state_bytes = match state_bytes.saturating_sub(wanted) {
+            0 => state_bytes,
+            bytes => self.forget_for_room(bytes),
+        };
+        let is_enough = state_bytes <= enough;
         let is_too_much = 0 < over(state_bytes) && self.state.shorten_at <= state_bytes;
         // Looking through a queue is dear, so that it is not done for every event at the bound.
         self.state.is_shortening = is_too_much || (self.state.is_shortening && !is_enough);
@@ -58,16 +65,23 @@ impl Turn<'_> {
         }
     }
 
-    /// Forgets the oldest vacant keys of the app with the most, for so many bytes or a little more;
-    /// gives their number. Without its record a key's numbers rise all the same.
-    fn forget_for_room(&mut self, bytes: u64) -> usize {
+    /// Forgets the oldest vacant keys, for so many bytes or a little more, of the apps with the most
+    /// first; gives the bytes of what is left. Without its record a key's numbers rise all the same.
+    fn forget_for_room(&mut self, bytes: u64) -> u64 {
         let apps = self.state.apps.iter();
-        let most = apps.max_by_key(|(_, app)| app.occupancy.vacant());
-        let Some((id, vacant)) = most.map(|(id, app)| (id.clone(), app.occupancy.vacant())) else {
-            return 0;
-        };
-        let keys = bytes.div_ceil(VACANT_BYTES_MIN as u64);
-        self.forget_vacant_of(&id, vacant.saturating_sub(keys as usize))
+        let mut apps: Vec<(usize, AppId)> = apps
+            .map(|(id, app)| (app.occupancy.vacant(), id.clone()))
+            .filter(|(vacant, _)| 0 < *vacant)
+            .collect();
+        apps.sort_unstable_by_key(|(vacant, _)| std::cmp::Reverse(*vacant));
+        let mut keys = bytes.div_ceil(VACANT_BYTES_MIN as u64) as usize;
+        for (vacant, id) in apps {
+            keys -= self.forget_vacant_of(&id, vacant.saturating_sub(keys)).min(keys);
+            if keys == 0 {
+                break;
+            }
+        }
+        self.state.bytes()
     }
 
     /// Makes the longest queue shorter that can be, of those with more than their share of what the

@@ -15,7 +15,7 @@ const VACANT_KEPT_MS: u64 = 24 * 60 * 60 * 1_000;
 /// Most records of vacant keys that an app keeps.
 pub(in crate::ledger) const VACANT_KEPT_MAX: usize = 100_000;
 /// How many records whose events wait are looked at in a step, before the others are left for later.
-const WAITING_LOOKED_AT: usize = 16;
+const WAITING_LOOKED_AT: usize = 128;
 /// What a record costs besides its texts, in bytes.
 const RECORD_BYTES: usize = 170;
 /// What it costs in the list of vacant keys, in bytes.

@@ -55,7 +55,7 @@ fn a_client_that_had_a_message_under_way_when_it_was_refused_reads_why() {
         for _ in 0..20 {
             let mut raw = rig.raw().await;
             let mut bytes = upgrade_request("/app/no-such-key?protocol=7", "").into_bytes();
-            bytes.extend_from_slice(&[0; 100_000]);
+            bytes.extend_from_slice(&[0; 1_000_000]);
             raw.send(&bytes).await;
             assert_eq!(raw.response().await.status, 101);
             let close = raw.next().await;

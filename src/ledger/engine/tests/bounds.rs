@@ -110,6 +110,30 @@ fn records_of_vacant_keys_go_after_the_log_and_before_anything_that_waits() {
 }
 
 #[test]
+fn records_of_keys_whose_events_wait_do_not_hide_those_that_can_go() {
+    let mut check = Check::at_once(vec![of_prefix("slow", "wait-"), of_prefix("all", "done-")]);
+    let each = |sign: &str| -> String { (0..40).map(|no| format!("{sign}wait-{no} ")).collect() };
+    check
+        .window(0, &format!("{}+done-1 +done-2", each("+")))
+        .delivers_all(1);
+    check.mode(2, "slow", Mode::Paused).window(3, &each("-"));
+    check
+        .window(4, "-done-1")
+        .delivers_all(5)
+        .window(6, "-done-2")
+        .delivers_all(7);
+    assert_eq!(check.queued(), 40);
+    let (bytes, keys) = (check.bytes(), check.store.loaded().keys.len());
+    check.bound(bytes).nothing(8);
+    let bytes = check.bytes();
+    check.bound(bytes - 1).nothing(9);
+    assert_eq!((check.queued(), check.store.loaded().keys.len()), (40, keys - 1));
+    let bytes = check.bytes();
+    check.bound(bytes - 1).nothing(10);
+    assert_eq!((check.queued(), check.store.loaded().keys.len()), (40, keys - 2));
+}
+
+#[test]
 fn a_queue_that_is_the_only_one_is_made_shorter_at_the_bound_and_not_past_it() {
     let mut check = Check::at_once(vec![all("all")]);
     check.window(0, "+a +b").delivers_all(1).mode(2, "all", Mode::Paused);
