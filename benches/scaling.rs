@@ -43,7 +43,7 @@ const DATA_LEN: usize = 64;
 /// Room for what a subscriber is sent: the kernel counts a few hundred bytes more for each frame.
 const RECEIVE_BUFFER: u32 = 1_024 * 1_024;
 /// Calls of the API in one measurement, each on a connection of its own.
-const CALLS: usize = 2_000;
+const CALLS: usize = 6_000;
 /// Data of such a call, nearly the most that an event may have.
 const LARGE_DATA_LEN: usize = 10_000;
 const ROUNDS: usize = 11;
