@@ -19,6 +19,7 @@ mod socket;
 mod unfinished;
 mod upgrade;
 mod user_data;
+mod waiting;
 
 pub use admission::{Admission, SocketRoom};
 pub use connection::{Connection, ConnectionSettings};

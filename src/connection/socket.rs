@@ -8,10 +8,10 @@ use std::{
     time::Duration,
 };
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::Bytes;
 use tokio::time::timeout_at;
 
-use super::{gate::Gate, line::Line};
+use super::{gate::Gate, line::Line, waiting::Waiting};
 use crate::{
     app::QuotaGuard,
     channel::Outlet,
@@ -21,8 +21,6 @@ use crate::{
     wire::Wire,
 };
 
-/// Most bytes of frames that wait which are joined into one write.
-const JOINED_MAX: usize = 16 * 1_024;
 /// How long a client has to close its side after we closed ours.
 const LINGER: Duration = Duration::from_secs(2);
 /// Most bytes that it may send meanwhile, which nobody reads: what the kernel may hold of a client that
@@ -57,15 +55,6 @@ pub struct Socket {
     _counted: QuotaGuard,
 }
 
-#[derive(Default)]
-struct Waiting {
-    frames: VecDeque<Bytes>,
-    bytes: usize,
-    /// A part of the first frame was written, so the rest must follow.
-    is_cut: bool,
-    has_task: bool,
-}
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     Open,
@@ -73,45 +62,6 @@ enum State {
     Closing,
     /// Nothing more is written.
     Gone,
-}
-
-impl Waiting {
-    /// The first bytes that wait: a large frame alone, small ones joined.
-    fn next_write(&self) -> Bytes {
-        let Some(front) = self.frames.front() else {
-            return Bytes::new();
-        };
-        if self.frames.len() == 1 || JOINED_MAX <= front.len() {
-            return front.clone();
-        }
-        let mut joined = BytesMut::with_capacity(self.bytes.min(JOINED_MAX));
-        for frame in &self.frames {
-            let room = JOINED_MAX - joined.len();
-            joined.extend_from_slice(&frame[..room.min(frame.len())]);
-            if room <= frame.len() {
-                break;
-            }
-        }
-        joined.freeze()
-    }
-
-    /// Takes in that so many of the bytes were written.
-    fn advance(&mut self, written: usize) {
-        self.bytes -= written;
-        let mut left = written;
-        while let Some(front) = self.frames.front_mut().filter(|_| 0 < left) {
-            let part = left.min(front.len());
-            front.advance(part);
-            left -= part;
-            self.is_cut = !front.is_empty();
-            if front.is_empty() {
-                self.frames.pop_front();
-            }
-        }
-        if self.frames.is_empty() {
-            self.frames = VecDeque::new();
-        }
-    }
 }
 
 impl Socket {
@@ -343,41 +293,7 @@ impl Outlet for Socket {
 mod tests {
     use std::{io::Read, net::TcpListener, thread};
 
-    use super::*;
-
-    fn waiting(frames: &[&'static [u8]]) -> Waiting {
-        Waiting {
-            frames: frames.iter().map(|frame| Bytes::from_static(frame)).collect(),
-            bytes: frames.iter().map(|frame| frame.len()).sum(),
-            ..Waiting::default()
-        }
-    }
-
-    #[test]
-    fn small_frames_are_written_together_and_a_large_one_alone() {
-        const LARGE: &[u8] = &[b'l'; JOINED_MAX];
-        const HALF: &[u8] = &[b'h'; JOINED_MAX / 2];
-        assert_eq!(waiting(&[]).next_write(), "");
-        assert_eq!(waiting(&[b"ab", b"c", b"de"]).next_write(), "abcde");
-        assert_eq!(waiting(&[LARGE, b"a"]).next_write(), LARGE);
-        assert_eq!(waiting(&[b"a", LARGE]).next_write(), [&b"a"[..], &LARGE[1..]].concat());
-        assert_eq!(waiting(&[HALF, HALF, b"a"]).next_write(), [HALF, HALF].concat());
-    }
-
-    #[test]
-    fn what_was_written_waits_no_more_and_a_frame_in_two_parts_is_cut() {
-        let mut waiting = waiting(&[b"ab", b"cde", b"f"]);
-        let mut written = |count| {
-            waiting.advance(count);
-            (waiting.next_write(), waiting.bytes, waiting.is_cut)
-        };
-        assert_eq!(written(0), ("abcdef".into(), 6, false));
-        assert_eq!(written(1), ("bcdef".into(), 5, true));
-        assert_eq!(written(1), ("cdef".into(), 4, false));
-        assert_eq!(written(2), ("ef".into(), 2, true));
-        assert_eq!(written(0), ("ef".into(), 2, true));
-        assert_eq!(written(2), (Bytes::new(), 0, false));
-    }
+    use super::{super::waiting::JOINED_MAX, *};
 
     #[actix_rt::test]
     async fn other_tasks_run_between_the_writes_of_what_waits_and_nothing_is_lost() {
