@@ -1,6 +1,9 @@
 //! What is said to a channel.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
 
 use actix::Message;
 use bytes::Bytes;
@@ -12,9 +15,19 @@ use crate::{
 
 use super::backlog::Charge;
 
-/// One life of a channel, unique in the process: a channel that ended and began again has another.
+/// One life of a channel, unique in the process whatever the app: a worker's relay keeps the channels
+/// of all apps by it. A channel that ended and began again has another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ChannelId(pub u64);
+pub struct ChannelId(u64);
+
+impl ChannelId {
+    /// An id that no channel of this process has had. There is no other way to make one.
+    #[must_use]
+    pub(super) fn next() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        Self(NEXT.fetch_add(1, Ordering::Relaxed))
+    }
+}
 
 /// A worker thread, by its place in the list of workers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -4,7 +4,7 @@ use std::{
     collections::HashMap,
     sync::{
         Arc, Mutex, PoisonError, RwLock,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -40,7 +40,6 @@ const QUESTION_TIMEOUT: Duration = Duration::from_secs(5);
 pub struct ChannelRegistry {
     shards: Vec<RwLock<HashMap<ChannelName, Entry, RandomState>>>,
     hasher: RandomState,
-    next_id: AtomicU64,
     workers: Arc<Workers>,
     observer: Recipient<Observe>,
     rules: ChannelRules,
@@ -110,7 +109,6 @@ impl ChannelRegistry {
         Self {
             shards: (0..SHARDS).map(|_| RwLock::default()).collect(),
             hasher: RandomState::new(),
-            next_id: AtomicU64::new(0),
             workers,
             observer,
             rules,
@@ -311,7 +309,7 @@ impl ChannelRegistry {
 
     fn start(self: &Arc<Self>, name: &ChannelName) -> Option<Entry> {
         let arbiter = self.workers.arbiter(self.hasher.hash_one(name))?;
-        let id = ChannelId(self.next_id.fetch_add(1, Ordering::Relaxed));
+        let id = ChannelId::next();
         let tally = Arc::new(Tally::default());
         let channel = Channel::new(
             name.clone(),

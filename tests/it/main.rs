@@ -9,6 +9,7 @@
 )]
 
 mod admin;
+mod apart;
 mod conformance;
 mod crash;
 mod delivery;

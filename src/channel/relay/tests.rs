@@ -33,17 +33,17 @@ fn sockets(outlets: &Outlets, count: u128) -> Vec<Rc<Sink>> {
         .collect()
 }
 
-fn publish(frame: &'static str, except: Option<SocketId>) -> ToRelay {
+fn publish(channel: ChannelId, frame: &'static str, except: Option<SocketId>) -> ToRelay {
     ToRelay::Publish {
-        channel: ChannelId(1),
+        channel,
         frame: Bytes::from_static(frame.as_bytes()),
         except,
         charge: None,
     }
 }
 
-fn join(at: u128) -> ToRelay {
-    ToRelay::Join(ChannelId(1), SocketId::from_random(at), Bytes::from_static(b"ok"))
+fn join(channel: ChannelId, at: u128) -> ToRelay {
+    ToRelay::Join(channel, SocketId::from_random(at), Bytes::from_static(b"ok"))
 }
 
 #[actix_rt::test]
@@ -51,13 +51,14 @@ async fn every_subscriber_gets_every_frame_in_order_in_several_turns() {
     let outlets = Rc::new(Outlets::default());
     let sinks = sockets(&outlets, 1_000);
     let relay = Relay::new(Rc::clone(&outlets)).start();
+    let channel = ChannelId::next();
     for at in 0..1_000 {
-        relay.do_send(join(at));
+        relay.do_send(join(channel, at));
     }
-    relay.do_send(publish("a", None));
-    relay.do_send(publish("b", Some(SocketId::from_random(3))));
-    relay.do_send(ToRelay::Leave(ChannelId(1), SocketId::from_random(5)));
-    relay.do_send(publish("c", None));
+    relay.do_send(publish(channel, "a", None));
+    relay.do_send(publish(channel, "b", Some(SocketId::from_random(3))));
+    relay.do_send(ToRelay::Leave(channel, SocketId::from_random(5)));
+    relay.do_send(publish(channel, "c", None));
     let written = || sinks.iter().map(|sink| sink.frames.borrow().len()).sum::<usize>();
     while written() < 4_000 - 2 {
         tokio::task::yield_now().await;
@@ -77,12 +78,13 @@ async fn a_socket_that_is_gone_joins_nothing_and_an_empty_channel_leaves_no_entr
     let outlets = Rc::new(Outlets::default());
     let sinks = sockets(&outlets, 2);
     let relay = Relay::new(Rc::clone(&outlets)).start();
+    let channel = ChannelId::next();
     outlets.remove(SocketId::from_random(1));
-    relay.do_send(join(0));
-    relay.do_send(join(1));
-    relay.do_send(publish("a", None));
-    relay.do_send(ToRelay::Leave(ChannelId(1), SocketId::from_random(0)));
-    relay.do_send(ToRelay::Leave(ChannelId(1), SocketId::from_random(0)));
+    relay.do_send(join(channel, 0));
+    relay.do_send(join(channel, 1));
+    relay.do_send(publish(channel, "a", None));
+    relay.do_send(ToRelay::Leave(channel, SocketId::from_random(0)));
+    relay.do_send(ToRelay::Leave(channel, SocketId::from_random(0)));
     let none = CloseSome {
         count: 0,
         code: CloseCode::GoingAway,
@@ -124,8 +126,9 @@ async fn a_broken_channel_closes_its_sockets_and_a_drain_closes_some_at_a_time()
     let outlets = Rc::new(Outlets::default());
     let sinks = sockets(&outlets, 5);
     let relay = Relay::new(Rc::clone(&outlets)).start();
-    relay.do_send(join(0));
-    relay.do_send(ToRelay::Evict(ChannelId(1), CloseCode::GoingAway));
+    let channel = ChannelId::next();
+    relay.do_send(join(channel, 0));
+    relay.do_send(ToRelay::Evict(channel, CloseCode::GoingAway));
     let two = || CloseSome {
         count: 2,
         code: CloseCode::GoingAway,
@@ -135,4 +138,22 @@ async fn a_broken_channel_closes_its_sockets_and_a_drain_closes_some_at_a_time()
     assert_eq!(relay.send(two()).await.ok(), Some(1));
     assert_eq!(relay.send(two()).await.ok(), Some(0));
     assert!(sinks.iter().all(|sink| sink.closed.borrow().is_some()));
+}
+
+#[actix_rt::test]
+async fn what_one_channel_is_sent_reaches_no_other_channel() {
+    let outlets = Rc::new(Outlets::default());
+    let sinks = sockets(&outlets, 2);
+    let relay = Relay::new(Rc::clone(&outlets)).start();
+    let [first, second] = [ChannelId::next(), ChannelId::next()];
+    relay.do_send(join(first, 0));
+    relay.do_send(join(second, 1));
+    relay.do_send(publish(first, "a", None));
+    relay.do_send(ToRelay::Evict(first, CloseCode::GoingAway));
+    relay.do_send(publish(second, "b", None));
+    let holding = relay.send(CountHolding).await.expect("runs");
+    assert_eq!((holding.sockets, holding.channels), (2, 1));
+    assert_eq!(*sinks[0].frames.borrow(), ["ok", "a"]);
+    assert_eq!(*sinks[1].frames.borrow(), ["ok", "b"]);
+    assert!(sinks[0].closed.borrow().is_some() && sinks[1].closed.borrow().is_none());
 }

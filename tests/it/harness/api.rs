@@ -8,11 +8,12 @@ use tokio::{
     net::TcpStream,
 };
 
-use super::{APP_ID, KEY, SECRET, hmac_hex, tls_connect, within};
+use super::{APP, App, hmac_hex, tls_connect, within};
 
-/// Calls the API of the test app.
+/// Calls the API of an app, by default the test app.
 #[derive(Clone, Copy)]
 pub struct Api {
+    app: App,
     port: u16,
     is_tls: bool,
 }
@@ -36,30 +37,44 @@ impl Response {
 
 impl Api {
     pub fn new(port: u16) -> Self {
-        Self { port, is_tls: false }
+        Self::of(port, APP)
     }
 
     /// The same over TLS.
     pub fn over_tls(port: u16) -> Self {
-        Self { port, is_tls: true }
+        Self {
+            is_tls: true,
+            ..Self::new(port)
+        }
     }
 
-    /// A signed GET of a path below `/apps/1`, with parameters.
+    /// Calls the API of this app.
+    pub const fn of(port: u16, app: App) -> Self {
+        Self {
+            app,
+            port,
+            is_tls: false,
+        }
+    }
+
+    /// A signed GET of a path below the app's, with parameters.
     pub async fn get(&self, path: &str, parameters: &[(&str, &str)]) -> Response {
-        let path = format!("/apps/{APP_ID}{path}");
-        let query = signed_query("GET", &path, parameters, "", KEY, SECRET, now_s());
+        let App { id, key, secret } = self.app;
+        let path = format!("/apps/{id}{path}");
+        let query = signed_query("GET", &path, parameters, "", key, secret, now_s());
         self.raw("GET", &format!("{path}?{query}"), "").await
     }
 
-    /// A signed POST to a path below `/apps/1`.
+    /// A signed POST to a path below the app's.
     pub async fn post(&self, path: &str, body: &str) -> Response {
         self.post_with(path, &[], body).await
     }
 
     /// The same with parameters.
     pub async fn post_with(&self, path: &str, parameters: &[(&str, &str)], body: &str) -> Response {
-        let path = format!("/apps/{APP_ID}{path}");
-        let query = signed_query("POST", &path, parameters, body, KEY, SECRET, now_s());
+        let App { id, key, secret } = self.app;
+        let path = format!("/apps/{id}{path}");
+        let query = signed_query("POST", &path, parameters, body, key, secret, now_s());
         self.raw("POST", &format!("{path}?{query}"), body).await
     }
 

@@ -7,10 +7,12 @@ use tokio_tungstenite::{
     tungstenite::{Message, client::IntoClientRequest},
 };
 
-use super::{KEY, SECRET, hmac_hex, tls_connector, within};
+use super::{APP, App, KEY, hmac_hex, tls_connector, within};
 
-/// A client of the test app.
+/// A client of an app, by default the test app.
 pub struct Client {
+    /// The app whose secret signs for it.
+    pub app: App,
     pub socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
     /// The id that the handshake gave it.
     pub socket_id: String,
@@ -31,6 +33,13 @@ impl Client {
     /// Connects with protocol 7 and reads the handshake.
     pub async fn connect(port: u16) -> Self {
         Self::connect_to(port, &format!("/app/{KEY}?protocol=7&client=test&version=1")).await
+    }
+
+    /// Connects to an app with protocol 7 and reads the handshake.
+    pub async fn connect_as(port: u16, app: App) -> Self {
+        let mut client = Self::connect_to(port, &format!("/app/{}?protocol=7&client=test&version=1", app.key)).await;
+        client.app = app;
+        client
     }
 
     /// Connects on a path and reads the handshake.
@@ -65,6 +74,7 @@ impl Client {
         }
         let (socket, _) = within("connect", connect_async(request)).await.expect("connects");
         Self {
+            app: APP,
             socket,
             socket_id: String::new(),
         }
@@ -84,6 +94,7 @@ impl Client {
         let connecting = connect_async_tls_with_config(url, None, true, Some(tls_connector()));
         let (socket, _) = within("connect", connecting).await.expect("connects");
         Self {
+            app: APP,
             socket,
             socket_id: String::new(),
         }
@@ -195,7 +206,7 @@ impl Client {
         };
         let mut data = serde_json::json!({
             "channel": channel,
-            "auth": format!("{KEY}:{}", hmac_hex(SECRET, &to_sign)),
+            "auth": self.auth(&to_sign),
         });
         if let Some(channel_data) = channel_data {
             data["channel_data"] = channel_data.into();
@@ -203,10 +214,15 @@ impl Client {
         serde_json::json!({ "event": "pusher:subscribe", "data": data }).to_string()
     }
 
+    /// What its app's back end answers to a text that it is to sign.
+    fn auth(&self, to_sign: &str) -> String {
+        format!("{}:{}", self.app.key, hmac_hex(self.app.secret, to_sign))
+    }
+
     /// The text of a signed sign-in with this `user_data`.
     pub fn sign_in_text(&self, user_data: &str) -> String {
-        let signature = hmac_hex(SECRET, &format!("{}::user::{user_data}", self.socket_id));
-        let data = serde_json::json!({ "auth": format!("{KEY}:{signature}"), "user_data": user_data });
+        let auth = self.auth(&format!("{}::user::{user_data}", self.socket_id));
+        let data = serde_json::json!({ "auth": auth, "user_data": user_data });
         serde_json::json!({ "event": "pusher:signin", "data": data }).to_string()
     }
 

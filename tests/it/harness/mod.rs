@@ -28,12 +28,33 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-/// The app that most tests use.
+/// The id of the app that most tests use.
 pub const APP_ID: &str = "1";
 /// Its key.
 pub const KEY: &str = "app-key";
 /// Its secret.
 pub const SECRET: &str = "app-secret";
+
+/// An app of a test server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct App {
+    pub id: &'static str,
+    pub key: &'static str,
+    pub secret: &'static str,
+}
+
+/// The app that most tests use.
+pub const APP: App = App {
+    id: APP_ID,
+    key: KEY,
+    secret: SECRET,
+};
+/// The app beside it, of which nothing may show in the other.
+pub const NEIGHBOUR: App = App {
+    id: "neighbour",
+    key: "neighbour-key",
+    secret: "neighbour-secret",
+};
 
 /// Hex of the HMAC-SHA256, made here and not by the code under test.
 pub fn hmac_hex(secret: &str, text: &str) -> String {
@@ -65,6 +86,23 @@ pub fn free_port() -> u16 {
 pub fn config(sections: &str, webhooks: &str) -> String {
     let webhooks = if webhooks.is_empty() { "[]" } else { webhooks };
     format!("{sections}\napps:\n  - id: \"{APP_ID}\"\n    key: {KEY}\n    secret: {SECRET}\n    webhooks: {webhooks}\n")
+}
+
+/// A configuration of the test app and of its neighbour, each with webhooks to a URL of its own, with
+/// these top-level sections besides and these lines of YAML among the settings of both.
+pub fn config_of_two(sections: &str, settings: &[&str], urls: [&str; 2]) -> String {
+    let mut text = format!("{sections}\napps:\n");
+    for (App { id, key, secret }, url) in [APP, NEIGHBOUR].into_iter().zip(urls) {
+        text.push_str(&format!("  - id: \"{id}\"\n    key: {key}\n    secret: {secret}\n"));
+        text.push_str(&format!(
+            "    webhooks: [{{url: \"{url}\", events: [existence, presence, client, cache, subscription_count, \
+             user_online, user_offline]}}]\n"
+        ));
+        for line in settings {
+            text.push_str(&format!("    {line}\n"));
+        }
+    }
+    text
 }
 
 /// The same with these lines of YAML among the settings of the app.

@@ -11,7 +11,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 
-use super::{SECRET, eventually, hmac_hex};
+use super::{APP, App, SECRET, eventually, hmac_hex};
 
 /// How a receiver answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -261,6 +261,11 @@ impl Receiver {
     /// Waits until exactly these events were received, each in a signed request. Those of one
     /// channel must be in this order; what happens in different channels has none.
     pub async fn expect(&self, want: &[&str]) {
+        self.expect_of(APP, want).await;
+    }
+
+    /// The same in requests that this app signed.
+    pub async fn expect_of(&self, app: App, want: &[&str]) {
         let got = || self.events();
         let what = format!("the webhooks {want:?}");
         let wait = eventually(&what, || async { want.len() <= got().len() });
@@ -269,7 +274,9 @@ impl Receiver {
         }
         let want = want.iter().map(|event| (*event).to_owned()).collect();
         assert_eq!(by_channel(got()), by_channel(want));
-        assert!(self.requests().iter().all(Delivered::is_signed));
+        let is_its =
+            |request: &Delivered| request.is_signed_by(app.secret) && request.header("X-Pusher-Key") == Some(app.key);
+        assert!(self.requests().iter().all(is_its));
     }
 
     /// Waits until there were so many requests, whatever the answers.

@@ -7,7 +7,7 @@ use tokio::sync::watch;
 use tokio_tungstenite::{connect_async, tungstenite::Message};
 
 use super::{CHANNELS, Random};
-use crate::harness::{Client, Frame, KEY};
+use crate::harness::{APP, Client, Frame, KEY};
 
 /// Most channels that a client is in: 40 clients leave about half of 200 channels empty.
 const HELD_MAX: usize = 5;
@@ -91,6 +91,7 @@ impl Wanderer {
         let url = format!("ws://127.0.0.1:{port}/app/{KEY}?protocol=7");
         let (socket, _) = connect_async(url).await.ok()?;
         let mut client = Client {
+            app: APP,
             socket,
             socket_id: String::new(),
         };

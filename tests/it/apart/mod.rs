@@ -1,0 +1,3 @@
+//! Apps beside each other: nothing of one shows in another.
+
+mod names;
