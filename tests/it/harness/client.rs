@@ -105,6 +105,11 @@ impl Client {
         self.socket.send(Message::text(text)).await.expect("sends");
     }
 
+    /// Sends a text frame; false when the connection has ended.
+    pub async fn try_send(&mut self, text: &str) -> bool {
+        self.socket.send(Message::text(text)).await.is_ok()
+    }
+
     /// Puts a text frame where the next [`send`](Self::send) takes it along.
     pub async fn feed(&mut self, text: &str) {
         self.socket.feed(Message::text(text)).await.expect("feeds");
