@@ -370,7 +370,7 @@ async fn two_crowds(workers: usize) {
     );
     let settings = ["client_events: true", "subscription_count: true"];
     let config = config_of_two(&sections, &settings, [&receivers[0].url(), &receivers[1].url()]);
-    let server = Process::start(&config);
+    let server = Process::start_alone(&config);
     let many = join_all((0..COUNTED_MANY).map(|_| async {
         let mut client = Client::connect_as(server.port, NEIGHBOUR).await;
         client.subscribe(COUNTED).await;

@@ -11,7 +11,7 @@ async fn two_apps(workers: usize) -> (Process, [Receiver; 2]) {
         &["client_events: true"],
         [&receivers[0].url(), &receivers[1].url()],
     );
-    (Process::start(&config), receivers)
+    (Process::start_alone(&config), receivers)
 }
 
 #[tokio::test]
