@@ -17,6 +17,8 @@ mod filter;
 mod handle;
 #[cfg(test)]
 mod keeping;
+#[cfg(test)]
+pub(crate) mod law;
 mod log;
 mod memory_store;
 mod messages;
@@ -31,6 +33,9 @@ mod view;
 mod window;
 
 use std::time::Instant;
+
+#[cfg(test)]
+pub(crate) use unsaved::{Delays, Unsaved};
 
 pub use breaker::{Breaker, BreakerLimits, BreakerState};
 pub use counters::Counters;

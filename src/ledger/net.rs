@@ -1,48 +1,116 @@
-//! What is left of edges when what was undone in between counts for nothing.
+//! Folding: what is left of edges when what was undone in between makes no difference.
 
-use std::collections::HashMap;
+use std::{
+    collections::{BTreeMap, HashMap, hash_map::Entry},
+    time::{Duration, Instant},
+};
 
 use super::edge::{Edge, Key};
 
-/// Of each key the last edge. A key that was entered first and left last was vacant and is again, so
-/// nothing is left of it, and what is kept is bounded by the live keys and those that were live when
-/// it began.
+/// Edges of any keys, folded. Two edges of a key cancel, whichever comes first.
+///
+/// Edges of one key alternate, as `Channel` and `Users` report them, so that an even number leaves
+/// the key as it was before and an odd number leaves one edge. Folding relies on that, and on what
+/// came before having been applied: a leave that is first here leaves a key that is occupied there.
+/// An edge that does not alternate changes nothing, as in [`Occupancy`](super::Occupancy).
+///
+/// A leave goes with the return that undoes it. A visit, which is an enter and the leave after it,
+/// may have ended an absence that nobody is told of yet, so it stays until its own absence has
+/// lasted for the delay, and a return before that goes with its leave. Without it, a key that was
+/// left, visited and entered again, each within the delay, would be told vacated in between.
+///
+/// **The law:** fold any part of a history, any number of times, at any place. An occupancy that
+/// gets what is left has the same keys occupied and the same deadlines as one that gets all of it,
+/// and tells of each key the same changes, but for pairs that undo each other.
+///
+/// What is left is in the order in which it came, so that a channel is entered before its members
+/// and left after them. It is bounded by the keys that an occupancy has to hold as occupied, those
+/// that were left within the delay included, and by those that were occupied when folding began.
 #[derive(Debug, Default)]
 pub struct NetEdges {
     keys: HashMap<Key, Net>,
+    /// The visits, by when their absence has lasted for the delay and the number of the leave.
+    visits: BTreeMap<(Instant, u64), Key>,
+    /// The number of the next edge.
+    next: u64,
 }
 
+/// What is left of a key: an enter, a leave, or a visit.
 #[derive(Debug)]
 struct Net {
-    entered_first: bool,
-    last: Edge,
+    first: Numbered,
+    left: Option<Left>,
+}
+
+/// The leave that ends a visit.
+#[derive(Debug)]
+struct Left {
+    edge: Numbered,
+    /// When the absence has lasted for the delay.
+    until: Instant,
+}
+
+/// An edge and its place in the order.
+#[derive(Debug)]
+struct Numbered {
+    no: u64,
+    edge: Edge,
 }
 
 impl NetEdges {
-    /// Takes in an edge that is later than all before it.
-    pub fn take_in(&mut self, edge: Edge) {
-        match self.keys.get_mut(&edge.key) {
-            Some(net) if net.entered_first && !edge.entered => {
-                self.keys.remove(&edge.key);
+    /// Folds an edge that is later than all before it. `delay` is how long a key stays told occupied
+    /// after it was left.
+    pub fn add(&mut self, edge: Edge, delay: Duration) {
+        let at = edge.at.instant;
+        self.expire(at);
+        let no = self.next;
+        self.next += 1;
+        let mut known = match self.keys.entry(edge.key.clone()) {
+            Entry::Occupied(known) => known,
+            Entry::Vacant(vacant) => {
+                let first = Numbered { no, edge };
+                vacant.insert(Net { first, left: None });
+                return;
             }
-            Some(net) => net.last = edge,
-            None => {
-                let net = Net {
-                    entered_first: edge.entered,
-                    last: edge,
-                };
-                self.keys.insert(net.last.key.clone(), net);
+        };
+        let net = known.get_mut();
+        match (net.first.edge.entered, net.left.take(), edge.entered) {
+            (true, None, false) => {
+                let until = at + delay;
+                self.visits.insert((until, no), edge.key.clone());
+                let edge = Numbered { no, edge };
+                net.left = Some(Left { edge, until });
+                self.expire(at);
             }
+            (true, Some(left), true) => {
+                self.visits.remove(&(left.until, left.edge.no));
+            }
+            (false, _, true) => {
+                known.remove();
+            }
+            (_, left, _) => net.left = left,
         }
     }
 
-    /// What is left, in no order.
-    pub fn iter(&self) -> impl Iterator<Item = &Edge> {
-        self.keys.values().map(|net| &net.last)
+    /// Lets go of visits whose absence has lasted for the delay by `now`.
+    pub fn expire(&mut self, now: Instant) {
+        while let Some(visit) = self.visits.first_entry()
+            && visit.key().0 <= now
+        {
+            self.keys.remove(&visit.remove());
+        }
     }
 
-    /// Takes out what is left of a key.
-    pub fn take_out(&mut self, key: &Key) -> Option<Edge> {
-        self.keys.remove(key).map(|net| net.last)
+    /// What is left, in the order in which it came.
+    #[must_use]
+    pub fn edges(&self) -> Vec<Edge> {
+        let lefts = self.keys.values().filter_map(|net| net.left.as_ref());
+        let firsts = self.keys.values().map(|net| &net.first);
+        let mut left: Vec<&Numbered> = firsts.chain(lefts.map(|left| &left.edge)).collect();
+        left.sort_unstable_by_key(|numbered| numbered.no);
+        left.into_iter().map(|numbered| numbered.edge.clone()).collect()
     }
 }
+
+#[cfg(test)]
+mod tests;

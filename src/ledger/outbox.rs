@@ -4,19 +4,19 @@
 mod attempts;
 mod lane;
 mod parking;
+mod places;
 mod restore;
 mod shorten;
 mod views;
 
 use std::sync::Arc;
 
-use imbl::{OrdMap, Vector};
+use imbl::Vector;
 
 use crate::domain::Now;
 
 use super::{
     breaker::Breaker,
-    edge::Key,
     event::{Event, EventId},
     log::{EventRef, ParkedBecause},
     store::{QueuedRecord, RequestRecord},
@@ -25,6 +25,7 @@ use super::{
 };
 
 use lane::{Entry, Head, Lane, Parking};
+use places::Places;
 
 pub use restore::Kept;
 
@@ -48,8 +49,8 @@ pub struct Outbox {
     finishing: Vec<Head>,
     /// Requests that an operator asked for, beside the lanes.
     replays: Vector<Head>,
-    /// The place of the newest queued event of each key.
-    newest: OrdMap<Key, u64>,
+    /// Where the queued events of each key are.
+    places: Places,
     next_place: u64,
     len: usize,
     bytes: usize,
@@ -125,7 +126,7 @@ impl Outbox {
             mode: Mode::Enabled,
             finishing: Vec::new(),
             replays: Vector::new(),
-            newest: OrdMap::new(),
+            places: Places::default(),
             next_place: 0,
             len: 0,
             bytes: 0,
@@ -287,7 +288,7 @@ impl Outbox {
     /// The place of the newest queued event of the same key.
     fn newest_of(&self, event: &Event) -> Option<u64> {
         let (key, _) = event.state()?;
-        self.newest.get(key).copied()
+        self.places.newest(key)
     }
 
     /// Tells whether the queued event at a place was never attempted and is undone by this one.
@@ -318,10 +319,8 @@ impl Outbox {
     fn insert(&mut self, place: u64, entry: Entry) {
         self.len += 1;
         self.bytes += entry.cost();
-        if let Some((key, _)) = entry.event.state()
-            && self.newest.get(key).is_none_or(|newest| *newest < place)
-        {
-            self.newest.insert(key.clone(), place);
+        if let Some((key, _)) = entry.event.state() {
+            self.places.insert(key, place);
         }
         let lane = self.lane_of(&entry.event);
         self.lanes[lane].queue.insert(place, entry);
@@ -332,12 +331,8 @@ impl Outbox {
         let entry = self.lanes[lane].queue.remove(&place)?;
         self.len -= 1;
         self.bytes -= entry.cost();
-        if let Some((key, _)) = entry.event.state()
-            && self.newest.get(key) == Some(&place)
-        {
-            // An older one of the key may be there. Whoever asks takes a key without a newest event
-            // for one whose events must stay.
-            self.newest.remove(key);
+        if let Some((key, _)) = entry.event.state() {
+            self.places.remove(key, place);
         }
         Some(entry)
     }

@@ -17,7 +17,7 @@ use crate::{clock, domain::AppId};
 
 use super::{
     Ledger, LedgerError, LedgerHandle, StepDone,
-    unsaved::Unsaved,
+    unsaved::{Delays, Unsaved},
     view::{Query, View},
     window::{Answer, Control, Done, Request, Step, Window},
 };
@@ -103,6 +103,8 @@ struct Worker {
     /// the server ended is handed out as soon as the configuration is known. At most one per lane.
     unclaimed: HashMap<AppId, Vec<Request>>,
     retry_at: Option<Instant>,
+    /// The delay of each app, for folding its edges.
+    delays: Delays,
     failing: Option<Failing>,
     /// Why it is failing, for those who do not wait for this thread.
     told_failing: Arc<Mutex<Option<String>>>,
@@ -135,6 +137,7 @@ impl Worker {
             results: HashMap::new(),
             unclaimed: HashMap::new(),
             retry_at: None,
+            delays: Delays::new(),
             failing: None,
             told_failing: Arc::default(),
             dropped: 0,
@@ -239,8 +242,14 @@ impl Worker {
             windows,
             asked,
         } = draft;
+        for control in &step.controls {
+            if let Control::Configure(apps) = control {
+                let delays = apps.iter().map(|rules| (rules.id.clone(), rules.vacated_delay));
+                self.delays = delays.collect();
+            }
+        }
         if let Some(failing) = &mut self.failing {
-            failing.unsaved.take_in(step);
+            failing.unsaved.add(step, &self.delays);
             for (_, reply) in asked {
                 let _ = reply.send(Err(failing.error.clone()));
             }
@@ -266,7 +275,7 @@ impl Worker {
                 }
                 step.controls.truncate(own_controls);
                 let mut unsaved = Unsaved::default();
-                unsaved.take_in(step);
+                unsaved.add(step, &self.delays);
                 self.tell_failing(Some(error.to_string()));
                 self.failing = Some(Failing {
                     unsaved,

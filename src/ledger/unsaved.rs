@@ -1,19 +1,24 @@
 //! What could not be stored yet: kept small, until it can be (DESIGN.md section 5).
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use crate::domain::{AppId, Now};
 
 use super::{
-    edge::{Edge, Observed},
+    edge::Observed,
     net::NetEdges,
     window::{Answer, Control, Step, Window},
 };
 
-/// Steps that could not be stored, as one: of each key the last edge, so that what was undone in
-/// between makes no event. It is bounded by the live keys and by the requests under way.
+/// How long a key of each app stays told occupied after it was left.
+pub(crate) type Delays = BTreeMap<AppId, Duration>;
+
+/// Steps that could not be stored, as one. Its edges are folded by the law of [`NetEdges`], so that
+/// carrying it out leaves the same state as carrying out the steps, folded before or not, and trying
+/// again after a failure changes nothing. It is bounded by the keys that are occupied or were within
+/// the delay, and by the requests under way.
 #[derive(Debug, Default)]
-pub(super) struct Unsaved {
+pub(crate) struct Unsaved {
     controls: Vec<Control>,
     answers: Vec<Answer>,
     apps: BTreeMap<AppId, Net>,
@@ -29,11 +34,13 @@ struct Net {
 }
 
 impl Unsaved {
-    /// Takes in a step that could not be stored.
-    pub(super) fn take_in(&mut self, step: Step) {
+    /// Adds a step that could not be stored and came after all before it. An app without a delay
+    /// has one of 0 s.
+    pub(crate) fn add(&mut self, step: Step, delays: &Delays) {
         self.controls.extend(step.controls);
         self.answers.extend(step.answers);
         for window in step.windows {
+            let delay = delays.get(&window.app).copied().unwrap_or_default();
             let net = self.apps.entry(window.app).or_insert_with(|| Net {
                 edges: NetEdges::default(),
                 until: window.until,
@@ -41,23 +48,20 @@ impl Unsaved {
             net.until = window.until;
             for observed in window.observed {
                 match observed {
-                    Observed::Edge(edge) => net.edges.take_in(edge),
+                    Observed::Edge(edge) => net.edges.add(edge, delay),
                     Observed::Stateless(..) => self.dropped += 1,
                 }
             }
+            net.edges.expire(window.until.instant);
         }
     }
 
     /// All of it as one step.
-    pub(super) fn step(&self) -> Step {
-        let windows = self.apps.iter().map(|(app, net)| {
-            let mut edges: Vec<&Edge> = net.edges.iter().collect();
-            edges.sort_by_key(|edge| (edge.at.instant, &edge.key));
-            Window {
-                app: app.clone(),
-                observed: edges.into_iter().cloned().map(Observed::Edge).collect(),
-                until: net.until,
-            }
+    pub(crate) fn step(&self) -> Step {
+        let windows = self.apps.iter().map(|(app, net)| Window {
+            app: app.clone(),
+            observed: net.edges.edges().into_iter().map(Observed::Edge).collect(),
+            until: net.until,
         });
         Step {
             controls: self.controls.clone(),
@@ -67,7 +71,7 @@ impl Unsaved {
     }
 
     /// How many events without state were not told.
-    pub(super) const fn dropped(&self) -> u64 {
+    pub(crate) const fn dropped(&self) -> u64 {
         self.dropped
     }
 }
@@ -75,7 +79,7 @@ impl Unsaved {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ledger::{Key, Outcome, RequestId, Stateless};
+    use crate::ledger::{Edge, Key, Outcome, RequestId, Stateless};
 
     /// A window of app 1 in which these happen, each a millisecond after the other: `+a`, `-a`, or
     /// `!a` for an event without state.
@@ -122,11 +126,11 @@ mod tests {
     }
 
     #[test]
-    fn of_each_key_the_last_edge_is_kept_in_the_order_of_time() {
+    fn edges_of_several_windows_are_folded_into_one_in_their_order() {
         let start = Now::of_test();
         let mut unsaved = Unsaved::default();
-        unsaved.take_in(window(start, 0, &["+a", "-a", "+b", "!c", "+c"]));
-        unsaved.take_in(window(start, 100, &["+a", "!c", "-c"]));
+        unsaved.add(window(start, 0, &["+a", "-a", "+b", "!c", "+c"]), &Delays::new());
+        unsaved.add(window(start, 100, &["+a", "!c", "-c"]), &Delays::new());
         assert_eq!(print(&unsaved.step(), start), ["1 until 150: +b@2 +a@100"]);
         assert_eq!(unsaved.dropped(), 2);
     }
@@ -135,8 +139,8 @@ mod tests {
     fn a_key_that_was_vacant_before_and_is_again_leaves_nothing() {
         let start = Now::of_test();
         let mut unsaved = Unsaved::default();
-        unsaved.take_in(window(start, 0, &["-old", "+new", "-new", "+old", "-old"]));
-        unsaved.take_in(window(start, 100, &["+new", "-new", "+other"]));
+        unsaved.add(window(start, 0, &["-old", "+new", "-new", "+old", "-old"]), &Delays::new());
+        unsaved.add(window(start, 100, &["+new", "-new", "+other"]), &Delays::new());
         assert_eq!(print(&unsaved.step(), start), ["1 until 150: -old@4 +other@102"]);
     }
 
@@ -144,7 +148,7 @@ mod tests {
     fn an_app_of_which_nothing_is_left_is_asked_for_its_deadlines_all_the_same() {
         let start = Now::of_test();
         let mut unsaved = Unsaved::default();
-        unsaved.take_in(window(start, 0, &[]));
+        unsaved.add(window(start, 0, &[]), &Delays::new());
         assert_eq!(print(&unsaved.step(), start), ["1 until 50: "]);
     }
 
@@ -163,8 +167,8 @@ mod tests {
             windows: Vec::new(),
         };
         let mut unsaved = Unsaved::default();
-        unsaved.take_in(step(1, Control::Accepting));
-        unsaved.take_in(step(2, Control::Drain));
+        unsaved.add(step(1, Control::Accepting), &Delays::new());
+        unsaved.add(step(2, Control::Drain), &Delays::new());
         let all = unsaved.step();
         assert_eq!(all.answers, [answer(1), answer(2)]);
         assert!(matches!(all.controls[..], [Control::Accepting, Control::Drain]));

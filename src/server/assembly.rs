@@ -107,6 +107,7 @@ fn start_webhooks(
     let limits = BatchLimits {
         window: app.batch_window,
         events_max: settings.webhooks.max_batch_events,
+        vacated_delay: app.vacated_delay,
     };
     let endpoints = endpoints(app, settings, keys)?;
     let id = app.id.clone();

@@ -13,6 +13,7 @@ mod bounds;
 mod configuration;
 mod contract;
 mod crash;
+mod laws;
 mod memory;
 mod numbers;
 mod occupancy;

@@ -285,9 +285,11 @@ impl<'a> Turn<'a> {
         self.absorb(app, id, effects);
     }
 
+    /// Sets a mode; the one that it has already changes nothing.
     fn set_mode(&mut self, app: &AppId, id: &EndpointId, mode: Mode) {
         let mut effects = self.effects();
-        let Some(endpoint) = self.state.endpoint_mut(app, id) else {
+        let endpoint = self.state.endpoint_mut(app, id);
+        let Some(endpoint) = endpoint.filter(|endpoint| endpoint.outbox.mode() != mode) else {
             return;
         };
         endpoint.outbox.set_mode(mode, self.now, &mut effects);

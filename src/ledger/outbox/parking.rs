@@ -180,8 +180,8 @@ impl Outbox {
     /// left for now: who looks at them later does not know what was parked.
     fn need_newest(&mut self, lane: usize, from: u64, keys: &HashMap<Key, OfKey>, effects: &mut Effects) {
         for (key, _) in keys.iter().filter(|(_, of_key)| of_key.is_uncertain()) {
-            let newest = self.newest.get(key).filter(|newest| from <= **newest);
-            let Some(place) = newest.copied() else { continue };
+            let newest = self.places.newest(key).filter(|newest| from <= *newest);
+            let Some(place) = newest else { continue };
             self.mark_attempted(lane, place, effects);
         }
     }
@@ -211,7 +211,7 @@ impl Outbox {
         };
         of_key.attempted |= entry.attempted;
         let is_known = !of_key.attempted && of_key.first_occupied != occupied;
-        let is_newest = self.newest.get(key).is_none_or(|newest| *newest == place);
+        let is_newest = self.places.newest(key) == Some(place);
         let is_needed = is_newest && !is_known;
         if !is_needed {
             of_key.parked = Some(occupied);

@@ -7,7 +7,7 @@ use crate::ledger::edge::Key;
 
 impl Outbox {
     /// Drops queued events that carry no state and were never attempted, as many as a step may; gives
-    /// their number.
+    /// their number. In portions or at once it leaves the same, and again it changes nothing.
     pub fn drop_stateless(&mut self, effects: &mut Effects) -> usize {
         let stateless = self.lanes.iter().enumerate().flat_map(|(lane, it)| {
             let stateless = |entry: &super::Entry| !entry.attempted && entry.event.state().is_none();
@@ -23,6 +23,9 @@ impl Outbox {
     /// Folds the queued events of each key that were never attempted against the state before them:
     /// pairs vanish, the newest odd one stays. As many events vanish as a step may let; gives their
     /// number.
+    ///
+    /// The law: in portions or at once, at any place and any number of times, it leaves the same, and
+    /// who gets what is left ends with the same state of each key.
     pub fn fold(&mut self, effects: &mut Effects) -> usize {
         let mut vanish: Vec<(usize, u64)> = Vec::new();
         for (lane, it) in self.lanes.iter().enumerate() {
@@ -33,9 +36,15 @@ impl Outbox {
                 if effects.bulk_left <= vanish.len() + 1 {
                     break;
                 }
-                let Some((key, occupied)) = entry.event.state().filter(|_| !entry.attempted) else {
+                let Some((key, occupied)) = entry.event.state() else {
                     continue;
                 };
+                if entry.attempted {
+                    // It stays, and what it changes may be known: nothing before it makes a pair with
+                    // what comes after it.
+                    odd.remove(key);
+                    continue;
+                }
                 match odd.insert(key, (*place, occupied)) {
                     None => {}
                     Some((before, was_occupied)) => {

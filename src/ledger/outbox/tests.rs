@@ -5,11 +5,13 @@ use std::{
 
 use super::*;
 use crate::ledger::{
-    BreakerState, ClientEvent, Counters, EndpointRecord, EventBody, Filter, Outcome, Stateless, breaker::BreakerLimits,
+    BreakerState, ClientEvent, Counters, EndpointRecord, EventBody, Filter, Key, Outcome, Stateless,
+    breaker::BreakerLimits,
 };
 
 mod attempts;
 mod folding;
+mod law;
 mod lanes;
 mod parking;
 mod replays;
@@ -214,6 +216,12 @@ impl Check {
             .extend(effects.parked.iter().map(|(event, _)| print_one(event)));
     }
 
+    /// The keys of all events so far.
+    fn keys(&self) -> BTreeSet<Key> {
+        let states = self.events.values().filter_map(|event| event.state());
+        states.map(|(key, _)| key.clone()).collect()
+    }
+
     /// The records are those of the outbox, and its sums are right.
     #[track_caller]
     fn compare(&self) {
@@ -221,6 +229,17 @@ impl Check {
         let entries = outbox.lanes.iter().flat_map(|lane| &lane.queue);
         let queued: BTreeMap<u64, QueuedRecord> = entries.map(|(place, entry)| (*place, entry.record())).collect();
         assert_eq!(queued, self.queued);
+        let entries = outbox.lanes.iter().flat_map(|lane| &lane.queue);
+        let mut newest = BTreeMap::new();
+        for (place, entry) in entries {
+            if let Some((key, _)) = entry.event.state() {
+                let known = newest.entry(key.clone()).or_insert(*place);
+                *known = (*known).max(*place);
+            }
+        }
+        for key in self.keys() {
+            assert_eq!(outbox.places.newest(&key), newest.get(&key).copied(), "{key:?}");
+        }
         let of_lanes = outbox.lanes.iter().filter_map(|lane| lane.head.as_ref());
         let heads: Vec<&Head> = of_lanes.chain(&outbox.finishing).chain(&outbox.replays).collect();
         let ids: BTreeSet<RequestId> = heads.iter().map(|head| head.id).collect();

@@ -54,6 +54,7 @@ impl Rig {
         let limits = BatchLimits {
             window,
             events_max: 100,
+            vacated_delay: Duration::ZERO,
         };
         let webhooks = Webhooks::new(app(), limits, vec![endpoint], ledger.handle(), Tap::new()).start();
         Self { webhooks, ledger }

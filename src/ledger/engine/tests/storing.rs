@@ -3,12 +3,12 @@
 use super::*;
 
 impl Check {
-    fn commits(&self) -> usize {
+    pub(super) fn commits(&self) -> usize {
         self.store.committed().len()
     }
 
     /// Everything that can be asked for.
-    fn views(&self) -> String {
+    pub(super) fn views(&self) -> String {
         let queries = [
             Query::ToldPage {
                 app: "1".parse().expect("valid"),
