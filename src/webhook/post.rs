@@ -7,7 +7,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use actix_tls::connect::Resolver;
 use awc::{
     Client, ClientResponse, Connector,
     error::{ConnectError, SendRequestError},
@@ -18,7 +17,7 @@ use awc::{
 };
 use futures_core::Stream;
 
-use super::{connect::GuardedConnector, delivery::Delivery, guard::Refused, retry, tls::Tls, url};
+use super::{connect::GuardedConnector, delivery::Delivery, guard::Refused, lookups::Lookups, retry, tls::Tls, url};
 use crate::clock;
 
 /// How long a connection is kept for the next request: less than the 5 s after which common servers
@@ -98,13 +97,13 @@ impl Poster {
         headers: Vec<(String, String)>,
         timeout: Duration,
         tls: &Tls,
-        resolver: &Resolver,
+        lookups: &Lookups,
     ) -> Self {
         let (target, is_tls) = url::target(url);
         // The timeout is a little less than the whole, so that an attempt that gets no connection
         // can say so.
         let connector = Connector::new()
-            .connector(GuardedConnector::new(resolver, is_tls.then(|| tls.clone())))
+            .connector(GuardedConnector::new(&lookups.resolver(), is_tls.then(|| tls.clone())))
             .timeout(timeout.mul_f64(0.99))
             .conn_keep_alive(KEEP_ALIVE)
             .limit(0);

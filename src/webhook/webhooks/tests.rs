@@ -55,7 +55,8 @@ impl Rig {
             window,
             events_max: 100,
         };
-        let webhooks = Webhooks::new(app(), limits, vec![endpoint], ledger.handle(), Tap::new()).start();
+        let (tap, lookups) = (Tap::new(), Lookups::new());
+        let webhooks = Webhooks::new(app(), limits, vec![endpoint], ledger.handle(), tap, lookups).start();
         Self { webhooks, ledger }
     }
 

@@ -25,7 +25,7 @@ use vacancy::{
     domain::Now,
     ledger::{AttemptReport, Done, Ledger, LedgerError, LedgerThread, Query, Step, View},
     signature::SigningKey,
-    webhook::{Endpoint, EndpointSettings, Signer, Tap, Test, Tls, TlsIdentity, TlsParts},
+    webhook::{Endpoint, EndpointSettings, Lookups, Signer, Tap, Test, Tls, TlsIdentity, TlsParts},
 };
 
 use crate::harness::{Process, config, eventually};
@@ -139,7 +139,7 @@ fn endpoint(url: String, parts: &TlsParts) -> (Addr<Endpoint>, LedgerThread) {
         extras: false,
         tls: Tls::new(parts).expect("usable"),
     };
-    let endpoint = Endpoint::new(settings, ledger.handle(), Tap::new()).start();
+    let endpoint = Endpoint::new(settings, ledger.handle(), Tap::new(), &Lookups::new()).start();
     (endpoint, ledger)
 }
 
