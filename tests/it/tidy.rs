@@ -129,6 +129,7 @@ const SHELLS: &[&str] = &[
     "webhook/connect.rs",
     "webhook/endpoint.rs",
     "webhook/endpoint/tests.rs",
+    "webhook/endpoint/tests/kept.rs",
     "webhook/endpoint/tests/names.rs",
     "webhook/lookups.rs",
     "webhook/lookups/tests.rs",
