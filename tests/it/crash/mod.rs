@@ -5,6 +5,7 @@ mod faults;
 mod ledger_command;
 mod reconfigured;
 mod restart;
+mod restored;
 mod torture;
 
 use std::time::Duration;

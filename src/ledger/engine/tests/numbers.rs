@@ -1,5 +1,9 @@
 //! Numbers and clocks (DESIGN.md section 5).
 
+use std::collections::{HashMap, HashSet};
+
+use proptest::prelude::*;
+
 use super::*;
 
 impl Check {
@@ -80,6 +84,60 @@ fn ids_are_not_given_twice_over_a_crash() {
     sorted.0.dedup();
     sorted.1.dedup();
     assert_eq!(sorted, (events, requests));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn a_ledger_that_is_put_back_from_any_earlier_state_gives_no_id_again_and_its_numbers_rise(
+        history in prop::collection::vec((0..4_usize, any::<prop::sample::Index>(), any::<u128>()), 1..40),
+    ) {
+        let mut check = Check::at_once(vec![all("all")]);
+        let mut kept = vec![check.store.loaded()];
+        let (mut ids, mut seqs) = (HashSet::new(), HashMap::new());
+        for (ms, (what, index, random)) in (1_000..).step_by(1_000).zip(history) {
+            if what == 3 {
+                let earlier = index.get(&kept).clone();
+                check.store.change(|loaded| *loaded = earlier);
+                check.engine = Engine::new(check.store.clone(), check.store.loaded(), limits(), random);
+                check.under_way.clear();
+                check.configure(ms).accept(ms);
+                // What waited when the copy was made is told again, as it was.
+                let known = |request: &Request| ids.contains(&(true, request.id.0));
+                prop_assert!(check.under_way.iter().all(known));
+                check.delivers_all(ms);
+                continue;
+            }
+            check.window(ms, ["+a -a", "+b -b +a -a", "+c -c"][what]);
+            while let Some(request) = check.under_way.front().cloned() {
+                prop_assert!(ids.insert((true, request.id.0)));
+                for event in &request.events {
+                    prop_assert!(ids.insert((false, event.id.0)));
+                    let seq = event.seq().expect("a state");
+                    let key = event.state().expect("a state").0.clone();
+                    prop_assert!(seqs.insert(key, seq).is_none_or(|before| before < seq));
+                }
+                kept.push(check.store.loaded());
+                check.delivers(ms, "all");
+            }
+            kept.push(check.store.loaded());
+        }
+    }
+}
+
+#[test]
+fn a_leap_is_stored_with_the_first_id_that_is_given_after_it() {
+    let mut check = Check::at_once(vec![all("all")]);
+    check.window(0, "+a").delivers_all(1);
+    let before = check.store.loaded().counters.expect("they are stored");
+    check.restart(2).nothing(3);
+    assert_eq!(check.store.loaded().counters, Some(before), "nothing was given");
+    check.window(4, "+b");
+    let after = check.store.loaded().counters.expect("they are stored");
+    let request = &check.under_way[0];
+    assert_eq!((after.request, after.event), (request.id.0, request.events[0].id.0));
+    assert!(before.request + (1 << 32) < after.request && before.event + (1 << 32) < after.event);
 }
 
 #[test]
