@@ -14,6 +14,9 @@ const LEAPS: u64 = 1 << 48;
 /// a restart every hour for more than five years. Past them the ids begin anew below it, at random.
 const FIRST_MAX: u64 = 1 << 62;
 
+/// How far the time in a body may be ahead of the clock.
+const AHEAD_MAX_MS: u64 = 2_000;
+
 /// The numbers that are handed out once: each is the last one handed out.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counters {
@@ -27,7 +30,7 @@ pub struct Counters {
     pub log: u64,
     /// The number of the newest dead letter.
     pub dead: u64,
-    /// The latest time in a body, in milliseconds since 1970; it never falls.
+    /// The last time in a body, in milliseconds since 1970.
     pub time_ms: u64,
 }
 
@@ -93,11 +96,21 @@ impl Counters {
         self.dead
     }
 
-    /// The time in a body that is made now.
-    pub fn next_time_ms(&mut self, now: Now) -> u64 {
-        self.time_ms = self.time_ms.max(now.wall_ms);
+    /// The time in a body that is made now: that of the clock, or that of the body before if it is
+    /// later by up to 2 s. So it does not fall when a clock is corrected by a little, and never lies
+    /// further ahead, whatever the clock did.
+    pub const fn next_time_ms(&mut self, now: Now) -> u64 {
+        if self.time_ms < now.wall_ms || is_ahead(self.time_ms, now) {
+            self.time_ms = now.wall_ms;
+        }
         self.time_ms
     }
+}
+
+/// Tells whether a time in a body lies ahead of the clock, so that the clock was wrong when it was
+/// made. A receiver may refuse it.
+pub(super) const fn is_ahead(time_ms: u64, now: Now) -> bool {
+    now.wall_ms.saturating_add(AHEAD_MAX_MS) < time_ms
 }
 
 const fn halves(random: u128) -> (u64, u64) {
@@ -243,11 +256,31 @@ mod tests {
     }
 
     #[test]
-    fn the_time_in_a_body_follows_the_wall_clock_and_never_falls() {
+    fn the_time_in_a_body_follows_the_wall_clock_and_falls_only_by_more_than_2_s() {
         let mut counters = Counters::new(0);
         let now = Now::of_test();
         assert_eq!(counters.next_time_ms(now), now.wall_ms);
-        assert_eq!(counters.next_time_ms(now.ms(5)), now.wall_ms + 5);
-        assert_eq!(counters.next_time_ms(now), now.wall_ms + 5);
+        assert_eq!(counters.next_time_ms(now.ms(2_000)), now.wall_ms + 2_000);
+        assert_eq!(counters.next_time_ms(now), now.wall_ms + 2_000);
+        assert_eq!(counters.next_time_ms(now.ms(1)), now.wall_ms + 2_000);
+        assert_eq!(counters.next_time_ms(now.ms(2_001)), now.wall_ms + 2_001);
+        assert_eq!(counters.next_time_ms(now), now.wall_ms);
+        assert_eq!(
+            (is_ahead(now.wall_ms + 2_000, now), is_ahead(now.wall_ms + 2_001, now)),
+            (false, true)
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_the_clock_does_the_time_in_a_body_is_now_or_up_to_2_s_later(
+            clock in prop::collection::vec(prop_oneof![any::<u64>(), 0..10_000_u64], 1..50),
+        ) {
+            let mut counters = Counters::new(0);
+            for wall_ms in clock {
+                let time_ms = counters.next_time_ms(Now { wall_ms, ..Now::of_test() });
+                prop_assert!((wall_ms..=wall_ms.saturating_add(2_000)).contains(&time_ms));
+            }
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! What a crash or a failing disk loses and what it does not (DESIGN.md sections 2 and 5).
 
+mod clock;
 mod disk;
 mod faults;
 mod ledger_command;

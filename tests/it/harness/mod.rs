@@ -3,6 +3,7 @@
 
 mod api;
 mod client;
+mod clock;
 mod fallback;
 mod process;
 mod program;
@@ -13,6 +14,7 @@ mod wait;
 
 pub use api::{Api, Response};
 pub use client::{Client, Frame};
+pub use clock::WallClock;
 pub use fallback::{Fallback, Receiving};
 pub use process::Process;
 pub use program::Program;

@@ -41,30 +41,65 @@ fn numbers_rise_through_lost_records_of_keys() {
 }
 
 #[test]
-fn numbers_rise_though_the_wall_clock_jumps_back() {
+fn numbers_rise_though_the_wall_clock_was_ahead_and_times_are_right_at_once() {
+    const AHEAD: u64 = 2 * 60 * 60 * 1_000;
     let mut check = Check::at_once(vec![all("all")]);
-    check.window(10_000, "+a").delivers_all(10_000);
-    let back = Now {
-        wall_ms: check.start.wall_ms,
-        ..check.start.ms(11_000)
+    let ahead = |now: Now| Now {
+        wall_ms: now.wall_ms + AHEAD,
+        ..now
     };
-    check.step_at(back, &window("-a +b", back));
-    let at = check.wall(10_000);
-    assert_eq!(check.seqs(), [at + 1, at + 2]);
+    let wrong = ahead(check.start.ms(10));
+    check.step_at(wrong, &window("+a", wrong));
     assert_eq!(
-        check.under_way[0].time_ms, at,
-        "the time of a body does not fall either"
+        (check.seqs(), check.under_way[0].time_ms),
+        (vec![wrong.wall_ms], wrong.wall_ms)
     );
-    check.crash();
-    let control = |control| Step {
-        controls: vec![control],
-        ..Step::default()
+    check.delivers_all(20).window(30, "-a +b");
+    let seqs = vec![wrong.wall_ms + 1, wrong.wall_ms + 2];
+    assert_eq!(
+        (check.seqs(), check.under_way[0].time_ms),
+        (seqs.clone(), check.wall(30))
+    );
+    // Over a restart too, with a request that was cut while the clock was wrong.
+    check.delivers_all(40);
+    let wrong = ahead(check.start.ms(50));
+    check.step_at(wrong, &window("+a", wrong));
+    let cut = check.under_way[0].clone();
+    assert_eq!(cut.time_ms, wrong.wall_ms);
+    check.restart(60);
+    assert_eq!(
+        (check.under_way[0].id, check.under_way[0].time_ms),
+        (cut.id, check.wall(60))
+    );
+    check.delivers_all(70).window(80, "+c");
+    assert_eq!(check.under_way[0].time_ms, check.wall(80));
+    assert!(check.seqs().iter().all(|seq| seqs[1] < *seq));
+}
+
+#[test]
+fn a_time_ahead_of_the_clock_is_replaced_at_the_next_attempt_and_keeps_no_retry_waiting() {
+    let failed = Outcome::Failed {
+        retry_in: Duration::from_secs(1),
     };
-    let configure = control(Control::Configure(check.apps.clone()));
-    check.step_at(back, &configure);
-    assert_eq!(check.under_way[0].time_ms, at);
-    check.delivers_all(11_000).step_at(back, &window("+a", back));
-    assert_eq!((check.seqs(), check.under_way[0].time_ms), (vec![at + 2], at));
+    for restarts in [false, true] {
+        let mut check = Check::at_once(vec![all("all")]);
+        let wrong = Now {
+            wall_ms: check.start.ms(10).wall_ms + 2 * 60 * 60 * 1_000,
+            ..check.start.ms(10)
+        };
+        check.step_at(wrong, &window("+a", wrong));
+        let request = check.under_way.pop_front().expect("it is cut");
+        check.step_at(wrong, &answer(&request, failed));
+        check.sent.clear();
+        if restarts {
+            check.restart(20).sends(&[]).nothing(1_019).sends(&[]);
+        }
+        check.nothing(1_020).sends(&["all:+a"]);
+        assert_eq!(
+            (check.under_way[0].id, check.under_way[0].time_ms),
+            (request.id, check.wall(1_020))
+        );
+    }
 }
 
 #[test]
