@@ -17,6 +17,7 @@ mod filter;
 mod handle;
 #[cfg(test)]
 mod keeping;
+mod lived;
 mod log;
 mod memory_store;
 mod messages;
@@ -24,6 +25,7 @@ mod net;
 mod occupancy;
 mod outbox;
 mod paging;
+mod row_times;
 mod store;
 mod thread;
 mod unsaved;
@@ -50,6 +52,7 @@ pub use messages::{Observe, StepDone};
 pub use net::NetEdges;
 pub use occupancy::{Occupancy, Occupied, Transition};
 pub use outbox::{Answered, Attempt, Effects, Kept, Outbox};
+pub use row_times::RowTimes;
 pub use store::{
     AnnouncingRecord, Changes, CommitTimes, EndpointRecord, KeyRecord, Loaded, QueuedRecord, RequestRecord, Store,
     Trim, Usage,
