@@ -32,6 +32,8 @@ pub struct Counters {
     pub dead: u64,
     /// The last time in a body, in milliseconds since 1970.
     pub time_ms: u64,
+    /// What was lived when the ledger was last written, in milliseconds since 1970; 0: not known.
+    pub lived_ms: u64,
 }
 
 impl Counters {
@@ -47,6 +49,7 @@ impl Counters {
             log: 0,
             dead: 0,
             time_ms: 0,
+            lived_ms: 0,
         }
     }
 

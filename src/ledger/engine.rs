@@ -27,6 +27,7 @@ use super::{
     edge::Key,
     event::EventId,
     filter::Filter,
+    lived::Lived,
     log::DeadLetter,
     occupancy::Occupancy,
     outbox::Outbox,
@@ -63,6 +64,8 @@ pub struct Engine<S> {
     state: State,
     store: S,
     limits: EngineLimits,
+    /// None before the first step.
+    lived: Option<Lived>,
     /// What was kept when the server started, until the apps are configured.
     loaded: Option<Arc<Loaded>>,
 }
@@ -139,8 +142,21 @@ impl<S: Store> Engine<S> {
             },
             store,
             limits,
+            lived: None,
             loaded: Some(Arc::new(loaded)),
         }
+    }
+
+    /// Looks at the clocks; gives the time by which ages are counted.
+    fn lived_ms(&mut self, now: Now) -> u64 {
+        let kept_ms = self.state.counters.lived_ms;
+        let lived = self
+            .lived
+            .get_or_insert_with(|| Lived::new(now, (0 < kept_ms).then_some(kept_ms)));
+        if let Some(jump) = lived.look(now) {
+            jump.log();
+        }
+        lived.ms()
     }
 
     /// Tells whether what is kept survives a restart.
@@ -167,7 +183,8 @@ impl<S: Store> Ledger for Engine<S> {
     fn step(&mut self, step: &Step, now: Now) -> Result<Done, LedgerError> {
         let before = self.state.clone();
         let survives = self.survives();
-        let mut turn = Turn::new(&mut self.state, now, survives);
+        let lived_ms = self.lived_ms(now);
+        let mut turn = Turn::new(&mut self.state, now, lived_ms, survives);
         for control in &step.controls {
             turn.control(control, self.loaded.as_deref());
         }

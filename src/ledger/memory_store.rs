@@ -7,6 +7,7 @@ use super::{
     event::{Event, EventBody, Stateless},
     log::{DeadLetter, DeadPage, DeadQuery, EventRef, From, LogEntry, LogPage, LogQuery, Logged},
     paging::{self, Row},
+    row_times::RowTimes,
     store::{Changes, CommitTimes, Store, Trim, Usage},
 };
 
@@ -31,26 +32,38 @@ impl MemoryStore {
     fn trim_log(&mut self, trim: Trim) {
         let mut gone = 0;
         while let Some(oldest) = self.log.front()
-            && trim.takes(gone, oldest.at_ms, self.usage.log_bytes)
+            && let at_ms = self.usage.log_times.written(oldest.no, oldest.at_ms)
+            && trim.takes(gone, at_ms, self.usage.log_bytes)
         {
             self.usage.log_bytes -= log_bytes(oldest);
             self.log.pop_front();
             gone += 1;
         }
-        self.usage.oldest_log_ms = self.log.front().map(|oldest| oldest.at_ms);
+        let times = &mut self.usage.log_times;
+        let oldest = self.log.front();
+        self.usage.oldest_log_ms = oldest.map(|oldest| times.written(oldest.no, oldest.at_ms));
+        if oldest.is_none() {
+            *times = RowTimes::default();
+        }
     }
 
     fn trim_dead(&mut self, trim: Trim) {
         let mut gone = 0;
         while let Some(oldest) = self.dead.front()
-            && trim.takes(gone, oldest.at_ms, self.usage.dead_bytes)
+            && let at_ms = self.usage.dead_times.written(oldest.no, oldest.at_ms)
+            && trim.takes(gone, at_ms, self.usage.dead_bytes)
         {
             self.usage.dead_bytes -= dead_bytes(oldest);
             self.usage.forget(&oldest.app, &oldest.endpoint);
             self.dead.pop_front();
             gone += 1;
         }
-        self.usage.oldest_dead_ms = self.dead.front().map(|oldest| oldest.at_ms);
+        let times = &mut self.usage.dead_times;
+        let oldest = self.dead.front();
+        self.usage.oldest_dead_ms = oldest.map(|oldest| times.written(oldest.no, oldest.at_ms));
+        if oldest.is_none() {
+            *times = RowTimes::default();
+        }
     }
 }
 
@@ -58,10 +71,12 @@ impl Store for MemoryStore {
     fn commit(&mut self, changes: &Changes) -> Result<(), LedgerError> {
         for entry in &changes.log {
             self.usage.log_bytes += log_bytes(entry);
+            self.usage.log_times.note(entry.no, entry.at_ms);
             self.log.push_back(entry.clone());
         }
         for letter in &changes.dead {
             self.usage.dead_bytes += dead_bytes(letter);
+            self.usage.dead_times.note(letter.no, letter.at_ms);
             self.usage.count(&letter.app, &letter.endpoint);
             self.dead.push_back(letter.clone());
         }

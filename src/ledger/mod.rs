@@ -19,6 +19,7 @@ mod handle;
 mod keeping;
 #[cfg(test)]
 pub(crate) mod law;
+mod lived;
 mod log;
 mod memory_store;
 mod messages;
@@ -26,6 +27,7 @@ mod net;
 mod occupancy;
 mod outbox;
 mod paging;
+mod row_times;
 mod store;
 mod thread;
 mod unsaved;
@@ -55,6 +57,7 @@ pub use messages::{Observe, StepDone};
 pub use net::NetEdges;
 pub use occupancy::{Occupancy, Occupied, Transition};
 pub use outbox::{Answered, Attempt, Effects, Kept, Outbox};
+pub use row_times::RowTimes;
 pub use store::{
     AnnouncingRecord, Changes, CommitTimes, EndpointRecord, KeyRecord, Loaded, QueuedRecord, RequestRecord, Store,
     Trim, Usage,

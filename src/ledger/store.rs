@@ -16,6 +16,7 @@ use super::{
     event::{Event, EventId},
     filter::Filter,
     log::{DeadLetter, DeadPage, DeadQuery, LogEntry, LogPage, LogQuery},
+    row_times::RowTimes,
     window::{Mode, RequestId},
 };
 
@@ -70,10 +71,14 @@ pub struct Usage {
     pub dead_bytes: u64,
     /// How many dead letters each endpoint has.
     pub dead: OrdMap<(AppId, EndpointId), u64>,
-    /// When the oldest line of the log was written, in milliseconds since 1970.
+    /// When the oldest line of the log was written at the latest, in milliseconds since 1970.
     pub oldest_log_ms: Option<u64>,
-    /// When the oldest dead letter was parked, in milliseconds since 1970.
+    /// When the oldest dead letter was parked at the latest, in milliseconds since 1970.
     pub oldest_dead_ms: Option<u64>,
+    /// Where the clock was set back between lines of the log.
+    pub log_times: RowTimes,
+    /// Where the clock was set back between dead letters.
+    pub dead_times: RowTimes,
 }
 
 impl Usage {

@@ -69,22 +69,25 @@ pub(super) fn load(txn: &ReadTransaction) -> Result<Loaded, Failure> {
 /// Counts the log and the dead letters.
 pub(super) fn usage(txn: &ReadTransaction) -> Result<Usage, Failure> {
     let mut usage = Usage::default();
-    for_each(txn, Table::Log, |_, value| {
+    let (mut oldest_log, mut oldest_dead) = (None, None);
+    for_each(txn, Table::Log, |key, value| {
         usage.log_bytes += row_bytes(value);
-        if usage.oldest_log_ms.is_none() {
-            usage.oldest_log_ms = Some(record::split_time(value)?.0);
-        }
+        let (no, at_ms) = (tables::read_number(key)?, record::split_time(value)?.0);
+        usage.log_times.note(no, at_ms);
+        oldest_log.get_or_insert((no, at_ms));
         Ok(())
     })?;
-    for_each(txn, Table::Dead, |_, value| {
+    for_each(txn, Table::Dead, |key, value| {
         usage.dead_bytes += row_bytes(value);
-        if usage.oldest_dead_ms.is_none() {
-            usage.oldest_dead_ms = Some(record::split_time(value)?.0);
-        }
+        let (no, at_ms) = (tables::read_number(key)?, record::split_time(value)?.0);
+        usage.dead_times.note(no, at_ms);
+        oldest_dead.get_or_insert((no, at_ms));
         let (app, endpoint) = record::owner_of_dead(value)?;
         usage.count(&app, &endpoint);
         Ok(())
     })?;
+    usage.oldest_log_ms = oldest_log.map(|(no, at_ms)| usage.log_times.written(no, at_ms));
+    usage.oldest_dead_ms = oldest_dead.map(|(no, at_ms)| usage.dead_times.written(no, at_ms));
     Ok(usage)
 }
 

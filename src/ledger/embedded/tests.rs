@@ -179,6 +179,7 @@ fn format_0() -> Changes {
             log: 3,
             dead: 5,
             time_ms: 10,
+            lived_ms: 0,
         }),
         endpoints: [((app(), endpoint()), Some(endpoint_record))].into(),
         keys: [((app(), Key::Channel("x".parse().expect("valid"))), Some(key_record))].into(),

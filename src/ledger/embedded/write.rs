@@ -9,6 +9,7 @@ use super::{
 };
 use crate::ledger::{
     log::{DeadLetter, LogEntry},
+    row_times::RowTimes,
     store::{Changes, Trim, Usage},
 };
 
@@ -117,6 +118,7 @@ impl Undo {
         for entry in entries {
             let value = record::encode_log(entry);
             usage.log_bytes += row_bytes(&value);
+            usage.log_times.note(entry.no, entry.at_ms);
             self.set(
                 &mut rows,
                 Table::Log,
@@ -126,7 +128,7 @@ impl Undo {
         }
         let mut gone = 0;
         loop {
-            let oldest = oldest(&rows, Table::Log)?;
+            let oldest = oldest(&rows, Table::Log, &mut usage.log_times)?;
             usage.oldest_log_ms = oldest.as_ref().map(|row| row.at_ms);
             match oldest {
                 Some(row) if trim.takes(gone, row.at_ms, usage.log_bytes) => {
@@ -154,6 +156,7 @@ impl Undo {
         for letter in letters {
             let value = record::encode_dead(letter);
             usage.dead_bytes += row_bytes(&value);
+            usage.dead_times.note(letter.no, letter.at_ms);
             usage.count(&letter.app, &letter.endpoint);
             self.set(
                 &mut rows,
@@ -164,7 +167,7 @@ impl Undo {
         }
         let mut gone = 0;
         loop {
-            let oldest = oldest(&rows, Table::Dead)?;
+            let oldest = oldest(&rows, Table::Dead, &mut usage.dead_times)?;
             usage.oldest_dead_ms = oldest.as_ref().map(|row| row.at_ms);
             match oldest {
                 Some(row) if trim.takes(gone, row.at_ms, usage.dead_bytes) => {
@@ -189,15 +192,18 @@ struct Oldest {
     value: Vec<u8>,
 }
 
-fn oldest(rows: &Writing<'_>, table: Table) -> Result<Option<Oldest>, Failure> {
+fn oldest(rows: &Writing<'_>, table: Table, times: &mut RowTimes) -> Result<Option<Oldest>, Failure> {
     let Some((key, value)) = rows.first()? else {
+        *times = RowTimes::default();
         return Ok(None);
     };
-    let time = record::split_time(value.value());
-    let (at_ms, _) = time.map_err(|error| Failure::of_record(table, error))?;
+    let mut time = || {
+        let (at_ms, _) = record::split_time(value.value())?;
+        Ok(times.written(tables::read_number(key.value())?, at_ms))
+    };
     Ok(Some(Oldest {
+        at_ms: time().map_err(|error| Failure::of_record(table, error))?,
         key: key.value().to_vec(),
-        at_ms,
         value: value.value().to_vec(),
     }))
 }

@@ -24,7 +24,7 @@ impl Turn<'_> {
         let dead_max = usage
             .dead_bytes
             .saturating_sub(over(state_bytes + log_max.min(usage.log_bytes) + usage.dead_bytes));
-        let now_ms = self.now.wall_ms;
+        let now_ms = self.lived_ms;
         let before_ms = |kept: std::time::Duration| now_ms.saturating_sub(kept.as_millis() as u64);
         let log_before = before_ms(limits.log_for);
         let dead_before = before_ms(limits.dead_letters_for);

@@ -123,7 +123,8 @@ impl Turn<'_> {
             queued: queued.map(|((_, _, place), record)| (*place, *record)).collect(),
             requests: requests.map(|((_, _, id), record)| (*id, record.clone())).collect(),
         };
-        let (outbox, references) = Outbox::restore(rules, record, kept, &loaded.events, self.now, effects);
+        let (outbox, references) =
+            Outbox::restore(rules, record, kept, &loaded.events, self.now, self.lived_ms, effects);
         for event in references.iter().filter_map(|id| loaded.events.get(id)) {
             self.refer(event);
             // It is kept already.

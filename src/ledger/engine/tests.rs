@@ -10,6 +10,7 @@ use crate::{
 };
 
 mod bounds;
+mod clocks;
 mod configuration;
 mod contract;
 mod crash;

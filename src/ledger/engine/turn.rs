@@ -21,6 +21,8 @@ use crate::{
 pub(super) struct Turn<'a> {
     pub(super) state: &'a mut State,
     pub(super) now: Now,
+    /// The time by which ages are counted.
+    pub(super) lived_ms: u64,
     pub(super) survives: bool,
     pub(super) changes: Changes,
     /// How many more records of bulk work this step may handle; the rest follows in later ones.
@@ -32,11 +34,14 @@ pub(super) struct Turn<'a> {
 }
 
 impl<'a> Turn<'a> {
-    pub(super) fn new(state: &'a mut State, now: Now, survives: bool) -> Self {
+    pub(super) fn new(state: &'a mut State, now: Now, lived_ms: u64, survives: bool) -> Self {
+        let counters_before = state.counters;
+        state.counters.lived_ms = lived_ms;
         Self {
-            counters_before: state.counters,
+            counters_before,
             state,
             now,
+            lived_ms,
             survives,
             changes: Changes::default(),
             bulk_left: BULK_MAX,
@@ -360,9 +365,9 @@ impl<'a> Turn<'a> {
     }
 
     fn forget_vacant(&mut self) {
-        let now = self.now;
+        let lived_ms = self.lived_ms;
         let apps = self.state.apps.iter();
-        let due = apps.filter(|(_, app)| app.occupancy.has_forgettable(now));
+        let due = apps.filter(|(_, app)| app.occupancy.has_forgettable(lived_ms));
         let ids: Vec<AppId> = due.map(|(id, _)| id.clone()).collect();
         for id in ids {
             self.forget_vacant_of(&id, VACANT_KEPT_MAX);
@@ -373,10 +378,10 @@ impl<'a> Turn<'a> {
     /// many as a step may; gives their number.
     pub(super) fn forget_vacant_of(&mut self, id: &AppId, kept_max: usize) -> usize {
         let references = self.state.references.clone();
-        let (now, limit) = (self.now, self.bulk_left);
+        let (lived_ms, limit) = (self.lived_ms, self.bulk_left);
         let Some(app) = self.state.app_mut(id) else { return 0 };
         let waits = |event: EventId| references.contains_key(&event);
-        let forgotten = app.occupancy.forget_vacant(now, limit, kept_max, waits);
+        let forgotten = app.occupancy.forget_vacant(lived_ms, limit, kept_max, waits);
         let count = forgotten.len();
         self.bulk_left -= count;
         let keys = forgotten.into_iter().map(|key| ((id.clone(), key), None));

@@ -6,7 +6,7 @@ use imbl::OrdSet;
 
 use super::{Occupancy, Place, Record, State};
 use crate::{
-    domain::{ChannelName, Now, UserId},
+    domain::{ChannelName, UserId},
     ledger::{edge::Key, event::EventId},
 };
 
@@ -26,8 +26,8 @@ pub(in crate::ledger) const VACANT_BYTES_MIN: usize = RECORD_BYTES + VACANT_BYTE
 impl Occupancy {
     /// Tells whether there are vacant keys to forget.
     #[must_use]
-    pub fn has_forgettable(&self, now: Now) -> bool {
-        let is_old = |(since_ms, _): &(u64, Key)| VACANT_KEPT_MS <= now.wall_ms.saturating_sub(*since_ms);
+    pub fn has_forgettable(&self, lived_ms: u64) -> bool {
+        let is_old = |(since_ms, _): &(u64, Key)| VACANT_KEPT_MS <= lived_ms.saturating_sub(*since_ms);
         VACANT_KEPT_MAX < self.vacant.len() || self.vacant.get_min().is_some_and(is_old)
     }
 
@@ -41,7 +41,7 @@ impl Occupancy {
     /// than `kept_max`, unless their event still waits. Gives them.
     pub fn forget_vacant(
         &mut self,
-        now: Now,
+        lived_ms: u64,
         limit: usize,
         kept_max: usize,
         waits: impl Fn(EventId) -> bool,
@@ -55,14 +55,14 @@ impl Occupancy {
             let Some((since_ms, key)) = self.vacant.get_min().cloned() else {
                 break;
             };
-            let is_old = VACANT_KEPT_MS <= now.wall_ms.saturating_sub(since_ms);
+            let is_old = VACANT_KEPT_MS <= lived_ms.saturating_sub(since_ms);
             if !is_old && self.vacant.len() <= kept_max {
                 break;
             }
             self.vacant.remove_min();
             let event = self.record(&key).and_then(|record| record.event);
             if event.is_some_and(&waits) {
-                self.list_vacant(now.wall_ms, &key);
+                self.list_vacant(lived_ms, &key);
                 waiting += 1;
             } else {
                 self.forget(&key);

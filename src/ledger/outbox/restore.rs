@@ -28,7 +28,7 @@ pub struct Kept {
 }
 
 impl Outbox {
-    /// Begins with what was kept. `events` gives the events that are referred to; gives the outbox
+    /// Begins with what was kept; `lived_ms` is the time by which its age counts. `events` gives the events that are referred to; gives the outbox
     /// and the references that it holds.
     #[must_use]
     pub fn restore(
@@ -37,6 +37,7 @@ impl Outbox {
         kept: Kept,
         events: &BTreeMap<EventId, Arc<Event>>,
         now: Now,
+        lived_ms: u64,
         effects: &mut Effects,
     ) -> (Self, Vec<EventId>) {
         let mut outbox = Self::new(rules);
@@ -47,7 +48,7 @@ impl Outbox {
             references.push(event.id);
             Some(Entry {
                 event: Arc::clone(event),
-                committed: committed(queued.committed_ms, now),
+                committed: committed(queued.committed_ms, now, lived_ms),
                 attempted: queued.attempted,
             })
         };
@@ -95,8 +96,8 @@ impl Outbox {
 }
 
 /// When something was stored, on both clocks; not later than now.
-fn committed(wall_ms: u64, now: Now) -> Now {
-    let age = Duration::from_millis(now.wall_ms.saturating_sub(wall_ms));
+fn committed(wall_ms: u64, now: Now, lived_ms: u64) -> Now {
+    let age = Duration::from_millis(lived_ms.saturating_sub(wall_ms));
     Now {
         instant: now.instant.checked_sub(age).unwrap_or(now.instant),
         wall_ms: wall_ms.min(now.wall_ms),

@@ -162,7 +162,15 @@ impl Check {
         };
         let mut effects = Effects::default();
         let now = self.start.ms(ms);
-        let (outbox, references) = Outbox::restore(rules(change), &record, kept, &self.events, now, &mut effects);
+        let (outbox, references) = Outbox::restore(
+            rules(change),
+            &record,
+            kept,
+            &self.events,
+            now,
+            now.wall_ms,
+            &mut effects,
+        );
         let before = self.references.clone();
         self.references.clear();
         for event in references {

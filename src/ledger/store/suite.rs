@@ -79,6 +79,7 @@ pub(in crate::ledger) fn keeps_the_contract(mut new: impl FnMut() -> Box<dyn Sto
     only_what_is_asked_for_is_in_a_page(new());
     dead_letters_are_read_and_counted_per_endpoint(new());
     the_oldest_go_by_time(new());
+    what_a_clock_of_the_future_wrote_goes_with_what_followed_it(new());
     the_oldest_go_by_bytes_those_of_the_step_counted(new());
     a_step_trims_no_more_rows_than_it_says(new());
     nothing_is_used_by_a_new_store(new());
@@ -248,6 +249,36 @@ fn the_oldest_go_by_time(mut store: Box<dyn Store>) {
     });
     assert_eq!(log_numbers(&*store, &LogQuery::default()), (vec![3, 2], None));
     assert_eq!(store.usage().oldest_log_ms, Some(20));
+}
+
+fn what_a_clock_of_the_future_wrote_goes_with_what_followed_it(mut store: Box<dyn Store>) {
+    let trim = |before_ms| Trim {
+        rows_max: 9,
+        before_ms,
+        bytes_max: u64::MAX,
+    };
+    let ahead = 900_000_000;
+    commit(&mut *store, |changes| {
+        changes.log = vec![
+            decided(1, 10, "x"),
+            decided(2, ahead, "x"),
+            decided(3, 20, "x"),
+            decided(4, 30, "x"),
+        ];
+        changes.dead = vec![dead(1, ahead, "e"), dead(2, 20, "e"), dead(3, 30, "e")];
+        (changes.log_trimmed, changes.dead_trimmed) = (trim(20), trim(20));
+    });
+    assert_eq!(log_numbers(&*store, &LogQuery::default()), (vec![4, 3, 2], None));
+    assert_eq!(dead_numbers(&*store, &DeadQuery::default()), (vec![3, 2, 1], None));
+    assert_eq!(
+        (store.usage().oldest_log_ms, store.usage().oldest_dead_ms),
+        (Some(20), Some(20))
+    );
+    commit(&mut *store, |changes| {
+        (changes.log_trimmed, changes.dead_trimmed) = (trim(21), trim(21));
+    });
+    assert_eq!(log_numbers(&*store, &LogQuery::default()), (vec![4], None));
+    assert_eq!(dead_numbers(&*store, &DeadQuery::default()), (vec![3], None));
 }
 
 fn the_oldest_go_by_bytes_those_of_the_step_counted(mut store: Box<dyn Store>) {

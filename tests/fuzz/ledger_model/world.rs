@@ -63,7 +63,6 @@ pub struct World {
     start: Instant,
     now_ms: u64,
     wall_ms: u64,
-    has_jumped: bool,
     /// As the engine has it.
     conf: AppConf,
     is_draining: bool,
@@ -183,7 +182,6 @@ impl World {
             start,
             now_ms: 0,
             wall_ms: BEGIN_MS,
-            has_jumped: false,
             conf: AppConf {
                 is_there: false,
                 enabled: true,
@@ -289,7 +287,6 @@ impl World {
     }
 
     pub fn jump(&mut self, back: bool, ms: u64) {
-        self.has_jumped = true;
         self.wall_ms = if back { self.wall_ms - ms } else { self.wall_ms + ms };
     }
 
@@ -664,8 +661,7 @@ impl World {
                 }
             }
             let receiver = self.receivers.get_mut(id).expect("it is configured");
-            receiver.was_disabled |= self.has_jumped;
-            receiver.is_sent(&request, self.now_ms, RETRY_FOR_MS);
+            receiver.is_sent(&request, self.now_ms, self.wall_ms, RETRY_FOR_MS);
             self.under_way.push_back(request);
         }
     }

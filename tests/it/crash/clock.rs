@@ -1,9 +1,12 @@
 //! A wall clock that is wrong for a while: what it may not do to webhooks.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::{
+    process::Command,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use super::disk::Folder;
-use crate::harness::{Delivered, Process, Receiver, WallClock, config, eventually, webhook_of};
+use crate::harness::{Answer, Delivered, Process, Receiver, WallClock, config, eventually, webhook_of};
 
 /// How long a request may have been on its way, on a busy machine.
 const ON_ITS_WAY_MS: u64 = 60_000;
@@ -68,4 +71,56 @@ async fn a_clock_that_was_two_hours_ahead_leaves_no_time_of_the_future_in_a_body
     let occupied = events.filter(|event| event["name"] == "channel_occupied");
     let seqs: Vec<u64> = occupied.filter_map(|event| event["seq"].as_u64()).collect();
     assert!(seqs.is_sorted_by(|a, b| a < b) && 4 <= seqs.len(), "{seqs:?}");
+}
+
+/// What `vacancy ledger check` counts in the ledger of a server that has ended: lines of the log and
+/// dead letters.
+fn counted(folder: &Folder) -> (u64, u64) {
+    let output = Command::new(env!("CARGO_BIN_EXE_vacancy"))
+        .args(["ledger", "check", "--json"])
+        .current_dir(folder.path())
+        .output()
+        .expect("the program starts");
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let count = |what: &str| report[what].as_u64().expect("a number");
+    (count("log_lines"), count("dead_letters"))
+}
+
+#[tokio::test]
+async fn a_clock_that_jumps_31_days_ahead_deletes_and_parks_nothing_and_is_logged() {
+    let folder = Folder::new();
+    let sections = format!(
+        "ledger: {{path: {}}}\nwebhooks: {{vacated_delay: 0s}}",
+        folder.file("vacancy.redb").display()
+    );
+    let (mut server, receiver, clock) = start(&folder, &sections).await;
+    // What `vacancy ledger` finds.
+    std::fs::copy(server.file("config.yaml"), folder.file("config.yaml")).expect("it can be copied");
+    // An endpoint that is gone keeps the newest state of a channel, and all before it is dead.
+    receiver.answer_next(&[Answer::Status(410)]);
+    let mut client = server.client().await;
+    for _ in 0..5 {
+        client.subscribe("a").await;
+        client.unsubscribe("a").await;
+    }
+    eventually("dead letters", || async { server.log().contains("parked") }).await;
+    client.subscribe("last").await;
+    server.end().await;
+    let (log, dead) = counted(&folder);
+    assert!(3 < log && 3 < dead, "{log} {dead}");
+    server.start_again().await;
+    clock.set("+31d");
+    server.client().await.subscribe("b").await;
+    eventually("a line about the jump", || async {
+        server.log().contains("the wall clock has jumped 31 days ahead")
+    })
+    .await;
+    server.client().await.subscribe("c").await;
+    server.end().await;
+    // A start with a clock that is wrong knows no better.
+    server.start_again().await;
+    server.client().await.subscribe("d").await;
+    server.end().await;
+    let now = counted(&folder);
+    assert!(log <= now.0 && dead <= now.1, "{now:?}, before {log} {dead}");
 }

@@ -22,6 +22,7 @@ struct CountersWire {
     log: u64,
     dead: u64,
     time_ms: u64,
+    lived_ms: u64,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -98,6 +99,7 @@ pub(in crate::ledger::embedded) fn encode_counters(counters: &Counters) -> Vec<u
         log,
         dead,
         time_ms,
+        lived_ms,
     } = *counters;
     encode(&CountersWire {
         seq,
@@ -106,6 +108,7 @@ pub(in crate::ledger::embedded) fn encode_counters(counters: &Counters) -> Vec<u
         log,
         dead,
         time_ms,
+        lived_ms,
     })
 }
 
@@ -119,6 +122,7 @@ pub(in crate::ledger::embedded) fn decode_counters(bytes: &[u8]) -> Result<Count
         log: wire.log,
         dead: wire.dead,
         time_ms: wire.time_ms,
+        lived_ms: wire.lived_ms,
     })
 }
 

@@ -114,13 +114,14 @@ fn request() -> impl Strategy<Value = RequestRecord> {
 }
 
 fn counters() -> impl Strategy<Value = Counters> {
-    any::<[u64; 6]>().prop_map(|[seq, event, request, log, dead, time_ms]| Counters {
+    any::<[u64; 7]>().prop_map(|[seq, event, request, log, dead, time_ms, lived_ms]| Counters {
         seq,
         event,
         request,
         log,
         dead,
         time_ms,
+        lived_ms,
     })
 }
 

@@ -95,7 +95,11 @@ impl Model {
             oldest_dead_ms: self.dead.first().map(|letter| letter.at_ms),
             ..Usage::default()
         };
+        for entry in &self.log {
+            usage.log_times.note(entry.no, entry.at_ms);
+        }
         for letter in &self.dead {
+            usage.dead_times.note(letter.no, letter.at_ms);
             usage.count(&letter.app, &letter.endpoint);
         }
         usage

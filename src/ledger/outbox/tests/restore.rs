@@ -69,7 +69,7 @@ fn an_event_from_the_future_is_as_old_as_the_start() {
     };
     let rules = Arc::clone(check.outbox.rules());
     let start = check.start;
-    let (mut outbox, _) = Outbox::restore(rules, &record, kept, &check.events, start, &mut effects);
+    let (mut outbox, _) = Outbox::restore(rules, &record, kept, &check.events, start, start.wall_ms, &mut effects);
     assert_eq!(outbox.oldest_ms(), Some(start.wall_ms));
     outbox.attempts(start, &mut check.counters, &mut effects);
     let retry_in = Duration::ZERO;
