@@ -29,7 +29,8 @@ pub struct Kept {
 
 impl Outbox {
     /// Begins with what was kept. `events` gives the events that are referred to; gives the outbox
-    /// and the references that it holds.
+    /// and the references that it holds. What it would keep is what was kept, but for what a disabled
+    /// endpoint has yet to park.
     #[must_use]
     pub fn restore(
         rules: Arc<EndpointRules>,
