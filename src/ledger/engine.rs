@@ -112,10 +112,17 @@ struct Endpoint {
 }
 
 impl<S: Store> Engine<S> {
-    /// Begins with what was kept. `first` should be random: the ids of a new ledger count up from it.
+    /// Begins with what was kept. `random` is 128 random bits, so that no id is given twice: those of a
+    /// new ledger begin at random, and those of one that was kept leap ahead.
     #[must_use]
-    pub fn new(store: S, loaded: Loaded, limits: EngineLimits, first: u64) -> Self {
-        let counters = loaded.counters.unwrap_or_else(|| Counters::new(first));
+    pub fn new(store: S, loaded: Loaded, limits: EngineLimits, random: u128) -> Self {
+        let counters = match loaded.counters {
+            Some(mut counters) => {
+                counters.leap(random);
+                counters
+            }
+            None => Counters::new(random),
+        };
         Self {
             state: State {
                 counters,

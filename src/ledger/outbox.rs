@@ -30,7 +30,7 @@ use places::Places;
 pub use restore::Kept;
 
 /// How long the bytes of a request stay the same over its attempts. Later ones carry a new time,
-/// because an SDK helper refuses a body that is older than 300 s.
+/// because an SDK helper refuses a body that is older than 300 s, or that comes from the future.
 const SAME_BYTES_FOR_MS: u64 = 240_000;
 /// What a queued event costs besides its JSON, in bytes: its place here and its allocation.
 const ENTRY_BYTES: usize = 128;

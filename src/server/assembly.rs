@@ -19,7 +19,7 @@ use crate::{
     http::Readiness,
     ledger::{self, Control, LedgerHandle, LedgerThread},
     signature::SigningKey,
-    webhook::{BatchLimits, Tap, Webhooks},
+    webhook::{BatchLimits, Lookups, Tap, Webhooks},
 };
 
 /// A server's parts, joined and running but for the listener.
@@ -51,10 +51,16 @@ impl Assembly {
         ledger.handle().control(Control::Configure(rules.collect()));
         let mut apps = Apps::default();
         let mut all_webhooks = Vec::new();
-        let tap = Tap::new();
+        let (tap, lookups) = (Tap::new(), Lookups::new());
         for app in &settings.apps {
             let keys = keys(app);
-            let webhooks = start_webhooks(app, settings, &keys, (ledger.handle(), tap.clone()), &outbound)?;
+            let webhooks = start_webhooks(
+                app,
+                settings,
+                &keys,
+                (ledger.handle(), tap.clone(), lookups.clone()),
+                &outbound,
+            )?;
             let observer = webhooks.clone().recipient();
             all_webhooks.push(webhooks);
             let channels = ChannelRegistry::new(Arc::clone(&workers), observer.clone(), channel_rules(app));
@@ -101,7 +107,7 @@ fn start_webhooks(
     app: &AppSettings,
     settings: &Settings,
     keys: &Keys,
-    (ledger, tap): (LedgerHandle, Tap),
+    (ledger, tap, lookups): (LedgerHandle, Tap, Lookups),
     outbound: &Arbiter,
 ) -> io::Result<Addr<Webhooks>> {
     let limits = BatchLimits {
@@ -112,7 +118,7 @@ fn start_webhooks(
     let endpoints = endpoints(app, settings, keys)?;
     let id = app.id.clone();
     Ok(Webhooks::start_in_arbiter(&outbound.handle(), move |_| {
-        Webhooks::new(id, limits, endpoints, ledger, tap)
+        Webhooks::new(id, limits, endpoints, ledger, tap, lookups)
     }))
 }
 

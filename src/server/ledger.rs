@@ -22,13 +22,13 @@ pub(super) fn open_engine(settings: &LedgerSettings) -> io::Result<Box<dyn Ledge
         log_for: settings.log_for,
         dead_letters_for: settings.dead_letters_for,
     };
-    let first = clock::random_bits() as u64;
+    let random = clock::random_bits();
     Ok(match &settings.store {
-        LedgerStore::Memory => Box::new(Engine::new(MemoryStore::new(), Loaded::default(), limits, first)),
+        LedgerStore::Memory => Box::new(Engine::new(MemoryStore::new(), Loaded::default(), limits, random)),
         LedgerStore::File(path) => {
             let opened = Embedded::open(&EmbeddedSettings::new(path.clone()));
             let (store, loaded) = opened.map_err(io::Error::other)?;
-            Box::new(Engine::new(store, loaded, limits, first))
+            Box::new(Engine::new(store, loaded, limits, random))
         }
     })
 }

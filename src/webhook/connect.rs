@@ -35,10 +35,24 @@ pub(super) struct Line {
     framing: Framing,
 }
 
+/// How a kept connection ended that had served a request before: with no byte of an answer to the last.
+#[derive(Debug, thiserror::Error)]
+#[error("a kept connection ended before an answer: {0}")]
+pub(super) struct Stale(io::Error);
+
 #[derive(Debug)]
 enum Stream {
     Plain(TcpStream),
     Tls(Box<tokio_rustls::client::TlsStream<TcpStream>>),
+}
+
+impl Stale {
+    /// Whether an error is one of these.
+    pub(super) fn is(error: &io::Error) -> bool {
+        error
+            .get_ref()
+            .is_some_and(<dyn std::error::Error + Send + Sync>::is::<Self>)
+    }
 }
 
 impl GuardedConnector {
@@ -102,34 +116,50 @@ async fn handshake(tls: &Tls, host: &str, socket: TcpStream) -> Result<Stream, C
     Ok(Stream::Tls(Box::new(stream.map_err(ConnectError::Io)?)))
 }
 
+impl Line {
+    /// What the client is told of an error: the same, or that the connection is [`Stale`].
+    fn told(&self, error: io::Error) -> io::Error {
+        if self.framing.may_be_stale() {
+            io::Error::other(Stale(error))
+        } else {
+            error
+        }
+    }
+}
+
 impl AsyncRead for Line {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, out: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let Self { stream, framing } = self.get_mut();
-        while framing.awaits_head() {
+        let line = self.get_mut();
+        while line.framing.awaits_head() {
             let mut chunk = [0; 4 * 1_024];
             let mut read = ReadBuf::new(&mut chunk);
-            std::task::ready!(stream.get().poll_read(cx, &mut read))?;
-            if read.filled().is_empty() {
-                framing.end();
+            let polled = std::task::ready!(line.stream.get().poll_read(cx, &mut read));
+            polled.map_err(|error| line.told(error))?;
+            if !read.filled().is_empty() {
+                line.framing.take_in(read.filled()).map_err(io::Error::other)?;
+            } else if line.framing.may_be_stale() {
+                return Poll::Ready(Err(line.told(io::ErrorKind::UnexpectedEof.into())));
             } else {
-                framing.take_in(read.filled()).map_err(io::Error::other)?;
+                line.framing.end();
             }
         }
-        if framing.hand_out(out.remaining(), |bytes| out.put_slice(bytes)) {
+        if line.framing.hand_out(out.remaining(), |bytes| out.put_slice(bytes)) {
             return Poll::Ready(Ok(()));
         }
-        stream.get().poll_read(cx, out)
+        line.stream.get().poll_read(cx, out)
     }
 }
 
 impl AsyncWrite for Line {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         self.framing.asked();
-        self.stream.get().poll_write(cx, bytes)
+        let polled = self.stream.get().poll_write(cx, bytes);
+        polled.map_err(|error| self.told(error))
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.stream.get().poll_flush(cx)
+        let polled = self.stream.get().poll_flush(cx);
+        polled.map_err(|error| self.told(error))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -3,10 +3,10 @@
 use std::{rc::Rc, time::Duration};
 
 use actix::{Actor, Context, Handler, Message, ResponseFuture};
-use actix_tls::connect::Resolver;
 
 use super::{
     delivery::{self, Delivery, Signer},
+    lookups::Lookups,
     numbers::Numbers,
     post::{Posted, Poster},
     retry,
@@ -76,18 +76,13 @@ struct Part {
 impl Endpoint {
     /// An endpoint that has not sent anything. Call it on the thread that it is to run on.
     #[must_use]
-    pub fn new(settings: EndpointSettings, ledger: LedgerHandle, tap: Tap) -> Self {
-        Self::resolving_by(&Resolver::default(), settings, ledger, tap)
-    }
-
-    /// The same with another source of addresses than the system's.
-    fn resolving_by(resolver: &Resolver, settings: EndpointSettings, ledger: LedgerHandle, tap: Tap) -> Self {
+    pub fn new(settings: EndpointSettings, ledger: LedgerHandle, tap: Tap, lookups: &Lookups) -> Self {
         let poster = Poster::new(
             &settings.url,
             settings.headers,
             settings.timeout,
             &settings.tls,
-            resolver,
+            lookups,
         );
         let part = Part {
             numbers: Numbers::new(&settings.app, &settings.id, clock::now().wall_ms),

@@ -12,6 +12,12 @@ const HEAD_BYTES_MAX: usize = 64 * 1_024;
 #[derive(Debug, Default)]
 pub(super) struct Framing {
     awaits_head: bool,
+    /// A request was written on the connection.
+    is_used: bool,
+    /// The request that was written last is not the first on the connection.
+    is_reused: bool,
+    /// A byte came since it was written.
+    is_heard: bool,
     head: Vec<u8>,
     /// So many bytes of `head` were searched for its end, so that one that drips in is searched once.
     searched: usize,
@@ -43,9 +49,17 @@ impl Framing {
         if !self.awaits_head {
             *self = Self {
                 awaits_head: true,
+                is_used: true,
+                is_reused: self.is_used,
                 ..Self::default()
             };
         }
+    }
+
+    /// Whether a request waits for its answer on a connection that had served another before, and no
+    /// byte came since. If the connection ends now, the receiver may have closed it before it saw the request.
+    pub(super) const fn may_be_stale(&self) -> bool {
+        self.awaits_head && self.is_reused && !self.is_heard
     }
 
     /// Whether [`Framing::take_in`] needs more before something can be handed out.
@@ -58,6 +72,7 @@ impl Framing {
     /// # Errors
     /// When the head has more than 64 KiB.
     pub(super) fn take_in(&mut self, bytes: &[u8]) -> Result<(), HeadTooLong> {
+        self.is_heard |= !bytes.is_empty();
         self.head.extend_from_slice(bytes);
         self.skip_empty_lines();
         while let Some(end) = self.end_of_head() {
@@ -231,6 +246,25 @@ mod tests {
         assert!(framing.awaits_head());
         framing.end();
         assert!(!framing.awaits_head());
+    }
+
+    #[test]
+    fn only_a_request_after_the_first_may_be_on_a_stale_connection_and_only_until_a_byte_comes() {
+        let mut framing = Framing::default();
+        assert!(!framing.may_be_stale());
+        framing.asked();
+        assert!(!framing.may_be_stale(), "the first request");
+        framing.take_in(b"HTTP/1.1 204 X\r\n\r\n").expect("it is short");
+        assert!(!framing.may_be_stale(), "no request is under way");
+        for heard in ["H", "\r\n", "HTTP/1.1 103 X\r\n\r\n"] {
+            framing.asked();
+            assert!(framing.may_be_stale());
+            framing.asked();
+            assert!(framing.may_be_stale(), "more of the same request");
+            framing.take_in(heard.as_bytes()).expect("it is short");
+            assert!(!framing.may_be_stale(), "{heard:?} came");
+            framing.end();
+        }
     }
 
     #[test]

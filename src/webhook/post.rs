@@ -7,9 +7,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use actix_tls::connect::Resolver;
+use actix_http::error::ParseError;
 use awc::{
-    Client, ClientResponse, Connector,
+    Client, ClientRequest, ClientResponse, Connector,
     error::{ConnectError, SendRequestError},
     http::{
         StatusCode,
@@ -18,7 +18,15 @@ use awc::{
 };
 use futures_core::Stream;
 
-use super::{connect::GuardedConnector, delivery::Delivery, guard::Refused, retry, tls::Tls, url};
+use super::{
+    connect::{GuardedConnector, Stale},
+    delivery::Delivery,
+    guard::Refused,
+    lookups::Lookups,
+    retry,
+    tls::Tls,
+    url,
+};
 use crate::clock;
 
 /// How long a connection is kept for the next request: less than the 5 s after which common servers
@@ -33,6 +41,8 @@ const CAUSE_CHARS_MAX: usize = 300;
 #[derive(Clone)]
 pub(super) struct Poster {
     client: Client,
+    /// Keeps no connection: each of its requests has one of its own.
+    afresh: Client,
     target: String,
     shown: String,
     headers: Vec<(String, String)>,
@@ -98,26 +108,33 @@ impl Poster {
         headers: Vec<(String, String)>,
         timeout: Duration,
         tls: &Tls,
-        resolver: &Resolver,
+        lookups: &Lookups,
     ) -> Self {
         let (target, is_tls) = url::target(url);
         // The timeout is a little less than the whole, so that an attempt that gets no connection
         // can say so.
-        let connector = Connector::new()
-            .connector(GuardedConnector::new(resolver, is_tls.then(|| tls.clone())))
-            .timeout(timeout.mul_f64(0.99))
-            .conn_keep_alive(KEEP_ALIVE)
-            .limit(0);
-        let mut client = Client::builder()
-            .connector(connector)
-            .disable_timeout()
-            .disable_redirects()
-            .no_default_headers();
-        if let Some((name, password)) = url::user_info(url) {
-            client = client.basic_auth(name, password.as_deref());
-        }
+        let connector = GuardedConnector::new(&lookups.resolver(), is_tls.then(|| tls.clone()));
+        let user_info = url::user_info(url);
+        let client = |keep_alive| {
+            let connector = Connector::new()
+                .connector(connector.clone())
+                .timeout(timeout.mul_f64(0.99))
+                .conn_keep_alive(keep_alive)
+                .limit(0);
+            let client = Client::builder()
+                .connector(connector)
+                .disable_timeout()
+                .disable_redirects()
+                .no_default_headers();
+            match &user_info {
+                Some((name, password)) => client.basic_auth(name, password.as_deref()),
+                None => client,
+            }
+            .finish()
+        };
         Self {
-            client: client.finish(),
+            client: client(KEEP_ALIVE),
+            afresh: client(Duration::ZERO),
             target,
             shown: url::shown(url),
             headers,
@@ -148,18 +165,40 @@ impl Poster {
     }
 
     /// Sends the request and reads the answer; what its head says is known as soon as it is there.
+    ///
+    /// A receiver may close a kept connection just as the next request is written on it. So a request
+    /// whose connection had served another before, and ended before a byte of an answer was read, is
+    /// sent once more: at once, within the same attempt, and on a connection that serves nothing else.
+    /// However that ends is how the exchange ends. A connection that ends under its first request, or
+    /// after a byte of an answer, is a failure. The receiver may have handled what was sent first, as
+    /// with every request that is sent again.
     async fn exchange(&self, delivery: &Delivery, now_s: u64, head: &mut Option<Head>) -> Result<(), Cause> {
-        let mut post = self.client.post(&self.target).camel_case();
+        let mut sent = self
+            .request(&self.client, delivery)
+            .send_body(delivery.body.clone())
+            .await;
+        if sent.as_ref().is_err_and(is_stale) {
+            log::debug!(
+                "{}: a kept connection had ended, sending again on a new one",
+                self.shown
+            );
+            let request = self.request(&self.afresh, delivery).force_close();
+            sent = request.send_body(delivery.body.clone()).await;
+        }
+        let mut answer = sent.map_err(|error| self.send_cause(error))?;
+        let read = head.insert(Head::of(&answer, now_s));
+        read_to_the_end(&mut answer, read.status.as_u16()).await
+    }
+
+    fn request(&self, client: &Client, delivery: &Delivery) -> ClientRequest {
+        let mut post = client.post(&self.target).camel_case();
         for (name, value) in self.headers.iter().filter(|(name, _)| delivery.allows(name)) {
             post = post.insert_header((name.as_str(), value.as_str()));
         }
         for (name, value) in &delivery.headers {
             post = post.insert_header((*name, value.as_str()));
         }
-        let sent = post.send_body(delivery.body.clone()).await;
-        let mut answer = sent.map_err(|error| self.send_cause(error))?;
-        let read = head.insert(Head::of(&answer, now_s));
-        read_to_the_end(&mut answer, read.status.as_u16()).await
+        post
     }
 
     /// Why an exchange is no success, if it is none. `ended` is how it ended in time.
@@ -225,6 +264,18 @@ async fn read_to_the_end(answer: &mut ClientResponse, status: u16) -> Result<(),
         }
     }
     Ok(())
+}
+
+/// Whether a request ended on a connection that is [`Stale`].
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "another crate's errors, of which two come from reading and writing"
+)]
+fn is_stale(error: &SendRequestError) -> bool {
+    match error {
+        SendRequestError::Send(error) | SendRequestError::Response(ParseError::Io(error)) => Stale::is(error),
+        _ => false,
+    }
 }
 
 fn connect_cause(error: &io::Error) -> Cause {

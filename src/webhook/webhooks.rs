@@ -7,6 +7,7 @@ use actix::{Actor, Addr, AsyncContext, Context, Handler, Message, ResponseFuture
 use super::{
     batch::{Batch, BatchLimits},
     endpoint::{Deliver, Endpoint, EndpointSettings, Test},
+    lookups::Lookups,
     tap::Tap,
 };
 use crate::{
@@ -26,6 +27,7 @@ pub struct Webhooks {
     endpoints: HashMap<EndpointId, Addr<Endpoint>>,
     ledger: LedgerHandle,
     tap: Tap,
+    lookups: Lookups,
     timer: Option<(Instant, SpawnHandle)>,
     /// A [`Wake`] lies in the mailbox.
     is_woken: bool,
@@ -52,6 +54,7 @@ impl Webhooks {
         endpoint_settings: Vec<EndpointSettings>,
         ledger: LedgerHandle,
         tap: Tap,
+        lookups: Lookups,
     ) -> Self {
         Self {
             batch: Batch::new(app.clone(), limits),
@@ -60,6 +63,7 @@ impl Webhooks {
             endpoints: HashMap::new(),
             ledger,
             tap,
+            lookups,
             timer: None,
             is_woken: false,
             dropped_logged: 0,
@@ -120,7 +124,8 @@ impl Actor for Webhooks {
         self.ledger.attach(self.app.clone(), ctx.address().recipient());
         for settings in self.endpoint_settings.drain(..) {
             let id = settings.id.clone();
-            let endpoint = Endpoint::new(settings, self.ledger.clone(), self.tap.clone()).start();
+            let (ledger, tap) = (self.ledger.clone(), self.tap.clone());
+            let endpoint = Endpoint::new(settings, ledger, tap, &self.lookups).start();
             self.endpoints.insert(id, endpoint);
         }
     }

@@ -10,6 +10,7 @@ mod check;
 mod copy;
 mod failure;
 mod load;
+mod mark;
 mod migrate;
 mod open;
 mod overlay;
@@ -32,6 +33,7 @@ use super::{
 use crate::clock;
 
 use failure::Failure;
+use mark::Mark;
 use record::RecordError;
 use reserve::Reserve;
 use tables::{SERIAL_KEY, Table};
@@ -84,6 +86,7 @@ pub struct Embedded {
     usage: Usage,
     times: Times,
     reserve: Reserve,
+    mark: Mark,
 }
 
 impl std::fmt::Debug for Embedded {
@@ -146,6 +149,8 @@ impl Embedded {
 
     fn open_by(settings: &EmbeddedSettings, open: Opener) -> Result<(Self, Loaded), OpenError> {
         let path = settings.path.clone();
+        open::make_folder(&path)?;
+        let mut mark = Mark::take(&path).map_err(|_| OpenError::in_use(&path))?;
         let mut reserve = Reserve::beside(&path, settings.reserve_bytes);
         let database = loop {
             match open::ledger(&path, &open) {
@@ -159,6 +164,8 @@ impl Embedded {
             Ok((load::load(&txn)?, load::usage(&txn)?, load::serial(&txn)?))
         };
         let (loaded, usage, serial) = read().map_err(failed)?;
+        warn_if_short(&path, serial, mark.read());
+        mark.write(serial);
         reserve.keep(clock::now().instant);
         let store = Self {
             path,
@@ -172,6 +179,7 @@ impl Embedded {
             usage,
             times: Times::default(),
             reserve,
+            mark,
         };
         Ok((store, loaded))
     }
@@ -207,6 +215,7 @@ impl Embedded {
             return Err(error.into());
         }
         self.doubtful.clear();
+        self.mark.write(serial);
         (self.serial, self.in_file) = (serial, serial);
         Ok(usage)
     }
@@ -281,6 +290,19 @@ impl Embedded {
             Some(_) if self.in_file != self.serial => Err(Failure::Doubtful.to_string()),
             Some(database) => Ok(database),
         }
+    }
+}
+
+/// Says so when a ledger is at an earlier commit than a server has left it at.
+fn warn_if_short(path: &Path, serial: u64, marked: Option<u64>) {
+    // A new one has none yet: the last one was moved away.
+    if let Some(marked) = marked.filter(|marked| serial != 0 && serial < *marked) {
+        log::error!(
+            "the ledger {} lacks its last commits: it was at commit {marked} and is at {serial}. An older copy was put \
+             in its place, or its end was damaged. What was decided since then is lost; no id is given twice, but \
+             receivers may be wrong until they read the told list (GET /apps/ID/occupancy) anew",
+            path.display()
+        );
     }
 }
 

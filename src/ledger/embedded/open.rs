@@ -78,6 +78,13 @@ pub enum OpenError {
 }
 
 impl OpenError {
+    /// Another process uses it.
+    pub(super) fn in_use(path: &Path) -> Self {
+        Self::InUse {
+            path: path.display().to_string(),
+        }
+    }
+
     /// Tells whether it is that the disk is full.
     pub(super) const fn is_lack_of_space(&self) -> bool {
         match self {
@@ -120,7 +127,6 @@ pub(super) fn ledger(
     open: impl Fn(&Path) -> Result<Database, DatabaseError>,
 ) -> Result<Database, OpenError> {
     let failed = |failure| OpenError::new(path, failure);
-    make_folder(path)?;
     let database = match must_exist(path) {
         Ok(()) => {
             drop(overlay::database(path).map_err(|error| failed(error.into()))?);
@@ -189,7 +195,8 @@ pub(super) fn folder(path: &Path) -> &Path {
     folder.unwrap_or(Path::new("."))
 }
 
-fn make_folder(path: &Path) -> Result<(), OpenError> {
+/// Makes the folder of a file, if it is not there.
+pub(super) fn make_folder(path: &Path) -> Result<(), OpenError> {
     let folder = folder(path);
     fs::create_dir_all(folder).map_err(|error| OpenError::Unusable {
         path: path.display().to_string(),

@@ -201,7 +201,7 @@ mod tests {
 
     #[test]
     fn what_was_cut_off_is_zeros_when_the_end_moves_on() {
-        for (cut, name) in [(5_000, "middle"), (4_096, "block"), (0, "all"), (9_000, "written")] {
+        for (cut, name) in [(5_000, "middle"), (4_096, "block"), (0, "all"), (9_000, "cut-written")] {
             let (overlay, path) = over(&[7; 10_000], name);
             overlay.write(8_500, &[8; 1_000]).expect("it can be written");
             let mut want = contents(&overlay);

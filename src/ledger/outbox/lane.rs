@@ -11,7 +11,7 @@ use super::{ENTRY_BYTES, SAME_BYTES_FOR_MS};
 use crate::{
     domain::Now,
     ledger::{
-        counters::Counters,
+        counters::{self, Counters},
         event::Event,
         log::ParkedBecause,
         store::{QueuedRecord, RequestRecord},
@@ -156,7 +156,8 @@ impl Head {
     pub(super) fn attempt(&mut self, now: Now, counters: &mut Counters) -> bool {
         self.attempt += 1;
         self.state = HeadState::UnderWay;
-        let is_stale = SAME_BYTES_FOR_MS < now.wall_ms.saturating_sub(self.time_ms);
+        let is_old = SAME_BYTES_FOR_MS < now.wall_ms.saturating_sub(self.time_ms);
+        let is_stale = is_old || counters::is_ahead(self.time_ms, now);
         if is_stale {
             self.time_ms = counters.next_time_ms(now);
         }

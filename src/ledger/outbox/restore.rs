@@ -67,7 +67,9 @@ impl Outbox {
             if let Some((last, _)) = entries.last() {
                 outbox.next_place = outbox.next_place.max(last + 1);
             }
-            let wait_ms = request.retry_ms.map_or(0, |at| at.saturating_sub(now.wall_ms));
+            // Both times are of one clock. If that was ahead, its lead is no time to wait.
+            let from_ms = now.wall_ms.max(request.time_ms);
+            let wait_ms = request.retry_ms.map_or(0, |at| at.saturating_sub(from_ms));
             let head = Head {
                 id: *id,
                 lane: request.lane,

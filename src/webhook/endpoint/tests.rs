@@ -1,15 +1,18 @@
+mod kept;
+mod names;
+
 use std::{
-    cell::{Cell, RefCell},
     collections::VecDeque,
-    error::Error,
     io::{Read, Write},
-    net::{IpAddr, SocketAddr, TcpListener},
-    sync::{Arc, mpsc},
+    net::{IpAddr, TcpListener},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+        mpsc,
+    },
 };
 
 use actix::Addr;
-use actix_tls::connect::Resolve;
-use futures_core::future::LocalBoxFuture;
 
 use super::*;
 use crate::{
@@ -35,23 +38,22 @@ impl Ledger for Recorder {
     }
 }
 
-/// Names that mean one list of addresses after the other, the last for ever.
-struct Names {
-    answers: RefCell<VecDeque<Vec<IpAddr>>>,
-    lookups: Rc<Cell<usize>>,
-}
-
-impl Resolve for Names {
-    fn lookup<'a>(&'a self, _: &'a str, port: u16) -> LocalBoxFuture<'a, Result<Vec<SocketAddr>, Box<dyn Error>>> {
-        self.lookups.set(self.lookups.get() + 1);
-        let mut answers = self.answers.borrow_mut();
-        let answer = answers.pop_front().expect("an answer");
-        if answers.is_empty() {
-            answers.push_back(answer.clone());
+/// Lookups that find one list of addresses after the other, the last for ever, and how many there were.
+fn lookups(lists: &[&[&str]]) -> (Lookups, Arc<AtomicUsize>) {
+    let addresses = |list: &&[&str]| list.iter().map(|ip| ip.parse().expect("an address")).collect();
+    let lists: Mutex<VecDeque<Vec<IpAddr>>> = Mutex::new(lists.iter().map(addresses).collect());
+    let count = Arc::<AtomicUsize>::default();
+    let counted = Arc::clone(&count);
+    let lookups = Lookups::by(move |_| {
+        counted.fetch_add(1, Ordering::Relaxed);
+        let mut lists = lists.lock().expect("not poisoned");
+        let list = lists.pop_front().expect("a list");
+        if lists.is_empty() {
+            lists.push_back(list.clone());
         }
-        let addresses = answer.into_iter().map(|ip| SocketAddr::new(ip, port)).collect();
-        Box::pin(std::future::ready(Ok(addresses)))
-    }
+        Ok(list)
+    });
+    (lookups, count)
 }
 
 /// An endpoint on a ledger that only records.
@@ -59,21 +61,21 @@ struct Rig {
     endpoint: Addr<Endpoint>,
     answers: mpsc::Receiver<Answer>,
     tap: Tap,
-    lookups: Rc<Cell<usize>>,
+    lookups: Arc<AtomicUsize>,
     _ledger: LedgerThread,
 }
 
 impl Rig {
     /// One whose host's name means these addresses, one list after the other.
     fn start(url: &str, names: &[&[&str]]) -> Self {
+        let (lookups, count) = lookups(names);
+        Self::looking_up_by(&lookups, count, url, Duration::from_secs(10))
+    }
+
+    /// One that asks for names there, which counts how often it was, and waits so long for an answer.
+    fn looking_up_by(lookups: &Lookups, count: Arc<AtomicUsize>, url: &str, timeout: Duration) -> Self {
         let (sender, answers) = mpsc::channel();
         let ledger = crate::ledger::spawn(Box::new(Recorder(sender))).expect("a thread");
-        let addresses = |list: &&[&str]| list.iter().map(|ip| ip.parse().expect("an address")).collect();
-        let lookups = Rc::default();
-        let resolver = Resolver::custom(Names {
-            answers: RefCell::new(names.iter().map(addresses).collect()),
-            lookups: Rc::clone(&lookups),
-        });
         let settings = EndpointSettings {
             app: "1".parse().expect("valid"),
             id: "e".parse().expect("valid"),
@@ -83,7 +85,7 @@ impl Rig {
                 ("webhook-signature".into(), "v1,theirs".into()),
                 ("x-pusher-key".into(), "theirs".into()),
             ],
-            timeout: Duration::from_millis(500),
+            timeout,
             signer: Signer {
                 key: "key".parse().expect("valid"),
                 signing: SigningKey::new(&"secret".into()),
@@ -93,12 +95,12 @@ impl Rig {
             tls: Tls::public(),
         };
         let tap = Tap::new();
-        let endpoint = Endpoint::resolving_by(&resolver, settings, ledger.handle(), tap.clone()).start();
+        let endpoint = Endpoint::new(settings, ledger.handle(), tap.clone(), lookups).start();
         Self {
             endpoint,
             answers,
             tap,
-            lookups,
+            lookups: count,
             _ledger: ledger,
         }
     }
@@ -220,7 +222,7 @@ async fn an_address_in_the_url_is_refused_without_asking_a_resolver() {
     for host in ["169.254.169.254", "0.0.0.0", "100.100.100.200"] {
         let rig = Rig::start(&format!("http://{host}:1/"), &[&["127.0.0.1"]]);
         assert!(rig.cause().await.contains(" is a"), "{host}");
-        assert_eq!(rig.lookups.get(), 0);
+        assert_eq!(rig.lookups.load(Ordering::Relaxed), 0);
     }
 }
 
@@ -239,12 +241,12 @@ async fn a_name_is_asked_for_once_a_connection_so_that_it_cannot_change_between_
     let url = format!("http://rebinding.example:{port}/");
     let rig = Rig::start(&url, &[&["127.0.0.1"], &["169.254.169.254"]]);
     assert_eq!(rig.deliver().await.outcome, Outcome::Delivered);
-    assert_eq!(rig.lookups.get(), 1);
+    assert_eq!(rig.lookups.load(Ordering::Relaxed), 1);
     assert!(requests.try_recv().is_ok());
     // The receiver closed: the next attempt needs a connection of its own.
     let cause = rig.cause().await;
     assert!(cause.contains("169.254.169.254 is a cloud metadata address"), "{cause}");
-    assert_eq!(rig.lookups.get(), 2);
+    assert_eq!(rig.lookups.load(Ordering::Relaxed), 2);
 }
 
 #[actix_rt::test]

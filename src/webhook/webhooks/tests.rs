@@ -56,7 +56,8 @@ impl Rig {
             events_max: 100,
             vacated_delay: Duration::ZERO,
         };
-        let webhooks = Webhooks::new(app(), limits, vec![endpoint], ledger.handle(), Tap::new()).start();
+        let (tap, lookups) = (Tap::new(), Lookups::new());
+        let webhooks = Webhooks::new(app(), limits, vec![endpoint], ledger.handle(), tap, lookups).start();
         Self { webhooks, ledger }
     }
 

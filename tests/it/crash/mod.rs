@@ -1,10 +1,12 @@
 //! What a crash or a failing disk loses and what it does not (DESIGN.md sections 2 and 5).
 
+mod clock;
 mod disk;
 mod faults;
 mod ledger_command;
 mod reconfigured;
 mod restart;
+mod restored;
 mod torture;
 
 use std::time::Duration;

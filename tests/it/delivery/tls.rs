@@ -3,7 +3,7 @@
 use std::{
     net::SocketAddr,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
@@ -18,14 +18,14 @@ use rustls::{
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpListener,
+    net::{TcpListener, TcpStream},
 };
-use tokio_rustls::TlsAcceptor;
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use vacancy::{
     domain::Now,
     ledger::{AttemptReport, Done, Ledger, LedgerError, LedgerThread, Query, Step, View},
     signature::SigningKey,
-    webhook::{Endpoint, EndpointSettings, Signer, Tap, Test, Tls, TlsIdentity, TlsParts},
+    webhook::{Endpoint, EndpointSettings, Lookups, Signer, Tap, Test, Tls, TlsIdentity, TlsParts},
 };
 
 use crate::harness::{Process, config, eventually};
@@ -50,6 +50,8 @@ const CLIENT: (&str, &str) = (
     include_str!("certificates/client-key.pem"),
 );
 
+const OK: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+
 /// A server behind TLS that answers 200 to what it got through the handshake.
 struct TlsReceiver {
     port: u16,
@@ -58,24 +60,8 @@ struct TlsReceiver {
 
 impl TlsReceiver {
     /// One with a certificate and its key; it may ask for a certificate of the client.
-    async fn start(address: &str, (certificate, key): (&str, &str), asks_for_ours: bool) -> Self {
-        let certificate = CertificateDer::from_pem_slice(certificate.as_bytes()).expect("a certificate");
-        let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).expect("a key");
-        let provider = Arc::new(ring::default_provider());
-        let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
-            .with_safe_default_protocol_versions()
-            .expect("the provider has them");
-        let builder = if asks_for_ours {
-            let mut roots = RootCertStore::empty();
-            let root = CertificateDer::from_pem_slice(ROOT.as_bytes()).expect("a certificate");
-            roots.add(root).expect("a root");
-            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
-            builder.with_client_cert_verifier(verifier.build().expect("roots"))
-        } else {
-            builder.with_no_client_auth()
-        };
-        let config = builder.with_single_cert(vec![certificate], key).expect("they match");
-        let acceptor = TlsAcceptor::from(Arc::new(config));
+    async fn start(address: &str, identity: (&str, &str), asks_for_ours: bool) -> Self {
+        let acceptor = acceptor(identity, asks_for_ours);
         let address: SocketAddr = format!("{address}:0").parse().expect("an address");
         let listener = TcpListener::bind(address).await.expect("a port");
         let receiver = Self {
@@ -88,12 +74,9 @@ impl TlsReceiver {
                 let Ok(mut stream) = acceptor.accept(socket).await else {
                     continue;
                 };
-                let mut request = Vec::new();
-                while !request.ends_with(b"]}") && stream.read_buf(&mut request).await.is_ok_and(|read| 0 < read) {}
-                assert!(request.starts_with(b"POST /webhooks?a=b HTTP/1.1\r\n"));
+                assert!(read_request(&mut stream).await, "there is one");
                 requests.fetch_add(1, Ordering::Relaxed);
-                let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
-                stream.write_all(answer).await.expect("it waits for it");
+                stream.write_all(OK).await.expect("it waits for it");
                 let _ = stream.shutdown().await;
             }
         });
@@ -107,6 +90,35 @@ impl TlsReceiver {
     fn requests(&self) -> usize {
         self.requests.load(Ordering::Relaxed)
     }
+}
+
+/// Accepts TLS with a certificate and its key; it may ask for a certificate of the client.
+fn acceptor((certificate, key): (&str, &str), asks_for_ours: bool) -> TlsAcceptor {
+    let certificate = CertificateDer::from_pem_slice(certificate.as_bytes()).expect("a certificate");
+    let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).expect("a key");
+    let provider = Arc::new(ring::default_provider());
+    let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()
+        .expect("the provider has them");
+    let builder = if asks_for_ours {
+        let mut roots = RootCertStore::empty();
+        let root = CertificateDer::from_pem_slice(ROOT.as_bytes()).expect("a certificate");
+        roots.add(root).expect("a root");
+        let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+        builder.with_client_cert_verifier(verifier.build().expect("roots"))
+    } else {
+        builder.with_no_client_auth()
+    };
+    let config = builder.with_single_cert(vec![certificate], key).expect("they match");
+    TlsAcceptor::from(Arc::new(config))
+}
+
+/// Reads a request, unless the connection ends before.
+async fn read_request(stream: &mut TlsStream<TcpStream>) -> bool {
+    let mut request = Vec::new();
+    while !request.ends_with(b"]}") && stream.read_buf(&mut request).await.is_ok_and(|read| 0 < read) {}
+    assert!(request.is_empty() || request.starts_with(b"POST /webhooks?a=b HTTP/1.1\r\n"));
+    !request.is_empty()
 }
 
 /// A ledger that has nothing to do.
@@ -139,13 +151,58 @@ fn endpoint(url: String, parts: &TlsParts) -> (Addr<Endpoint>, LedgerThread) {
         extras: false,
         tls: Tls::new(parts).expect("usable"),
     };
-    let endpoint = Endpoint::new(settings, ledger.handle(), Tap::new()).start();
+    let endpoint = Endpoint::new(settings, ledger.handle(), Tap::new(), &Lookups::new()).start();
     (endpoint, ledger)
 }
 
 async fn report(url: String, parts: &TlsParts) -> AttemptReport {
     let (endpoint, _ledger) = endpoint(url, parts);
     endpoint.send(Test).await.expect("runs")
+}
+
+/// A receiver behind TLS that answers the first request on its first connection, and closes that when
+/// it has read the second, with or without an alert; on the others it answers each request. It gives
+/// its port and the number of the connection of each request.
+async fn closing(with_alert: bool) -> (u16, Arc<Mutex<Vec<usize>>>) {
+    let acceptor = acceptor(LOCALHOST, false);
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let port = listener.local_addr().expect("bound").port();
+    let requests = Arc::<Mutex<Vec<usize>>>::default();
+    let kept = Arc::clone(&requests);
+    actix_rt::spawn(async move {
+        for connection in 0.. {
+            let (socket, _) = listener.accept().await.expect("accepts");
+            let mut stream = acceptor.accept(socket).await.expect("a handshake");
+            let mut count = 0;
+            while read_request(&mut stream).await {
+                kept.lock().expect("not poisoned").push(connection);
+                count += 1;
+                if (connection, count) == (0, 2) {
+                    if with_alert {
+                        stream.shutdown().await.expect("it is open");
+                    }
+                    break;
+                }
+                stream.write_all(OK).await.expect("it waits for it");
+            }
+        }
+    });
+    (port, requests)
+}
+
+#[actix_rt::test]
+async fn a_kept_connection_that_is_closed_is_replaced_by_a_fresh_one_with_tls_too() {
+    for with_alert in [true, false] {
+        let (port, requests) = closing(with_alert).await;
+        let url = format!("https://localhost:{port}/webhooks?a=b");
+        let (endpoint, _ledger) = endpoint(url, &trusting());
+        for _ in 0..2 {
+            let report = endpoint.send(Test).await.expect("runs");
+            assert_eq!((report.status, report.error), (Some(200), None));
+        }
+        let requests = requests.lock().expect("not poisoned").clone();
+        assert_eq!(requests, [0, 0, 1], "closed with an alert: {with_alert}");
+    }
 }
 
 fn trusting() -> TlsParts {

@@ -3,7 +3,9 @@
 
 mod api;
 mod client;
+mod clock;
 mod fallback;
+mod neighbour;
 mod process;
 mod program;
 mod raw;
@@ -13,6 +15,7 @@ mod wait;
 
 pub use api::{Api, Response};
 pub use client::{Client, Frame};
+pub use clock::WallClock;
 pub use fallback::{Fallback, Receiving};
 pub use process::Process;
 pub use program::Program;

@@ -30,6 +30,8 @@ pub enum Answer {
     Endless(Body),
     /// With 200, and then by closing the connection that the head promised to keep.
     AcceptAndClose,
+    /// The same, but after a time of at most so long, by chance, in which nothing is read.
+    AcceptAndCloseWithin(Duration),
 }
 
 /// A body that the sender must not wait for.
@@ -95,7 +97,7 @@ impl Answer {
             Self::Status(status) => (200..300).contains(&status),
             // After an interim answer the final one is expected to accept.
             Self::Raw(text) => text.starts_with("HTTP/1.1 2") || text.starts_with("HTTP/1.1 103"),
-            Self::AcceptAfter(_) | Self::AcceptAndClose => true,
+            Self::AcceptAfter(_) | Self::AcceptAndClose | Self::AcceptAndCloseWithin(_) => true,
             Self::Endless(_) | Self::Hang | Self::Drop => false,
         }
     }
@@ -320,9 +322,14 @@ impl Receiver {
                         .push((written, Instant::now()));
                     return;
                 }
-                Answer::AcceptAndClose => empty_answer(200),
+                Answer::AcceptAndClose | Answer::AcceptAndCloseWithin(_) => empty_answer(200),
             };
             if socket.write_all(text.as_bytes()).await.is_err() || answer == Answer::AcceptAndClose {
+                return;
+            }
+            if let Answer::AcceptAndCloseWithin(most) = answer {
+                let part = f64::from(vacancy::clock::random_bits() as u32) / f64::from(u32::MAX);
+                tokio::time::sleep(most.mul_f64(part)).await;
                 return;
             }
         }

@@ -59,7 +59,7 @@ async fn clause_3_within_the_delay_nothing_is_told() {
 #[tokio::test]
 async fn clause_4_an_event_is_sent_until_the_endpoint_answers_2xx() {
     let receiver = Receiver::start().await;
-    receiver.answer_next(&[Answer::Status(500), Answer::Drop]);
+    receiver.answer_next(&[Answer::Drop, Answer::Status(500)]);
     let server = Process::start(&config(AT_ONCE, &webhook(&receiver.url())));
     let mut client = server.client().await;
     client.subscribe("news").await;
@@ -277,7 +277,7 @@ async fn clause_9_seq_rises_through_a_kill_a_removed_ledger_and_a_change_of_engi
         )
     };
     let (in_file, in_memory) = (on(""), on("ledger: {path: memory}"));
-    let mut server = Process::start(&in_file);
+    let mut server = Process::start_alone(&in_file);
     let _client = server.subscriber(&["news"]).await;
     let mut want = vec!["+news"];
     receiver.expect(&want).await;

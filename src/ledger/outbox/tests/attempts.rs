@@ -102,18 +102,25 @@ fn the_time_in_the_body_stays_for_240_s_and_is_then_renewed_and_stored() {
 }
 
 #[test]
-fn the_time_in_the_body_never_falls() {
-    let mut check = Check::new(60_000);
-    let start = check.start;
-    let earlier = Now {
-        wall_ms: start.wall_ms - 5_000,
-        ..start
-    };
-    check.push(0, &["+a", "+b", "+c", "+d"]);
-    let first = check.attempts_of(start);
-    check.delivers(1, 0);
-    let second = check.attempts_of(earlier);
-    assert_eq!([first[0].time_ms, second[0].time_ms], [start.wall_ms; 2]);
+fn the_time_in_the_body_falls_only_with_a_clock_that_is_set_back_by_more_than_2_s() {
+    for (back_ms, falls) in [(0, false), (2_000, false), (2_001, true), (5_000, true)] {
+        let mut check = Check::new(60_000);
+        let start = check.start;
+        let earlier = Now {
+            wall_ms: start.wall_ms - back_ms,
+            ..start
+        };
+        check.push(0, &["+a", "+b", "+c", "+d"]);
+        let first = check.attempts_of(start);
+        check.delivers(1, 0);
+        let second = check.attempts_of(earlier);
+        let want = if falls { earlier.wall_ms } else { start.wall_ms };
+        assert_eq!(
+            [first[0].time_ms, second[0].time_ms],
+            [start.wall_ms, want],
+            "{back_ms}"
+        );
+    }
 }
 
 #[test]

@@ -1,0 +1,71 @@
+//! A wall clock that is wrong for a while: what it may not do to webhooks.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use super::disk::Folder;
+use crate::harness::{Delivered, Process, Receiver, WallClock, config, eventually, webhook_of};
+
+/// How long a request may have been on its way, on a busy machine.
+const ON_ITS_WAY_MS: u64 = 60_000;
+const HOUR_MS: u64 = 60 * 60 * 1_000;
+
+/// A server on a ledger in this folder whose clock can be moved, and what it posts to.
+async fn start(folder: &Folder, sections: &str) -> (Process, Receiver, WallClock) {
+    let receiver = Receiver::start().await;
+    let clock = WallClock::new(folder.file("clock"));
+    let events = webhook_of(&receiver.url(), "existence", ", extras: true");
+    let server = Process::start_with(&config(sections, &events), &clock.variables());
+    (server, receiver, clock)
+}
+
+const AT_ONCE: &str = "webhooks: {vacated_delay: 0s}";
+
+/// The time in a body.
+fn time_ms(request: &Delivered) -> u64 {
+    let body: serde_json::Value = serde_json::from_str(&request.body).expect("JSON");
+    body["time_ms"].as_u64().expect("a number")
+}
+
+fn now_ms() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
+    u64::try_from(now.as_millis()).expect("small")
+}
+
+/// Subscribes, and gives the time in the body that tells of it.
+async fn told_at(server: &Process, receiver: &Receiver, channel: &str) -> u64 {
+    let mut client = server.client().await;
+    client.subscribe(channel).await;
+    let event = format!("+{channel}");
+    eventually(&event, || async { receiver.events().contains(&event) }).await;
+    let requests = receiver.requests();
+    time_ms(
+        requests
+            .iter()
+            .find(|request| request.events().contains(&event))
+            .expect("it came"),
+    )
+}
+
+#[tokio::test]
+async fn a_clock_that_was_two_hours_ahead_leaves_no_time_of_the_future_in_a_body() {
+    let folder = Folder::new();
+    let (mut server, receiver, clock) = start(&folder, AT_ONCE).await;
+    let begin = now_ms();
+    let is_right = |time_ms: u64| (begin..=begin + ON_ITS_WAY_MS).contains(&time_ms);
+    assert!(is_right(told_at(&server, &receiver, "before").await));
+    clock.set("+2h");
+    let wrong = told_at(&server, &receiver, "meanwhile").await;
+    assert!(is_right(wrong - 2 * HOUR_MS), "{wrong}: the clock can be moved");
+    clock.set("+0");
+    assert!(is_right(told_at(&server, &receiver, "after").await));
+    server.end().await;
+    server.start_again().await;
+    assert!(is_right(told_at(&server, &receiver, "restarted").await));
+    let events = receiver
+        .requests()
+        .into_iter()
+        .flat_map(|request| request.whole_events());
+    let occupied = events.filter(|event| event["name"] == "channel_occupied");
+    let seqs: Vec<u64> = occupied.filter_map(|event| event["seq"].as_u64()).collect();
+    assert!(seqs.is_sorted_by(|a, b| a < b) && 4 <= seqs.len(), "{seqs:?}");
+}
