@@ -54,7 +54,8 @@ impl fmt::Debug for IdempotencyKey {
 }
 
 /// The answers to the requests of one app that bore an idempotency key, each for the time to live
-/// from when it was given.
+/// from when it was given: a request that comes again within it changes nothing and gets the answer
+/// of the first.
 ///
 /// It holds at most the given number of keys; to take a new one in, the one that would be
 /// forgotten first is, and its request would take effect again. What has ended is never given out;

@@ -185,7 +185,10 @@ impl Side {
             KeyState::Pending { until_ms } => Some(Some(until_ms)),
             KeyState::Recovering { until_ms } => Some(until_ms),
         };
-        let channels: BTreeSet<ChannelName> = Clients::keys().iter().filter_map(|key| key.channel().cloned()).collect();
+        let channels: BTreeSet<ChannelName> = Clients::keys()
+            .iter()
+            .filter_map(|key| key.channel().cloned())
+            .collect();
         for name in channels {
             let view = self.occupancy.channel_view(&name);
             shown.insert(name.to_string(), state(&view.channel.state));

@@ -128,7 +128,8 @@ impl Occupancy {
         self.vacated_delay = vacated_delay;
     }
 
-    /// Begins with a key as it was kept. What was occupied is recovering.
+    /// Begins with a key as it was kept, each key once. What was occupied is recovering: it is told
+    /// occupied with the number that it had, and restoring tells nothing.
     pub fn restore(&mut self, key: &Key, record: &KeyRecord) {
         let state = if record.occupied {
             State::Recovering
@@ -153,7 +154,8 @@ impl Occupancy {
         }
     }
 
-    /// Clients can come from now on: what does not come back within `window` is told vacated.
+    /// Clients can come from now on: what does not come back within `window` is told vacated. To be
+    /// called once.
     pub fn recover(&mut self, now: Now, window: Duration) {
         let until = now.after(window);
         self.recovered_at = Some(until);

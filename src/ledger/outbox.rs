@@ -147,7 +147,8 @@ impl Outbox {
     }
 
     /// Appends an event. A pair of occupied and vacated that was never attempted vanishes when the
-    /// endpoint is compact, and is parked when it is disabled.
+    /// endpoint is compact, and is parked when it is disabled; whoever gets what is left ends with the
+    /// same state of the key.
     pub fn push(&mut self, event: Arc<Event>, now: Now, effects: &mut Effects) {
         self.counts.created += 1;
         match self.disabled() {
@@ -209,7 +210,8 @@ impl Outbox {
         self.insert(place, entry);
     }
 
-    /// Has events delivered once more, in requests of their own. They are cut at once.
+    /// Has events delivered once more, in requests of their own, as often as this is asked for. They
+    /// are cut at once and keep their ids over retries and restarts.
     pub fn replay(
         &mut self,
         mut events: Vec<Arc<Event>>,
@@ -236,7 +238,8 @@ impl Outbox {
         }
     }
 
-    /// Takes other rules. Requests of lanes that are no more are finished first.
+    /// Takes other rules; the same ones change nothing. Requests of lanes that are no more are
+    /// finished first.
     pub fn configure(&mut self, rules: Arc<EndpointRules>) {
         self.breaker.limit(rules.breaker);
         let is_laned_anew = rules.lanes as usize != self.lanes.len();
@@ -266,7 +269,7 @@ impl Outbox {
         self.finishing.sort_by_key(|head| head.id);
     }
 
-    /// Pauses it, disables it, or enables it again.
+    /// Pauses it, disables it, or enables it again. The mode that it has changes nothing.
     pub fn set_mode(&mut self, mode: Mode, now: Now, effects: &mut Effects) {
         if mode == Mode::Enabled && self.disabled().is_some() {
             self.breaker = Breaker::new(self.rules.breaker);

@@ -22,7 +22,8 @@ use super::{
 
 /// Keeps the records of an engine.
 pub trait Store: Send {
-    /// Keeps all of the changes or, on an error, none of them.
+    /// Keeps all of the changes or, on an error, none of them. Records are set, so that the same ones
+    /// once more change nothing; the log and the dead letters are added to.
     ///
     /// # Errors
     /// When they could not be kept. Later calls may succeed.

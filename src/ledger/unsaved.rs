@@ -17,6 +17,10 @@ pub(crate) type Delays = BTreeMap<AppId, Duration>;
 /// carrying it out leaves the same state as carrying out the steps, folded before or not, and trying
 /// again after a failure changes nothing. It is bounded by the keys that are occupied or were within
 /// the delay, and by the requests under way.
+///
+/// Controls and answers stay as they came; either that comes twice changes nothing the second time.
+/// Controls come before all windows, as in any step: with a drain, edges before it are ignored like
+/// those after it, which loses what a crash would lose.
 #[derive(Debug, Default)]
 pub(crate) struct Unsaved {
     controls: Vec<Control>,
@@ -139,9 +143,26 @@ mod tests {
     fn a_key_that_was_vacant_before_and_is_again_leaves_nothing() {
         let start = Now::of_test();
         let mut unsaved = Unsaved::default();
-        unsaved.add(window(start, 0, &["-old", "+new", "-new", "+old", "-old"]), &Delays::new());
+        unsaved.add(
+            window(start, 0, &["-old", "+new", "-new", "+old", "-old"]),
+            &Delays::new(),
+        );
         unsaved.add(window(start, 100, &["+new", "-new", "+other"]), &Delays::new());
         assert_eq!(print(&unsaved.step(), start), ["1 until 150: -old@4 +other@102"]);
+    }
+
+    #[test]
+    fn a_visit_is_kept_for_the_delay_of_its_app() {
+        let start = Now::of_test();
+        let delays = Delays::from([("1".parse().expect("valid"), Duration::from_millis(100))]);
+        let mut unsaved = Unsaved::default();
+        unsaved.add(window(start, 0, &["+a", "-a"]), &delays);
+        assert_eq!(print(&unsaved.step(), start), ["1 until 50: +a@0 -a@1"]);
+        unsaved.add(window(start, 50, &[]), &delays);
+        assert_eq!(print(&unsaved.step(), start), ["1 until 100: +a@0 -a@1"]);
+        // What the window says is until when.
+        unsaved.add(window(start, 51, &[]), &delays);
+        assert_eq!(print(&unsaved.step(), start), ["1 until 101: "]);
     }
 
     #[test]

@@ -142,6 +142,17 @@ fn events_that_wait_are_counted_with_what_they_hold_however_many_wait_for_them()
             world
         });
     }
+    for keys in [1, 100] {
+        check(&format!("a change of one of {keys} channels that waits"), KEYS, || {
+            let mut world = World::new(1, Duration::ZERO);
+            let channels = &channels(true)[..keys];
+            for no in 0..KEYS / keys {
+                world.edges(channels, no.is_multiple_of(2));
+            }
+            world.housekept();
+            world
+        });
+    }
     for data in [10, 1_000] {
         check(&format!("a client event of {data} bytes that waits"), KEYS, || {
             let mut world = World::new(1, Duration::ZERO);

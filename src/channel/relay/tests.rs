@@ -157,3 +157,210 @@ async fn what_one_channel_is_sent_reaches_no_other_channel() {
     assert_eq!(*sinks[1].frames.borrow(), ["ok", "b"]);
     assert!(sinks[0].closed.borrow().is_some() && sinks[1].closed.borrow().is_none());
 }
+
+/// Drives what is delivered turn by turn, without an actor.
+struct Turns {
+    sinks: Vec<Rc<Sink>>,
+    delivery: Rc<RefCell<Delivery>>,
+}
+
+impl Turns {
+    /// With so many sockets, all of them subscribed to the channels.
+    fn new(sockets_count: u128, channels: &[ChannelId]) -> Self {
+        let outlets = Rc::new(Outlets::default());
+        let sinks = sockets(&outlets, sockets_count);
+        for channel in channels {
+            let mut table = outlets.table.borrow_mut();
+            let of_socket = |(id, outlet): (&SocketId, &Rc<dyn Outlet>)| (*id, Rc::clone(outlet));
+            let mut subscribers: Vec<_> = table.sockets.iter().map(of_socket).collect();
+            subscribers.sort_by_key(|(id, _)| *id);
+            table.channels.insert(*channel, subscribers.into_iter().collect());
+        }
+        let delivery = Relay::new(outlets).delivery;
+        Self { sinks, delivery }
+    }
+
+    fn sends(&mut self, messages: impl IntoIterator<Item = ToRelay>) -> &mut Self {
+        self.delivery.borrow_mut().waiting.extend(messages);
+        self
+    }
+
+    /// Takes a turn; compares how many frames were written since the last, and how many messages wait.
+    #[track_caller]
+    fn turn(&mut self, written: usize, waiting: usize) -> &mut Self {
+        let frames = |turns: &Self| turns.sinks.iter().map(|sink| sink.frames.borrow().len()).sum::<usize>();
+        let before = frames(self);
+        self.delivery.borrow_mut().turn();
+        let after = frames(self);
+        assert_eq!(
+            (after - before, self.delivery.borrow().waiting.len()),
+            (written, waiting)
+        );
+        self
+    }
+
+    /// Every socket got exactly these.
+    #[track_caller]
+    fn all_have(&self, want: &[&str]) {
+        for (at, sink) in self.sinks.iter().enumerate() {
+            assert_eq!(*sink.frames.borrow(), want, "{at}");
+        }
+    }
+}
+
+fn send(at: u128) -> ToRelay {
+    ToRelay::Send(SocketId::from_random(at), Bytes::from_static(b"s"))
+}
+
+fn refuse(at: u128) -> ToRelay {
+    let attempt = Attempt {
+        channel: "presence-x".parse().expect("valid"),
+        number: 1,
+    };
+    ToRelay::Refuse(SocketId::from_random(at), attempt, Bytes::from_static(b"no"))
+}
+
+#[test]
+fn a_turn_writes_256_frames_at_most_and_the_next_goes_on_where_it_ended() {
+    let channel = ChannelId::next();
+    let mut turns = Turns::new(600, &[channel]);
+    turns
+        .sends([publish(channel, "a", None), publish(channel, "b", None)])
+        .turn(256, 2)
+        .turn(256, 2)
+        .turn(88 + 168, 1)
+        .turn(256, 1)
+        .turn(176, 0)
+        .turn(0, 0);
+    turns.all_have(&["a", "b"]);
+}
+
+#[test]
+fn a_publish_that_fills_a_turn_exactly_is_done_with_it() {
+    let channel = ChannelId::next();
+    let mut turns = Turns::new(256, &[channel]);
+    turns.sends([publish(channel, "a", None), publish(channel, "b", None)]);
+    turns.turn(256, 1).turn(256, 0).all_have(&["a", "b"]);
+}
+
+#[test]
+fn who_does_not_get_a_publish_counts_as_written_to_and_gets_the_next() {
+    let channel = ChannelId::next();
+    let mut turns = Turns::new(257, &[channel]);
+    let except = Some(SocketId::from_random(0));
+    turns.sends([publish(channel, "a", except), publish(channel, "b", None)]);
+    turns.turn(255, 2).turn(1 + 255, 1).turn(2, 0);
+    assert_eq!(*turns.sinks[0].frames.borrow(), ["b"]);
+    assert_eq!(*turns.sinks[256].frames.borrow(), ["a", "b"]);
+}
+
+#[test]
+fn what_goes_to_one_socket_is_one_write_of_a_turn_also_when_the_socket_is_gone() {
+    let channel = ChannelId::next();
+    let gone = 9;
+    for message in [send, refuse, |at| join(ChannelId::next(), at)] {
+        let mut turns = Turns::new(1, &[channel]);
+        turns
+            .sends((0..300).map(|_| message(0)))
+            .turn(256, 44)
+            .turn(44, 0)
+            .sends((0..300).map(|_| message(gone)))
+            .turn(0, 44)
+            .turn(0, 0)
+            .sends([message(0), publish(channel, "a", None)])
+            .turn(2, 0);
+    }
+}
+
+#[test]
+fn a_publish_that_nobody_gets_is_one_write_of_a_turn() {
+    let nobody = ChannelId::next();
+    let mut turns = Turns::new(1, &[]);
+    turns
+        .sends((0..257).map(|_| publish(nobody, "a", None)))
+        .turn(0, 1)
+        .turn(0, 0);
+}
+
+#[test]
+fn what_writes_nothing_costs_nothing_of_a_turn() {
+    let channel = ChannelId::next();
+    let mut turns = Turns::new(1, &[channel]);
+    let none = |at: u32| match at % 3 {
+        0 => ToRelay::Close(SocketId::from_random(9), CloseCode::Terminated),
+        1 => ToRelay::Leave(channel, SocketId::from_random(9)),
+        _ => ToRelay::Evict(ChannelId::next(), CloseCode::Terminated),
+    };
+    turns.sends((0..900).map(none)).sends([send(0)]).turn(1, 0);
+    assert!(turns.sinks[0].closed.borrow().is_none());
+}
+
+#[test]
+fn the_bytes_of_a_publish_are_counted_until_its_last_part_was_written() {
+    let channel = ChannelId::next();
+    let backlog = Arc::new(crate::channel::backlog::Backlog::new(100));
+    let charged = ToRelay::Publish {
+        channel,
+        frame: Bytes::from_static(b"a"),
+        except: None,
+        charge: backlog.charge(7),
+    };
+    let mut turns = Turns::new(257, &[channel]);
+    turns.sends([charged]).turn(256, 1);
+    assert_eq!(backlog.bytes(), 7);
+    turns.turn(1, 0);
+    assert_eq!(backlog.bytes(), 0);
+}
+
+#[actix_rt::test]
+async fn what_comes_after_several_turns_is_written_at_once_and_what_comes_between_them_in_its_order() {
+    let channel = ChannelId::next();
+    let mut turns = Turns::new(600, &[channel]);
+    let relay = Relay {
+        delivery: Rc::clone(&turns.delivery),
+    };
+    let relay = relay.start();
+    relay.send(publish(channel, "a", None)).await.expect("it runs");
+    // It goes on beside the relay; this comes between.
+    relay.send(publish(channel, "b", None)).await.expect("it runs");
+    while !turns.delivery.borrow().waiting.is_empty() {
+        tokio::task::yield_now().await;
+    }
+    turns.all_have(&["a", "b"]);
+    assert!(!turns.delivery.borrow().has_task);
+    relay.send(send(0)).await.expect("it runs");
+    assert_eq!(*turns.sinks[0].frames.borrow(), ["a", "b", "s"]);
+    turns.turn(0, 0);
+}
+
+#[actix_rt::test]
+async fn a_thousand_messages_find_room_in_the_mailbox_before_the_first_is_read() {
+    let relay = Relay::new(Rc::new(Outlets::default())).start();
+    relay.send(CountHolding).await.expect("it runs");
+    let taken = (0..1_000).filter(|_| relay.try_send(send(9)).is_ok()).count();
+    assert_eq!(taken, 1_000);
+}
+
+#[actix_rt::test]
+async fn who_joins_twice_is_in_once_and_leaves_once() {
+    let outlets = Rc::new(Outlets::default());
+    let sinks = sockets(&outlets, 2);
+    let relay = Relay::new(Rc::clone(&outlets)).start();
+    let channel = ChannelId::next();
+    for at in [0, 0, 1] {
+        relay.do_send(join(channel, at));
+    }
+    relay.do_send(publish(channel, "a", None));
+    relay.do_send(ToRelay::Leave(channel, SocketId::from_random(0)));
+    relay.do_send(publish(channel, "b", None));
+    relay.send(CountHolding).await.expect("it runs");
+    assert_eq!(*sinks[0].frames.borrow(), ["ok", "ok", "a"]);
+    assert_eq!(*sinks[1].frames.borrow(), ["ok", "a", "b"]);
+    assert_eq!(
+        outlets.holding(),
+        Holding {
+            sockets: 2,
+            channels: 1
+        }
+    );
+}

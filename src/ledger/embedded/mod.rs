@@ -109,7 +109,7 @@ impl Embedded {
         Self::open_by(settings, Box::new(open::database))
     }
 
-    /// Checks a ledger that no server uses, whole, and leaves it as it is.
+    /// Checks a ledger that no server uses, whole, and leaves it as it is, byte for byte.
     ///
     /// # Errors
     /// When it cannot be read.
@@ -117,7 +117,8 @@ impl Embedded {
         check::check(path)
     }
 
-    /// Copies a ledger that no server uses to a new file.
+    /// Copies a ledger that no server uses to a new file, which holds the same records, also when it
+    /// is a copy of a copy.
     ///
     /// # Errors
     /// When it cannot be read, or there is such a file, or it cannot be written.
@@ -137,7 +138,8 @@ impl Embedded {
         copy::backup(database, to)
     }
 
-    /// Gives the space that a ledger does not use back to the disk. No server may use it.
+    /// Gives the space that a ledger does not use back to the disk; its records stay as they are. No
+    /// server may use it.
     ///
     /// # Errors
     /// When it cannot be used.

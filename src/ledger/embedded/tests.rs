@@ -140,6 +140,27 @@ fn a_file_of_format_0_is_brought_to_the_present_one() {
     }
 }
 
+#[test]
+fn records_that_are_kept_twice_are_kept_once() {
+    let folder = Folder::new();
+    let settings = folder.settings();
+    let (mut store, _) = Embedded::open(&settings).expect("a new ledger");
+    store.commit(&format_0()).expect("it can be written");
+    let usage = store.usage();
+    let records = Changes {
+        log: Vec::new(),
+        dead: Vec::new(),
+        ..format_0()
+    };
+    store.commit(&records).expect("it can be written");
+    assert_eq!(store.usage(), usage);
+    drop(store);
+    let (_, loaded) = Embedded::open(&settings).expect("it can be opened");
+    let mut want = crate::ledger::Loaded::default();
+    want.apply(&format_0());
+    assert_eq!(loaded, want);
+}
+
 /// What is in the file of format 0.
 fn format_0() -> Changes {
     use crate::ledger::{Counters, EndpointRecord, EventId, Filter, Key, KeyRecord, Mode, QueuedRecord, RequestRecord};

@@ -1,6 +1,7 @@
 //! Telling an endpoint that was added, or asks for more, of what is occupied already.
 //!
-//! Keys are looked at in their order, a thousand in a step. Until its turn has come, nothing that
+//! Wherever a step or a crash ends it, it goes on after the last key that was kept as looked at, so
+//! that each key is told once. Keys are looked at in their order, a thousand in a step. Until its turn has come, nothing that
 //! happens to such a key is told to the endpoint: its announcement tells the newest.
 
 use std::sync::Arc;

@@ -18,7 +18,8 @@ use crate::{
 };
 
 impl Turn<'_> {
-    /// Makes the apps those that are given; the first time, as they were kept.
+    /// Makes the apps those that are given; the first time, as they were kept. Those that there are
+    /// already change nothing, also when they were kept: a start writes no record anew.
     pub(super) fn configure(&mut self, apps: &[AppRules], loaded: Option<&Loaded>) {
         let kept = loaded.filter(|_| !self.state.is_configured).map(KeptState::new);
         if let Some(kept) = &kept {

@@ -118,7 +118,12 @@ impl Turn<'_> {
 
 /// Puts a record into the changes. However often one is put, the changes leave of it what the last
 /// one leaves; one that came and went in the same step leaves nothing to do.
-pub(super) fn put<K: Clone + Ord, V>(changes: &mut BTreeMap<K, Option<V>>, replaced: &mut BTreeSet<K>, key: K, record: Option<V>) {
+pub(super) fn put<K: Clone + Ord, V>(
+    changes: &mut BTreeMap<K, Option<V>>,
+    replaced: &mut BTreeSet<K>,
+    key: K,
+    record: Option<V>,
+) {
     match (changes.entry(key), record) {
         (Entry::Vacant(entry), record) => {
             entry.insert(record);

@@ -320,6 +320,7 @@ impl<'a> Turn<'a> {
         self.absorb(app, id, effects);
     }
 
+    /// Begins the drain; a second one changes nothing.
     fn drain(&mut self) {
         if self.state.is_draining {
             return;
@@ -343,7 +344,7 @@ impl<'a> Turn<'a> {
         self.tell(id, told);
     }
 
-    /// Begins the recovery windows.
+    /// Begins the recovery windows; a second time changes nothing.
     fn accept(&mut self) {
         if self.state.is_accepting {
             return;

@@ -125,7 +125,11 @@ fn folding_any_part_of_a_history_any_number_of_times_leaves_the_same_state() {
                 fold_part(&mut observed, (usize::from(*from), usize::from(*to)), delay);
             }
             let app = "1".parse().expect("valid");
-            compared.folded(&Window { app, observed, until: now });
+            compared.folded(&Window {
+                app,
+                observed,
+                until: now,
+            });
             compared.compare(now);
         }
     });

@@ -338,3 +338,34 @@ fn of_a_channels_users_those_who_are_there_are_shown() {
     let users: Vec<&str> = view.users.iter().map(|(user_id, _)| user_id.as_str()).collect();
     assert_eq!(users, ["2"]);
 }
+
+#[test]
+fn what_is_restored_is_told_as_it_was_and_restoring_it_tells_nothing() {
+    let mut check = Check::new(3_000);
+    check
+        .enter("a", 0)
+        .enter("presence-b", 1)
+        .enter("presence-b/7", 1)
+        .enter("c", 2);
+    check.leave("c", 3).leave("a", 10).due(3_003);
+    for transition in check.told.drain(..) {
+        check
+            .occupancy
+            .told(&transition.key, transition.seq, Some(EventId(transition.seq)));
+    }
+    let told = check.occupancy.occupied_after(None, 9);
+    assert_eq!(told.len(), 3);
+    let mut restored = Occupancy::new(Duration::from_secs(3));
+    for Occupied { key, told, event } in &told {
+        let record = KeyRecord {
+            occupied: true,
+            seq: told.seq,
+            since_ms: told.since_ms,
+            event: event.expect("it was told"),
+        };
+        restored.restore(key, &record);
+    }
+    assert_eq!(restored.occupied_after(None, 9), told);
+    assert_eq!((restored.occupied(), restored.bytes()), (3, 3 * 170 + 1 + 10 + 11));
+    assert_eq!(restored.next_due(), None);
+}

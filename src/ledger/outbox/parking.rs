@@ -104,7 +104,8 @@ impl Outbox {
         self.lanes.iter().any(|lane| lane.parking.is_some())
     }
 
-    /// Goes on parking, for as many events as a step may park.
+    /// Goes on parking, for as many events as a step may park. Wherever a step ends, and whatever
+    /// happens before the next, the receiver ends with the newest state of each key.
     pub fn go_on_parking(&mut self, now: Now, effects: &mut Effects) {
         for lane in 0..self.lanes.len() {
             let Some(mut parking) = self.lanes[lane].parking.take() else {

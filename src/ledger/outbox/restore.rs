@@ -28,8 +28,9 @@ pub struct Kept {
 }
 
 impl Outbox {
-    /// Begins with what was kept; `lived_ms` is the time by which its age counts. `events` gives the events that are referred to; gives the outbox
-    /// and the references that it holds.
+    /// Begins with what was kept. `lived_ms` is the time by which its age counts, and `events` gives the
+    /// events that are referred to. Gives the outbox and the references that it holds. What it would
+    /// keep is what was kept, but for what a disabled endpoint has yet to park.
     #[must_use]
     pub fn restore(
         rules: Arc<EndpointRules>,

@@ -11,8 +11,8 @@ use crate::ledger::{
 
 mod attempts;
 mod folding;
-mod law;
 mod lanes;
+mod law;
 mod parking;
 mod replays;
 mod restore;

@@ -4,7 +4,7 @@ use crate::{
     ledger::{Outcome, RequestId},
 };
 
-/// An engine that writes down its steps: `c` a control, `a` an answer, `w` a window.
+/// An engine that writes down its steps: `c` a control, `a` an answer, `w` a window, `e` an edge.
 struct Recorder {
     steps: mpsc::Sender<String>,
     retry_in: Option<Duration>,
@@ -25,6 +25,7 @@ impl Ledger for Recorder {
             ("c", step.controls.len()),
             ("a", step.answers.len()),
             ("w", step.windows.len()),
+            ("e", step.windows.iter().map(|window| window.observed.len()).sum()),
         ];
         let _ = self
             .steps
@@ -151,6 +152,38 @@ async fn while_nothing_can_be_stored_windows_come_back_answers_wait_and_operator
     // The windows are one, and the control that nobody waits for is not lost.
     assert_eq!(recorded.try_iter().collect::<Vec<_>>(), ["caaw"]);
     assert!(worker.failing.is_none());
+}
+
+#[test]
+fn what_cannot_be_stored_is_folded_with_the_delay_that_its_app_was_configured_with() {
+    for (delay_s, want) in [(0, "w"), (3_600, "wee")] {
+        let (steps, recorded) = mpsc::channel();
+        let engine = |failures| Recorder {
+            steps: steps.clone(),
+            retry_in: None,
+            failures,
+        };
+        let mut worker = Worker::new(Box::new(engine(0)));
+        let rules = crate::ledger::AppRules {
+            vacated_delay: Duration::from_secs(delay_s),
+            ..crate::ledger::AppRules::of_test("1", Vec::new())
+        };
+        worker.carry_out(vec![Command::Control(Control::Configure(vec![rules]), None)]);
+        assert_eq!(recorded.try_iter().collect::<Vec<_>>(), ["c"]);
+        worker.engine = Box::new(engine(1));
+        let at = clock::now();
+        let edge = |entered| {
+            let key = crate::ledger::Key::Channel("a".parse().expect("valid"));
+            crate::ledger::Observed::Edge(crate::ledger::Edge { key, entered, at })
+        };
+        worker.carry_out(vec![Command::Window(Window {
+            app: app(),
+            observed: vec![edge(true), edge(false)],
+            until: at,
+        })]);
+        worker.retry();
+        assert_eq!(recorded.try_iter().collect::<Vec<_>>(), [want]);
+    }
 }
 
 #[test]

@@ -131,9 +131,13 @@ fn a_copy_holds_the_same_and_overwrites_nothing() {
         let settings = EmbeddedSettings { path, reserve_bytes: 0 };
         Embedded::open(&settings).expect("it can be opened")
     };
+    let again = folder.0.join("copy-of-copy.redb");
+    Embedded::backup_file(&copy, &again).expect("it can be copied");
     let (store, loaded) = open(path);
-    let (copied, copied_loaded) = open(copy);
-    assert_eq!((copied_loaded, copied.usage()), (loaded, store.usage()));
+    for copy in [copy, again] {
+        let (copied, copied_loaded) = open(copy);
+        assert_eq!((copied_loaded, copied.usage()), (loaded.clone(), store.usage()));
+    }
     let nowhere = folder.0.join("no-folder").join("copy.redb");
     let error = store.backup(&nowhere).expect_err("there is no such folder").to_string();
     assert!(error.contains("cannot copy the ledger to"), "{error}");
@@ -177,6 +181,10 @@ fn a_ledger_whose_log_was_trimmed_becomes_smaller_and_keeps_the_rest() {
     let compacted = Embedded::compact(&settings.path).expect("it can be made smaller");
     assert_eq!(fs::metadata(&settings.path).expect("a file").len(), compacted.after);
     assert!(compacted.after < compacted.before / 2, "{compacted:?}");
-    let report = Embedded::check(&settings.path).expect("it can be read");
-    assert_eq!((report.log_lines, report.dead_letters, report.keys), (3, 2, 1));
+    let report = || Embedded::check(&settings.path).expect("it can be read");
+    let first = report();
+    assert_eq!((first.log_lines, first.dead_letters, first.keys), (3, 2, 1));
+    let again = Embedded::compact(&settings.path).expect("it can be made smaller");
+    assert!(again.after <= compacted.after, "{again:?}");
+    assert_eq!((report().log_lines, report().dead_letters, report().keys), (3, 2, 1));
 }

@@ -55,9 +55,19 @@ fn a_control_that_comes_again_changes_nothing() {
         for _ in 0..8 {
             check.nothing(5_000);
         }
-        let before = (check.commits(), check.views(), check.store.loaded(), check.under_way.len());
+        let before = (
+            check.commits(),
+            check.views(),
+            check.store.loaded(),
+            check.under_way.len(),
+        );
         check.control(5_000, control.clone());
-        let after = (check.commits(), check.views(), check.store.loaded(), check.under_way.len());
+        let after = (
+            check.commits(),
+            check.views(),
+            check.store.loaded(),
+            check.under_way.len(),
+        );
         assert_eq!(after, before, "{control:?}");
     }
 }
@@ -78,7 +88,11 @@ fn an_answer_that_comes_again_changes_nothing() {
         check.step(2, &step);
         let before = (check.commits(), check.views(), check.store.loaded());
         check.step(2, &step);
-        assert_eq!((check.commits(), check.views(), check.store.loaded()), before, "{outcome:?}");
+        assert_eq!(
+            (check.commits(), check.views(), check.store.loaded()),
+            before,
+            "{outcome:?}"
+        );
     }
 }
 

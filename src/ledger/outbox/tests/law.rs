@@ -56,12 +56,8 @@ impl World {
             100..=109 => {
                 self.check.push(self.ms, &[&format!("!{key}")]);
             }
-            110..=129 => self.fold(at),
-            130..=134 => {
-                let mut effects = self.effects(at);
-                self.check.outbox.drop_stateless(&mut effects);
-                self.check.absorb(effects);
-            }
+            110..=129 => self.shorten(at, Outbox::fold),
+            130..=134 => self.shorten(at, Outbox::drop_stateless),
             135..=164 => self.send(),
             165..=209 => self.answer(at),
             210..=224 => self.ms += [1, 1_000, 2_000, 61_000][at % 4],
@@ -97,21 +93,33 @@ impl World {
         }
     }
 
-    /// Folding in portions, some now and the rest then, leaves what folding at once leaves; folding
-    /// again leaves it as it is.
-    fn fold(&mut self, how: usize) {
-        let mut at_once = self.check.outbox.clone();
-        while 0 < at_once.fold(&mut Effects::default()) {}
-        let mut effects = self.effects(how);
-        self.check.outbox.fold(&mut effects);
-        self.check.absorb(effects);
-        let mut later = self.check.outbox.clone();
-        while 0 < later.fold(&mut Effects { bulk_left: 2, ..Effects::default() }) {}
-        let queued = |outbox: &Outbox| -> Vec<u64> {
-            let entries = outbox.lanes.iter().flat_map(|lane| lane.queue.keys());
-            entries.copied().collect()
+    /// Folds or drops. In portions, some now and the rest then, that leaves what it leaves at once; once
+    /// more it changes nothing.
+    fn shorten(&mut self, how: usize, shorten: impl Fn(&mut Outbox, &mut Effects) -> usize) {
+        let all = |outbox: &Outbox, bulk_left| {
+            let mut outbox = outbox.clone();
+            let portion = || Effects {
+                bulk_left,
+                ..Effects::default()
+            };
+            while 0 < shorten(&mut outbox, &mut portion()) {}
+            let places = outbox.lanes.iter().flat_map(|lane| lane.queue.keys().copied());
+            places.collect::<Vec<u64>>()
         };
-        assert_eq!(queued(&later), queued(&at_once));
+        let at_once = all(&self.check.outbox, BULK_MAX);
+        let mut effects = self.effects(how);
+        shorten(&mut self.check.outbox, &mut effects);
+        self.check.absorb(effects);
+        assert_eq!(all(&self.check.outbox, 2), at_once);
+        if how.is_multiple_of(3) {
+            return;
+        }
+        let mut effects = Effects::default();
+        shorten(&mut self.check.outbox, &mut effects);
+        self.check.absorb(effects);
+        let mut effects = Effects::default();
+        assert_eq!(shorten(&mut self.check.outbox, &mut effects), 0);
+        assert_nothing(effects);
     }
 
     fn send(&mut self) {
@@ -208,7 +216,10 @@ impl World {
 #[track_caller]
 fn assert_nothing(effects: Effects) {
     let (queued, requests) = (effects.queued.len(), effects.requests.len());
-    assert_eq!((queued, requests, effects.settled.len(), effects.parked.len()), (0, 0, 0, 0));
+    assert_eq!(
+        (queued, requests, effects.settled.len(), effects.parked.len()),
+        (0, 0, 0, 0)
+    );
 }
 
 #[test]

@@ -66,7 +66,10 @@ impl World {
                 let miss = Stateless::CacheMiss("cache-a".parse().expect("valid"));
                 self.batch.push(Observed::Stateless(miss, self.now));
             }
-            125..=169 => self.now = self.now.ms([1, 5, 10, 49, 50, 300, 1_000, 2_990, 3_000, 3_010][at % 10]),
+            125..=169 => {
+                let waits = [1, 5, 10, 49, 50, 300, 1_000, 2_990, 3_000, 3_010];
+                self.now = self.now.ms(waits[at % waits.len()]);
+            }
             170..=189 => {
                 let is_due = |at| at <= self.now.instant;
                 if self.batch.deadline(self.now.instant).is_some_and(is_due) {
@@ -82,7 +85,8 @@ impl World {
                 self.settle();
                 self.clients.vanish();
                 self.batch = Batch::new(self.app.clone(), self.limits);
-                self.compared.restart(self.now, Duration::from_millis([0, 2_000, 30_000][at % 3]));
+                self.compared
+                    .restart(self.now, Duration::from_millis([0, 2_000, 30_000][at % 3]));
             }
         }
     }
@@ -144,11 +148,14 @@ impl World {
 #[test]
 fn what_is_folded_while_the_ledger_is_behind_or_fails_leaves_the_same_state_as_not_folding() {
     let happenings = vec((any::<u8>(), any::<u8>()), 1..80);
-    holds((0..5_usize, 1..4_usize, happenings), |(delay, events_max, happenings)| {
-        let mut world = World::new([0, 0, 10, 1_000, 3_000][*delay], *events_max);
-        for (what, how) in happenings {
-            world.happen(*what, *how);
-        }
-        world.settle();
-    });
+    holds(
+        (0..5_usize, 1..4_usize, happenings),
+        |(delay, events_max, happenings)| {
+            let mut world = World::new([0, 0, 10, 1_000, 3_000][*delay], *events_max);
+            for (what, how) in happenings {
+                world.happen(*what, *how);
+            }
+            world.settle();
+        },
+    );
 }
