@@ -14,6 +14,7 @@ mod mark;
 mod migrate;
 mod open;
 mod overlay;
+mod place;
 mod read;
 mod record;
 mod reserve;
@@ -34,6 +35,7 @@ use crate::clock;
 
 use failure::Failure;
 use mark::Mark;
+use place::Place;
 use record::RecordError;
 use reserve::Reserve;
 use tables::{SERIAL_KEY, Table};
@@ -87,6 +89,7 @@ pub struct Embedded {
     times: Times,
     reserve: Reserve,
     mark: Mark,
+    place: Place,
 }
 
 impl std::fmt::Debug for Embedded {
@@ -162,6 +165,7 @@ impl Embedded {
             Ok((load::load(&txn)?, load::usage(&txn)?, load::serial(&txn)?))
         };
         let (loaded, usage, serial) = read().map_err(failed)?;
+        let place = Place::of(&path).map_err(|error| failed(error.into()))?;
         warn_if_short(&path, serial, mark.read());
         mark.write(serial);
         reserve.keep(clock::now().instant);
@@ -178,6 +182,7 @@ impl Embedded {
             times: Times::default(),
             reserve,
             mark,
+            place,
         };
         Ok((store, loaded))
     }
@@ -230,6 +235,7 @@ impl Embedded {
             return Err(Failure::Exchanged);
         }
         self.in_file = in_file;
+        self.place = Place::of(&self.path)?;
         self.database = Some(database);
         Ok(())
     }
@@ -334,6 +340,10 @@ impl Store for Embedded {
                 Err(error)
             }
         }
+    }
+
+    fn look(&mut self) -> Result<(), LedgerError> {
+        self.look_for_file(clock::now().instant)
     }
 
     fn usage(&self) -> Usage {
