@@ -213,6 +213,10 @@ impl<S: Store> Ledger for Engine<S> {
         Ok(done)
     }
 
+    fn look(&mut self) -> Result<(), LedgerError> {
+        self.store.look()
+    }
+
     fn read(&self, query: &Query, now: Now) -> Result<View, LedgerError> {
         self.view(query, now)
     }

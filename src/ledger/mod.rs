@@ -85,6 +85,14 @@ pub trait Ledger: Send {
     /// When the step could not be stored.
     fn step(&mut self, step: &Step, now: Now) -> Result<Done, LedgerError>;
 
+    /// Looks whether what was stored would be found by a later start.
+    ///
+    /// # Errors
+    /// When it would not, so that nothing more should be stored. Later calls may succeed.
+    fn look(&mut self) -> Result<(), LedgerError> {
+        Ok(())
+    }
+
     /// Answers a question about what is stored.
     ///
     /// # Errors

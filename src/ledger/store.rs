@@ -29,6 +29,15 @@ pub trait Store: Send {
     /// When they could not be kept. Later calls may succeed.
     fn commit(&mut self, changes: &Changes) -> Result<(), LedgerError>;
 
+    /// Looks whether what is kept would be found by a later start. Called every second and before each
+    /// step.
+    ///
+    /// # Errors
+    /// When it would not. Later calls may succeed.
+    fn look(&mut self) -> Result<(), LedgerError> {
+        Ok(())
+    }
+
     /// How much the log and the dead letters are.
     fn usage(&self) -> Usage;
 

@@ -105,12 +105,16 @@ impl OpenError {
                 reason: failure::io_reason(&error),
                 is_full: failure::is_lack_of_space(&error),
             },
-            failure @ (Failure::Database(_) | Failure::Record { .. } | Failure::Exchanged | Failure::Doubtful) => {
-                Self::Damaged {
-                    path,
-                    detail: failure.to_string(),
-                }
-            }
+            failure @ (Failure::Database(_)
+            | Failure::Record { .. }
+            | Failure::Exchanged
+            | Failure::Gone
+            | Failure::NotAnew(_)
+            | Failure::Replaced
+            | Failure::Doubtful) => Self::Damaged {
+                path,
+                detail: failure.to_string(),
+            },
         }
     }
 }
