@@ -249,7 +249,7 @@ fn with_extras_an_event_that_carries_a_state_has_seq_id_and_at_ms() {
     );
     check_extras(
         user(false),
-        r#"{"name":"user_offline","user_id":"a_user_id","seq":9,"id":"evt_0000000000000003","at_ms":5}"#,
+        r##"{"name":"user_offline","channel":"#server-to-user-a_user_id","user_id":"a_user_id","seq":9,"id":"evt_0000000000000003","at_ms":5}"##,
     );
 }
 
