@@ -1,6 +1,7 @@
 //! What operators meet: files, signals, the environment, messages.
 
 mod private_files;
+mod signals;
 
 use std::{
     path::{Path, PathBuf},
