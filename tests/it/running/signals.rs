@@ -40,7 +40,9 @@ impl Started {
     }
 
     fn send(&self, signal: &str) {
-        let sent = Command::new("kill").args(["-s", signal, &self.pid.to_string()]).status();
+        let sent = Command::new("kill")
+            .args(["-s", signal, &self.pid.to_string()])
+            .status();
         assert!(sent.expect("kill runs").success(), "{signal}");
     }
 
@@ -87,7 +89,9 @@ async fn quit_drains_as_term_and_int_do() {
         server.send(signal);
         server.expect_drained().await;
         server.program.ends_well().await;
-        server.logs(&format!("SIG{signal}: draining, a second signal ends at once")).await;
+        server
+            .logs(&format!("SIG{signal}: draining, a second signal ends at once"))
+            .await;
     }
 }
 
