@@ -59,7 +59,7 @@ impl Admin {
     }
 
     fn start_on(config: &str) -> Self {
-        let server = Process::start(config);
+        let server = Process::start_alone(config);
         let log = server.log();
         let (_, after) = log.split_once("admin API on ").expect("the API is on");
         let url = after.lines().next().expect("a line").trim().to_owned();

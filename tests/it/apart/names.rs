@@ -1,6 +1,6 @@
 //! Two apps whose channels bear the same names, or began in the same order.
 
-use crate::harness::{Api, Client, NEIGHBOUR, Process, Receiver, config_of_two, eventually};
+use crate::harness::{APP, Api, Client, Frame, KEY, NEIGHBOUR, Process, Receiver, config_of_two, eventually};
 
 /// A server with so many workers, and the receivers of its two apps.
 async fn two_apps(workers: usize) -> (Process, [Receiver; 2]) {
@@ -8,10 +8,10 @@ async fn two_apps(workers: usize) -> (Process, [Receiver; 2]) {
     let sections = format!("server: {{workers: {workers}}}\nwebhooks: {{vacated_delay: 0s}}");
     let config = config_of_two(
         &sections,
-        &["client_events: true"],
+        &["client_events: true", "watchlist: true"],
         [&receivers[0].url(), &receivers[1].url()],
     );
-    (Process::start(&config), receivers)
+    (Process::start_alone(&config), receivers)
 }
 
 #[tokio::test]
@@ -69,4 +69,70 @@ async fn a_channel_of_one_name_is_another_in_each_app() {
     .await;
     assert_eq!(server.api().told().await, ["presence-a"]);
     here.expect_nothing().await;
+}
+
+#[tokio::test]
+async fn one_idempotency_key_in_two_apps_is_two_publishes() {
+    let (server, _receivers) = two_apps(1).await;
+    let apps = [APP, NEIGHBOUR];
+    let mut clients = [
+        Client::connect(server.port).await,
+        Client::connect_as(server.port, NEIGHBOUR).await,
+    ];
+    for client in &mut clients {
+        client.subscribe("news").await;
+    }
+    for _ in 0..2 {
+        for app in apps {
+            let event = serde_json::json!({ "name": "e", "channel": "news", "data": app.id, "idempotency_key": "k" });
+            let answer = Api::of(server.port, app).post("/events", &event.to_string()).await;
+            assert_eq!((answer.status, &*answer.body), (200, "{}"));
+        }
+    }
+    for (client, app) in clients.iter_mut().zip(apps) {
+        let event = format!(r#"{{"event":"e","data":"{}","channel":"news"}}"#, app.id);
+        client.expect(&event).await;
+        client.expect_nothing().await;
+    }
+}
+
+#[tokio::test]
+async fn a_user_of_one_id_is_another_in_each_app() {
+    let (server, receivers) = two_apps(1).await;
+    let mut here = Client::connect(server.port).await;
+    let mut there = Client::connect_as(server.port, NEIGHBOUR).await;
+    here.sign_in(r#"{"id":"7","watchlist":["8"]}"#).await;
+    let offline = r#"{"event":"pusher_internal:watchlist_events","data":"{\"events\":[{\"name\":\"offline\",\"user_ids\":[\"8\"]}]}"}"#;
+    here.expect(offline).await;
+    there.sign_in(r#"{"id":"8"}"#).await;
+    here.expect_nothing().await;
+    let neighbours = Api::of(server.port, NEIGHBOUR);
+    neighbours.trigger("#server-to-user-7", "e", "not for you").await;
+    neighbours.post("/users/7/terminate_connections", "{}").await;
+    server.api().post("/users/8/terminate_connections", "{}").await;
+    here.expect_nothing().await;
+    there.expect_nothing().await;
+    receivers[0].expect(&["+@7"]).await;
+    receivers[1].expect_of(NEIGHBOUR, &["+@8"]).await;
+}
+
+#[tokio::test]
+async fn a_limit_that_one_app_has_reached_refuses_nothing_in_the_other() {
+    let settings = ["limits: {connections: 2, api_calls_per_second: 3, presence_members: 1}"];
+    let receivers = [Receiver::start().await, Receiver::start().await];
+    let config = config_of_two("", &settings, [&receivers[0].url(), &receivers[1].url()]);
+    let server = Process::start_alone(&config);
+    let mut first = Client::connect(server.port).await;
+    let _second = Client::connect(server.port).await;
+    let mut third = Client::open(server.port, &format!("/app/{KEY}?protocol=7")).await;
+    while !matches!(third.next().await, Frame::Close(4_004, _)) {}
+    first.subscribe_as("presence-a", Some("1")).await;
+    eventually("the calls of the app are used up", || async {
+        server.api().get("/channels", &[]).await.status == 429
+    })
+    .await;
+    let mut neighbour = Client::connect_as(server.port, NEIGHBOUR).await;
+    neighbour.subscribe_as("presence-a", Some("1")).await;
+    let answer = Api::of(server.port, NEIGHBOUR).get("/channels", &[]).await;
+    assert_eq!(answer.body, r#"{"channels":{"presence-a":{}}}"#);
 }

@@ -151,14 +151,14 @@ async fn a_server_that_is_killed_while_the_disk_is_full_starts_again_with_what_w
     let disk = Disk::mount(32);
     let receiver = Receiver::start().await;
     let config = config_at(&disk.file("vacancy.redb"), &receiver);
-    let server = Process::start(&config);
+    let server = Process::start_alone(&config);
     let mut client = server.client().await;
     client.subscribe("stays").await;
     receiver.expect(&["+stays"]).await;
     disk.fill();
     fails(&server, &mut client).await;
     drop(server);
-    let server = Process::start(&config);
+    let server = Process::start_alone(&config);
     client = server.client().await;
     serves(&server, &mut client, "stays").await;
     disk.free();

@@ -30,7 +30,7 @@ async fn a_ledger_is_checked_copied_and_made_smaller_when_its_server_has_stopped
     let folder = Folder::new();
     let receiver = Receiver::start().await;
     let config = configure(&folder, &receiver);
-    let server = Process::start(&config);
+    let server = Process::start_alone(&config);
     let mut client = server.client().await;
     for number in 0..50 {
         client.subscribe(&format!("channel-{number}")).await;
@@ -91,7 +91,7 @@ async fn a_ledger_is_checked_copied_and_made_smaller_when_its_server_has_stopped
         compacted["bytes_after"].as_u64() <= compacted["bytes_before"].as_u64() && compacted["bytes_after"].is_u64(),
         "{compacted}"
     );
-    drop(Process::start(&config));
+    drop(Process::start_alone(&config));
 }
 
 #[test]

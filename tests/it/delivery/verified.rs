@@ -202,13 +202,13 @@ async fn a_request_that_comes_again_after_a_crash_is_accepted_with_the_same_id_a
         "[{}]",
         channels_webhook(&receiver.url(), &format!(", secrets: [{STANDARD}]"))
     );
-    let server = Process::start(&config(&ledger, &webhooks));
+    let server = Process::start_alone(&config(&ledger, &webhooks));
     server.client().await.subscribe("news").await;
     receiver.expect_requests(1).await;
     server.signal("KILL");
     drop(server);
     receiver.answer(Answer::Status(200));
-    let server = Process::start(&config(&ledger, &webhooks));
+    let server = Process::start_alone(&config(&ledger, &webhooks));
     receiver.expect(&["+news"]).await;
     drop(server);
     let _ = std::fs::remove_dir_all(folder);

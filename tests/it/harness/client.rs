@@ -7,7 +7,7 @@ use tokio_tungstenite::{
     tungstenite::{Message, client::IntoClientRequest},
 };
 
-use super::{APP, App, KEY, hmac_hex, tls_connector, within};
+use super::{APP, App, KEY, hmac_hex, neighbour, tls_connector, within};
 
 /// A client of an app, by default the test app.
 pub struct Client {
@@ -16,6 +16,8 @@ pub struct Client {
     pub socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
     /// The id that the handshake gave it.
     pub socket_id: String,
+    /// The port of the server.
+    pub port: u16,
 }
 
 /// What a client received.
@@ -40,6 +42,25 @@ impl Client {
         let mut client = Self::connect_to(port, &format!("/app/{}?protocol=7&client=test&version=1", app.key)).await;
         client.app = app;
         client
+    }
+
+    /// The same where the server may be down or refuse it.
+    pub async fn try_connect_as(port: u16, app: App) -> Option<Self> {
+        let url = format!("ws://127.0.0.1:{port}/app/{}?protocol=7&client=test&version=1", app.key);
+        let (socket, _) = connect_async(url).await.ok()?;
+        let mut client = Self {
+            app,
+            socket,
+            socket_id: String::new(),
+            port,
+        };
+        let Frame::Text(text) = client.next_whenever().await else {
+            return None;
+        };
+        let frame: serde_json::Value = serde_json::from_str(&text).ok()?;
+        let data: serde_json::Value = serde_json::from_str(frame["data"].as_str()?).ok()?;
+        client.socket_id = data["socket_id"].as_str()?.to_owned();
+        Some(client)
     }
 
     /// Connects on a path and reads the handshake.
@@ -77,6 +98,7 @@ impl Client {
             app: APP,
             socket,
             socket_id: String::new(),
+            port,
         }
     }
 
@@ -97,12 +119,21 @@ impl Client {
             app: APP,
             socket,
             socket_id: String::new(),
+            port,
         }
     }
 
-    /// Sends a text frame.
+    /// Sends a text frame. Before a subscription the neighbour joins a channel of that name.
     pub async fn send(&mut self, text: &str) {
+        if self.app == APP {
+            neighbour::meet(self.port, text).await;
+        }
         self.socket.send(Message::text(text)).await.expect("sends");
+    }
+
+    /// Sends a text frame; false when the connection has ended.
+    pub async fn try_send(&mut self, text: &str) -> bool {
+        self.socket.send(Message::text(text)).await.is_ok()
     }
 
     /// Puts a text frame where the next [`send`](Self::send) takes it along.
@@ -117,8 +148,12 @@ impl Client {
 
     /// Receives the next frame. Pings of the server are answered and given.
     pub async fn next(&mut self) -> Frame {
-        let next = within("a frame", self.socket.next()).await;
-        match next {
+        within("a frame", self.next_whenever()).await
+    }
+
+    /// The same, however long it takes.
+    pub async fn next_whenever(&mut self) -> Frame {
+        match self.socket.next().await {
             Some(Ok(Message::Text(text))) => Frame::Text(text.to_string()),
             Some(Ok(Message::Ping(_))) => Frame::Ping,
             Some(Ok(Message::Pong(payload))) => Frame::Pong(payload.to_vec()),

@@ -4,6 +4,7 @@
 mod api;
 mod client;
 mod fallback;
+mod neighbour;
 mod process;
 mod program;
 mod raw;

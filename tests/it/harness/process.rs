@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Api, Client, within};
+use super::{Api, Client, neighbour::Neighbour, within};
 
 /// How long it may take to start.
 const START_TIMEOUT: Duration = Duration::from_secs(30);
@@ -27,6 +27,8 @@ pub struct Process {
     log: Arc<Mutex<String>>,
     variables: Vec<(String, String)>,
     open_files: Option<u32>,
+    /// Another app with a client of its own, unless the server is to be alone.
+    neighbour: Option<Neighbour>,
 }
 
 /// A child that was just started, its log, and the port when it listens.
@@ -34,39 +36,61 @@ type Launched = (Child, Arc<Mutex<String>>, mpsc::Receiver<u16>);
 
 impl Process {
     /// Starts the binary on a configuration and waits until it listens. `server.listen` is a free
-    /// port, whatever the configuration says.
+    /// port, whatever the configuration says. Beside the test app there is a neighbour.
     pub fn start(config: &str) -> Self {
         Self::start_with(config, &[])
     }
 
     /// The same with environment variables besides.
     pub fn start_with(config: &str, variables: &[(&str, &str)]) -> Self {
-        Self::start_within(config, variables, None)
+        Self::start_within(config, variables, None, Neighbour::of(config))
+    }
+
+    /// The same without a neighbour, where a test counts what all apps of a server share, or begins with
+    /// what another process left in a ledger.
+    pub fn start_alone(config: &str) -> Self {
+        Self::start_alone_with(config, &[])
+    }
+
+    /// The same with environment variables besides.
+    pub fn start_alone_with(config: &str, variables: &[(&str, &str)]) -> Self {
+        Self::start_within(config, variables, None, None)
     }
 
     /// The same with a hard limit of open files, of which it has not half to begin with.
     pub fn start_with_open_files(config: &str, hard: u32) -> Self {
-        Self::start_within(config, &[], Some(hard))
+        Self::start_within(config, &[], Some(hard), None)
     }
 
-    fn start_within(config: &str, variables: &[(&str, &str)], open_files: Option<u32>) -> Self {
+    fn start_within(
+        config: &str,
+        variables: &[(&str, &str)],
+        open_files: Option<u32>,
+        neighbour: Option<Neighbour>,
+    ) -> Self {
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let name = format!("vacancy-test-{}-{count}", std::process::id());
         let folder = std::env::temp_dir().join(name);
         std::fs::create_dir_all(&folder).expect("a temporary folder");
-        std::fs::write(folder.join("config.yaml"), config).expect("a temporary file");
+        write_config(&folder, config, neighbour.as_ref());
         let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
         let variables: Vec<_> = variables.iter().map(owned).collect();
         let (mut child, log, listening) = launch(&folder, &variables, open_files);
         match listening.recv_timeout(START_TIMEOUT) {
-            Ok(port) => Self {
-                child,
-                port,
-                folder,
-                log,
-                variables,
-                open_files,
-            },
+            Ok(port) => {
+                if let Some(neighbour) = &neighbour {
+                    neighbour.serve(port);
+                }
+                Self {
+                    child,
+                    port,
+                    folder,
+                    log,
+                    variables,
+                    open_files,
+                    neighbour,
+                }
+            }
             Err(_) => {
                 let _ = child.kill();
                 panic!("the server does not listen:\n{}", log.lock().expect("not poisoned"));
@@ -110,11 +134,14 @@ impl Process {
                 Err(_) => panic!("the server does not listen again:\n{}", self.log()),
             }
         };
+        if let Some(neighbour) = &self.neighbour {
+            neighbour.serve(self.port);
+        }
     }
 
     /// The same on another configuration.
     pub async fn start_again_on(&mut self, config: &str) {
-        std::fs::write(self.file("config.yaml"), config).expect("a temporary file");
+        write_config(&self.folder, config, self.neighbour.as_ref());
         self.start_again().await;
     }
 
@@ -182,11 +209,25 @@ impl Process {
 }
 
 impl Drop for Process {
+    /// Ends the server, and fails the test when anything of it reached the neighbour.
     fn drop(&mut self) {
+        let neighbour = self.neighbour.as_ref();
+        let crossed = neighbour
+            .map(|neighbour| neighbour.finish(self.port))
+            .unwrap_or_default();
         let _ = self.child.kill();
         let _ = self.child.wait();
         let _ = std::fs::remove_dir_all(&self.folder);
+        if !std::thread::panicking() {
+            assert!(crossed.is_empty(), "reached the neighbour: {crossed:#?}");
+        }
     }
+}
+
+/// Writes the configuration, with the neighbour's app if there is one.
+fn write_config(folder: &Path, config: &str, neighbour: Option<&Neighbour>) {
+    let config = neighbour.map_or_else(|| config.to_owned(), |neighbour| neighbour.added_to(config));
+    std::fs::write(folder.join("config.yaml"), config).expect("a temporary file");
 }
 
 /// Starts the binary on the configuration in a folder.

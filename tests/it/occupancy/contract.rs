@@ -277,7 +277,7 @@ async fn clause_9_seq_rises_through_a_kill_a_removed_ledger_and_a_change_of_engi
         )
     };
     let (in_file, in_memory) = (on(""), on("ledger: {path: memory}"));
-    let mut server = Process::start(&in_file);
+    let mut server = Process::start_alone(&in_file);
     let _client = server.subscriber(&["news"]).await;
     let mut want = vec!["+news"];
     receiver.expect(&want).await;

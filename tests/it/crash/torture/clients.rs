@@ -94,6 +94,7 @@ impl Wanderer {
             app: APP,
             socket,
             socket_id: String::new(),
+            port,
         };
         let Frame::Text(text) = client.next().await else {
             return None;
