@@ -144,6 +144,7 @@ fn request(attempt: u32) -> Request {
         lane: 0,
         time_ms: 2_000,
         attempt,
+        backoff: attempt,
         replay: false,
         events: vec![Arc::new(event)],
     }
