@@ -215,8 +215,19 @@ pub struct RequestRecord {
     pub retry_ms: Option<u64>,
     /// Whether an operator asked for it.
     pub replay: bool,
+    /// Since when it is aside, if it is.
+    pub aside: Option<AsideRecord>,
     /// Its events in order: the place in the queue that each had, and its record.
     pub entries: Vec<(u64, QueuedRecord)>,
+}
+
+/// What is kept of a request that was set aside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AsideRecord {
+    /// Since when, in milliseconds since 1970.
+    pub since_ms: u64,
+    /// What the endpoint answered last.
+    pub status: u16,
 }
 
 /// All records, as an engine begins with them.

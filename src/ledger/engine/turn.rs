@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Endpoint, State, records::Replaced};
+use super::{Endpoint, State, log_refused, records::Replaced};
 use crate::{
     domain::{AppId, EndpointId, Now},
     ledger::{
@@ -91,6 +91,7 @@ impl<'a> Turn<'a> {
             .outbox
             .answered(answer.request, answer.outcome, self.now, &mut effects);
         let Some(answered) = answered else { return };
+        log_refused(answer, &answered);
         self.log(
             app,
             Logged::Attempted(Attempted {
@@ -185,6 +186,7 @@ impl<'a> Turn<'a> {
                 lane: attempt.lane,
                 time_ms: attempt.time_ms,
                 attempt: attempt.number,
+                backoff: attempt.backoff,
                 replay: attempt.replay,
                 events: attempt.events,
             }));

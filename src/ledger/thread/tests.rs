@@ -252,6 +252,7 @@ async fn a_request_that_comes_before_its_app_waits_for_it_and_is_handed_out_once
         lane: 0,
         time_ms: 0,
         attempt: 2,
+        backoff: 2,
         replay: false,
         events: Vec::new(),
     };

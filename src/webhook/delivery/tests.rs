@@ -12,6 +12,7 @@ fn request(events: Vec<EventBody>) -> Request {
         replay: false,
         time_ms: 1_327_078_148_132,
         attempt: 1,
+        backoff: 1,
         events: events
             .into_iter()
             .map(|body| {
