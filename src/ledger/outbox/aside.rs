@@ -1,4 +1,4 @@
-//! Setting aside what an endpoint refuses (docs/decisions/0021).
+//! Setting aside what an endpoint refuses (docs/decisions/0028).
 //!
 //! Order is promised per channel, so one event that a receiver never takes holds up its own channel
 //! alone. A request that was refused [`REFUSALS`] times in a row, that is answered otherwise than with

@@ -3,6 +3,8 @@ use crate::ledger::{ClientEvent, Edge, Key};
 
 mod law;
 
+const MEBIBYTE: usize = 1_048_576;
+
 /// Drives a batch with a window of 50 ms and at most 3 events.
 struct Check {
     batch: Batch,
@@ -178,15 +180,15 @@ fn a_mebibyte_under_way_holds_the_window_as_four_windows_do() {
     };
     check
         .batch
-        .push(client(BYTES_UNDER_WAY_MAX - OBSERVED_BYTES - "client-a".len() - 1));
+        .push(client(MEBIBYTE - OBSERVED_BYTES - "client-a".len() - 1));
     check.batch.take(check.start);
     check.push(&["+a"]).is_due_at(100, Some(50));
     check.batch.push(client(1));
     check.batch.take(check.start);
     check.push(&["+b"]).is_due_at(100, None);
-    check.batch.push(client(BYTES_UNDER_WAY_MAX / 2));
+    check.batch.push(client(MEBIBYTE / 2));
     assert_eq!(check.batch.dropped(), 0);
-    check.batch.push(client(BYTES_UNDER_WAY_MAX / 2));
+    check.batch.push(client(MEBIBYTE / 2));
     assert_eq!(check.batch.dropped(), 2);
     check.done(1, None).is_due_at(100, Some(50));
 }
