@@ -3,6 +3,8 @@ use crate::ledger::{ClientEvent, Edge, Key};
 
 mod law;
 
+const MEBIBYTE: usize = 1_048_576;
+
 /// Drives a batch with a window of 50 ms and at most 3 events.
 struct Check {
     batch: Batch,
@@ -177,15 +179,15 @@ fn a_mebibyte_under_way_holds_the_window_as_four_windows_do() {
     };
     check
         .batch
-        .push(client(BYTES_UNDER_WAY_MAX - OBSERVED_BYTES - "client-a".len() - 1));
+        .push(client(MEBIBYTE - OBSERVED_BYTES - "client-a".len() - 1));
     check.batch.take(check.start);
     check.push(&["+a"]).is_due_at(100, Some(50));
     check.batch.push(client(1));
     check.batch.take(check.start);
     check.push(&["+b"]).is_due_at(100, None);
-    check.batch.push(client(BYTES_UNDER_WAY_MAX / 2));
+    check.batch.push(client(MEBIBYTE / 2));
     assert_eq!(check.batch.dropped(), 0);
-    check.batch.push(client(BYTES_UNDER_WAY_MAX / 2));
+    check.batch.push(client(MEBIBYTE / 2));
     assert_eq!(check.batch.dropped(), 2);
     check.done(1, None).is_due_at(100, Some(50));
 }
@@ -202,4 +204,18 @@ fn a_fold_waits_until_the_batch_has_doubled() {
     assert_eq!(check.batch.dropped(), 6);
     check.push(&["!a"]);
     assert_eq!(check.batch.dropped(), 6);
+}
+
+#[test]
+fn a_fold_waits_until_the_bytes_have_doubled_too_also_past_a_mebibyte() {
+    let mut check = Check::new();
+    for ms in [0, 50, 100, 150] {
+        check.takes(ms, "");
+    }
+    // The last of them folds, and nothing goes: they are 1.5 MiB.
+    for no in 0..12_288 {
+        check.push(&[&format!("+{no}")]);
+    }
+    check.push(&["!a"]);
+    assert_eq!(check.batch.dropped(), 0);
 }
