@@ -205,6 +205,7 @@ fn delivery_build(bencher: Bencher<'_, '_>, events: usize) {
         endpoint: "billing".parse().expect("an id"),
         time_ms: 1_700_000_000_000,
         attempt: 1,
+        backoff: 1,
         events: (0..events).map(|at| Arc::new(event(&format!("orders-{at}")))).collect(),
     };
     let signer = webhook::Signer {

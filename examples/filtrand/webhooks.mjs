@@ -1,6 +1,6 @@
 // Receives Vacancy's webhooks.
 
-/** Vacancy sends at most 1 MB (`webhooks.max_batch_bytes`). */
+/** Vacancy sends at most 90 KB (`webhooks.max_batch_bytes`). */
 const BODY_MAX = 2 * 1024 * 1024
 
 // region: webhooks

@@ -41,7 +41,7 @@ pub(super) fn webhooks(root: &mut Section<'_>) -> WebhookSettings {
         vacated_delay: duration(webhooks, "vacated_delay", "3s", Duration::ZERO),
         recovery_window: duration(webhooks, "recovery_window", "30s", Duration::ZERO),
         max_batch_events: webhooks.or_default("max_batch_events", "100", values::integer(1..=10_000)),
-        max_batch_bytes: webhooks.or_default("max_batch_bytes", "1MB", values::size(1..=GB)),
+        max_batch_bytes: webhooks.or_default("max_batch_bytes", "90KB", values::size(1..=GB)),
         timeout: duration(webhooks, "timeout", "4s", MOMENT),
         retry_for: duration(webhooks, "retry_for", "24h", Duration::ZERO),
     })
@@ -138,7 +138,7 @@ mod tests {
             vacated_delay: Duration::from_secs(3),
             recovery_window: Duration::from_secs(30),
             max_batch_events: 100,
-            max_batch_bytes: 1 << 20,
+            max_batch_bytes: 90 << 10,
             timeout: Duration::from_secs(4),
             retry_for: Duration::from_secs(86_400),
         };

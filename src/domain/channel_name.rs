@@ -26,8 +26,8 @@ pub enum ChannelKind {
     ServerToUser,
 }
 
-/// What the channel of a user begins with.
-const SERVER_TO_USER: &str = "#server-to-user-";
+/// What the channel of a user begins with, before the user's id.
+pub const SERVER_TO_USER: &str = "#server-to-user-";
 
 /// Why a text is no channel name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

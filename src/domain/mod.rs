@@ -20,7 +20,7 @@ mod webhook_event;
 pub use app::{AppId, AppIdError, AppKey, AppKeyError};
 pub use app_limits::AppLimits;
 pub use attempt::Attempt;
-pub use channel_name::{ChannelKind, ChannelName, ChannelNameError};
+pub use channel_name::{ChannelKind, ChannelName, ChannelNameError, SERVER_TO_USER};
 pub use channel_pattern::{ChannelPattern, ChannelPatternError, ChannelPatternSource, NameTests};
 pub use endpoint_id::{EndpointId, EndpointIdError};
 pub use event_name::{EventName, EventNameError};

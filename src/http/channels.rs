@@ -14,9 +14,6 @@ pub(super) async fn list(request: SignedRequest) -> Result<HttpResponse, ApiErro
     if info.user_count && !prefix.starts_with("presence-") {
         return Err(ApiError::UserCountOfList);
     }
-    if info.subscription_count {
-        return Err(ApiError::SubscriptionCountOfList);
-    }
     if info.cache {
         return Err(ApiError::UnknownInfo("cache".into()));
     }
@@ -34,7 +31,7 @@ pub(super) async fn list(request: SignedRequest) -> Result<HttpResponse, ApiErro
 pub(super) async fn show(request: SignedRequest, path: web::Path<(String, String)>) -> Result<HttpResponse, ApiError> {
     let app = &request.app;
     let channel = channel_name(&path.1, app.limits())?;
-    let info = Info::parse(request.query()?.get("info"))?.within(app.switches());
+    let info = Info::parse(request.query()?.get("info"))?;
     if info.user_count && channel.kind() != ChannelKind::Presence {
         return Err(ApiError::UserCountOfChannel);
     }

@@ -6,7 +6,7 @@ use actix_web::{
     HttpResponse, ResponseError,
     http::{
         StatusCode,
-        header::{CONTENT_TYPE, RETRY_AFTER},
+        header::{CONTENT_TYPE, RETRY_AFTER, UPGRADE},
     },
 };
 
@@ -28,6 +28,12 @@ pub enum ApiError {
     /// No such path.
     #[error("Not found: no such path")]
     NoSuchPath,
+    /// The path of a WebSocket, asked for by a request that is no handshake.
+    #[error(
+        "Upgrade required: this is a WebSocket, and the request asks for none. Behind a proxy, have it pass on the \
+         headers Upgrade and Connection"
+    )]
+    NoWebSocket,
     /// The path is there, the method is not.
     #[error("Method not allowed on this path")]
     MethodNotAllowed,
@@ -110,9 +116,6 @@ pub enum ApiError {
     /// `info=cache` on a channel that caches nothing.
     #[error("Cannot retrieve the cache unless the channel is a cache channel")]
     CacheOfChannel,
-    /// `info=subscription_count` on a list.
-    #[error("subscription_count may only be requested for one channel, not for a list")]
-    SubscriptionCountOfList,
     /// The idempotency key is not one.
     #[error("Invalid idempotency_key: {0}")]
     IdempotencyKey(#[from] IdempotencyKeyError),
@@ -184,6 +187,7 @@ impl ResponseError for ApiError {
     fn status_code(&self) -> StatusCode {
         match self {
             Self::UnknownApp(_) | Self::NoSuchPath => StatusCode::NOT_FOUND,
+            Self::NoWebSocket => StatusCode::UPGRADE_REQUIRED,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::Auth(_) => StatusCode::UNAUTHORIZED,
             Self::AppDisabled => StatusCode::FORBIDDEN,
@@ -206,7 +210,6 @@ impl ResponseError for ApiError {
             | Self::UserCountOfChannel
             | Self::UsersOfChannel
             | Self::CacheOfChannel
-            | Self::SubscriptionCountOfList
             | Self::IdempotencyKey(_)
             | Self::DataNotUtf8
             | Self::UserId(_)
@@ -220,6 +223,9 @@ impl ResponseError for ApiError {
 
     fn error_response(&self) -> HttpResponse {
         let mut response = HttpResponse::build(self.status_code());
+        if matches!(self, Self::NoWebSocket) {
+            response.insert_header((UPGRADE, "websocket"));
+        }
         if let Some(seconds) = self.retry_after_s() {
             response.insert_header((RETRY_AFTER, seconds));
         }

@@ -126,7 +126,7 @@ fn trigger_answer(app: &App, publication: &Publication<'_>) -> Value {
     if !publication.info.is_asked {
         return json!({});
     }
-    let info = publication.info.within(app.switches());
+    let info = publication.info;
     let channels = publication.channels.iter().map(|channel| {
         let mut about = Map::new();
         info.describe(channel, app.channels().counts(channel), &mut about);
@@ -136,7 +136,7 @@ fn trigger_answer(app: &App, publication: &Publication<'_>) -> Value {
 }
 
 fn batch_answer(app: &App, publication: &Publication<'_>) -> Value {
-    let info = publication.info.within(app.switches());
+    let info = publication.info;
     let mut about = Map::new();
     for channel in &publication.channels {
         info.describe(channel, app.channels().counts(channel), &mut about);

@@ -4,7 +4,6 @@ use serde_json::{Map, Value};
 
 use super::error::ApiError;
 use crate::{
-    app::Switches,
     channel::Counts,
     domain::{ChannelKind, ChannelName},
 };
@@ -42,13 +41,6 @@ impl Info {
             info.is_asked = true;
         }
         Ok(info)
-    }
-
-    /// Leaves out what the app has switched off.
-    #[must_use]
-    pub(super) const fn within(mut self, switches: &Switches) -> Self {
-        self.subscription_count = self.subscription_count && switches.subscription_count;
-        self
     }
 
     /// Adds the counts that are asked for and apply to the channel.
@@ -101,24 +93,5 @@ mod tests {
         );
         assert!(!Info::parse(None).expect("none").is_asked);
         assert!(Info::parse(Some("user_count")).expect("known").is_asked);
-    }
-
-    #[test]
-    fn what_the_app_has_switched_off_is_left_out() {
-        let within = |text, subscription_count| {
-            let switches = Switches {
-                enabled: true,
-                client_events: true,
-                watchlist: true,
-                tls_only: false,
-                subscription_count,
-                authorized_within: None,
-            };
-            Info::parse(Some(text)).expect("known").within(&switches)
-        };
-        assert!(within("subscription_count", true).subscription_count);
-        assert!(!within("subscription_count", false).subscription_count);
-        assert!(!within("user_count", true).subscription_count);
-        assert!(within("user_count,cache", false).user_count);
     }
 }

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use actix_web::{Route, web};
+use actix_web::{Resource, Route, http::Method, web};
 use serde_json::Value;
 
 use super::{
@@ -142,21 +142,25 @@ pub fn routes(config: &mut web::ServiceConfig) {
                 .route(web::get().to(occupancy::show))
                 .default_service(not_allowed()),
         );
+    let live = |path| probe(path, || web::to(health::live));
     config
         .service(app)
-        .service(
-            web::resource("/live")
-                .route(web::get().to(health::live))
-                .route(web::head().to(health::live))
-                .default_service(not_allowed()),
-        )
-        .service(
-            web::resource("/ready")
-                .route(web::get().to(health::ready))
-                .route(web::head().to(health::ready))
-                .default_service(not_allowed()),
-        )
+        .service(live("/live"))
+        .service(live("/"))
+        .service(live("/up"))
+        .service(live("/health"))
+        .service(probe("/ready", || web::to(health::ready)))
+        .service(web::resource("/app/{key}").to(async || Err::<String, _>(ApiError::NoWebSocket)))
         .default_service(web::to(async || Err::<String, _>(ApiError::NoSuchPath)));
+}
+
+/// A path that whoever watches the server asks for, by one of the methods that load balancers use.
+fn probe(path: &str, answer: fn() -> Route) -> Resource {
+    web::resource(path)
+        .route(answer().method(Method::GET))
+        .route(answer().method(Method::HEAD))
+        .route(answer().method(Method::OPTIONS))
+        .default_service(not_allowed())
 }
 
 /// What a path answers to a method that it does not have.

@@ -103,6 +103,16 @@ impl Breaker {
         }
     }
 
+    /// Learns that a request was refused whose refusal says nothing of others: it counts only when it
+    /// was sent to find out.
+    pub fn on_refusal_of_one(&mut self, id: RequestId, retry_in: Duration, now: Instant) {
+        if let State::Probing(probe) = self.state
+            && probe == id
+        {
+            self.on_outcome(id, Some(retry_in), now);
+        }
+    }
+
     /// When the next new request may be sent; none when that is now or after an answer.
     #[must_use]
     pub const fn opens_at(&self) -> Option<Instant> {

@@ -44,6 +44,17 @@ pub fn cut<'a>(queue: impl IntoIterator<Item = &'a Event>, limits: CutLimits) ->
     taken
 }
 
+/// The length of a body with these events.
+#[must_use]
+pub fn body_bytes<'a>(events: impl IntoIterator<Item = &'a Event>, extras: bool) -> usize {
+    let (count, bytes) = events
+        .into_iter()
+        .fold((0_usize, FRAME_BYTES), |(count, bytes), event| {
+            (count + 1, bytes + event.json_bytes(extras))
+        });
+    bytes + count.saturating_sub(1) * ",".len()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

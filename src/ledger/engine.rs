@@ -30,10 +30,10 @@ use super::{
     lived::Lived,
     log::DeadLetter,
     occupancy::Occupancy,
-    outbox::Outbox,
+    outbox::{Answered, Became, Outbox},
     store::{AnnouncingRecord, EndpointRecord, Loaded, Store},
     view::{Query, View},
-    window::{AppRules, Done, Step},
+    window::{Answer, AppRules, Done, Step},
 };
 
 use turn::Turn;
@@ -213,6 +213,10 @@ impl<S: Store> Ledger for Engine<S> {
         Ok(done)
     }
 
+    fn look(&mut self) -> Result<(), LedgerError> {
+        self.store.look()
+    }
+
     fn read(&self, query: &Query, now: Now) -> Result<View, LedgerError> {
         self.view(query, now)
     }
@@ -234,6 +238,34 @@ fn log_parked(letters: &[DeadLetter]) {
     let more = letters.len().saturating_sub(PARKED_LOGGED);
     if 0 < more {
         log::error!("parked {more} more; the dead letters hold them all");
+    }
+}
+
+/// Logs what became of a request that was refused, beyond that it failed.
+fn log_refused(answer: &Answer, answered: &Answered) {
+    let (app, endpoint, request) = (&answer.app, &answer.endpoint, answer.request);
+    let status = answer.report.status.unwrap_or_default();
+    match answered.became {
+        None => {}
+        Some(Became::Divided) => log::warn!(
+            "app {app} endpoint {endpoint}: {request} was answered {status}, its {} events are cut into smaller \
+             requests to find the one that is refused",
+            answered.events.len()
+        ),
+        Some(Became::Shortened(bytes_max)) => log::warn!(
+            "app {app} endpoint {endpoint}: the body of {request} is too long for the receiver (answered {status}), \
+             its events go in bodies of {bytes_max} bytes at most from here on; set webhooks.max_batch_bytes to that, \
+             or let the receiver take more"
+        ),
+        Some(Became::Aside) => {
+            let event = answered.events.first();
+            let channel = event.and_then(|event| event.channel.as_ref());
+            let about = channel.map_or("a user", ChannelName::as_str);
+            log::warn!(
+                "app {app} endpoint {endpoint}: {request} is refused again and again (answered {status}) and set \
+                 aside: what comes of {about} waits for it, all else goes on"
+            );
+        }
     }
 }
 

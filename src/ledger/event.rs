@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use crate::domain::{ChannelName, SocketId, UserId, WebhookEvent};
+use crate::domain::{ChannelName, SERVER_TO_USER, SocketId, UserId, WebhookEvent};
 
 use super::{
     edge::Key,
@@ -157,7 +157,11 @@ impl Event {
             + match &self.body {
                 EventBody::State { key, .. } => match key {
                     Key::Channel(_) => 0,
-                    Key::Member(_, user_id) | Key::User(user_id) => user_bytes(user_id),
+                    Key::Member(_, user_id) => user_bytes(user_id),
+                    Key::User(user_id) => {
+                        let own_channel = r#","channel":"""#.len() + SERVER_TO_USER.len();
+                        own_channel + escaped_bytes(user_id.as_str()) + user_bytes(user_id)
+                    }
                 },
                 EventBody::Stateless(stateless) => stateless.json_bytes(),
             }
@@ -288,11 +292,11 @@ mod tests {
         );
     }
     #[test]
-    fn the_length_of_an_event_without_channel_or_with_a_count_is_exact_too() {
+    fn the_length_of_an_event_about_a_user_or_with_a_count_is_exact_too() {
         let online = state(Key::User("7".parse().expect("valid")), true);
         assert_eq!(
             online.json_bytes(false),
-            r#"{"name":"user_online","user_id":"7"}"#.len()
+            r##"{"name":"user_online","channel":"#server-to-user-7","user_id":"7"}"##.len()
         );
         let stateless = |body| Event {
             id: EventId(1),

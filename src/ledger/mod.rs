@@ -41,7 +41,7 @@ pub(crate) use unsaved::{Delays, Unsaved};
 
 pub use breaker::{Breaker, BreakerLimits, BreakerState};
 pub use counters::Counters;
-pub use cut::{CutLimits, cut};
+pub use cut::{CutLimits, body_bytes, cut};
 pub use edge::{Edge, Key, Observed};
 pub use embedded::{BackupError, CheckReport, Compacted, Embedded, EmbeddedSettings, OpenError};
 pub use engine::{Engine, EngineLimits};
@@ -56,15 +56,16 @@ pub use memory_store::MemoryStore;
 pub use messages::{Observe, StepDone};
 pub use net::NetEdges;
 pub use occupancy::{Occupancy, Occupied, Transition};
-pub use outbox::{Answered, Attempt, Effects, Kept, Outbox};
+pub use outbox::{Answered, Attempt, Became, Effects, Kept, Outbox};
 pub use row_times::RowTimes;
 pub use store::{
-    AnnouncingRecord, Changes, CommitTimes, EndpointRecord, KeyRecord, Loaded, QueuedRecord, RequestRecord, Store,
-    Trim, Usage,
+    AnnouncingRecord, AsideRecord, Changes, CommitTimes, EndpointRecord, KeyRecord, Loaded, QueuedRecord,
+    RequestRecord, Store, Trim, Usage,
 };
 pub use thread::{LedgerThread, spawn};
 pub use view::{
-    ChannelView, Counts, EndpointView, KeyState, KeyView, LedgerStatus, Query, Told, ToldChannel, ToldPage, View,
+    AsideView, ChannelView, Counts, EndpointView, KeyState, KeyView, LedgerStatus, Query, Told, ToldChannel, ToldPage,
+    View,
 };
 pub use window::{
     Answer, AppRules, AttemptReport, Control, DisabledBecause, Done, EndpointRules, IdError, Mode, Outcome, Request,
@@ -84,6 +85,14 @@ pub trait Ledger: Send {
     /// # Errors
     /// When the step could not be stored.
     fn step(&mut self, step: &Step, now: Now) -> Result<Done, LedgerError>;
+
+    /// Looks whether what was stored would be found by a later start.
+    ///
+    /// # Errors
+    /// When it would not, so that nothing more should be stored. Later calls may succeed.
+    fn look(&mut self) -> Result<(), LedgerError> {
+        Ok(())
+    }
 
     /// Answers a question about what is stored.
     ///

@@ -154,10 +154,11 @@ impl Occupancy {
         }
     }
 
-    /// Clients can come from now on: what does not come back within `window` is told vacated. To be
-    /// called once.
+    /// Clients can come from now on: what does not come back within `window`, or within the delay if
+    /// that is longer, is told vacated. Whether a key was occupied or pending at the crash is not
+    /// stored, and who was pending may come back for as long as the delay. To be called once.
     pub fn recover(&mut self, now: Now, window: Duration) {
-        let until = now.after(window);
+        let until = now.after(window.max(self.vacated_delay));
         self.recovered_at = Some(until);
         let recovering: Vec<Key> = self
             .all()

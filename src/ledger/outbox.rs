@@ -1,6 +1,7 @@
 //! One endpoint's queue: what it must still be told, in lanes, cut into requests, retried and parked
 //! (DESIGN.md section 6).
 
+mod aside;
 mod attempts;
 mod lane;
 mod parking;
@@ -44,7 +45,12 @@ pub struct Outbox {
     rules: Arc<EndpointRules>,
     mode: Mode,
     breaker: Breaker,
+    /// As many as it is set to have, then one for each request that is aside.
     lanes: Vec<Lane>,
+    /// How many lanes it is set to have.
+    homes: usize,
+    /// Most bytes of a body, learned from answers of 413.
+    body_bytes_max: Option<usize>,
     /// Requests that were cut for lanes that are no more. They are finished before a lane cuts.
     finishing: Vec<Head>,
     /// Requests that an operator asked for, beside the lanes.
@@ -68,10 +74,23 @@ pub struct Attempt {
     pub time_ms: u64,
     /// Which attempt it is; the first is 1.
     pub number: u32,
+    /// How many failures in a row the wait after it counts, should it fail too, itself included.
+    pub backoff: u32,
     /// Whether an operator asked for it.
     pub replay: bool,
     /// The events, in order.
     pub events: Vec<Arc<Event>>,
+}
+
+/// What a request that was refused became.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Became {
+    /// Its events are cut into smaller requests.
+    Divided,
+    /// The same, because its body was too long for the endpoint; later ones have at most so many bytes.
+    Shortened(usize),
+    /// It was set aside: only its own channel waits for it.
+    Aside,
 }
 
 /// What became of an attempt, for the log.
@@ -85,6 +104,8 @@ pub struct Answered {
     pub events: Vec<EventRef>,
     /// When it is tried again, in milliseconds since 1970; none when it is not.
     pub next_at_ms: Option<u64>,
+    /// What the request became, when it was refused and is not simply tried again.
+    pub became: Option<Became>,
 }
 
 /// What the records of an outbox become. Of two for the same record the later counts.
@@ -122,6 +143,8 @@ impl Outbox {
         Self {
             breaker: Breaker::new(rules.breaker),
             lanes: vec![Lane::default(); rules.lanes as usize],
+            homes: rules.lanes as usize,
+            body_bytes_max: None,
             rules,
             mode: Mode::Enabled,
             finishing: Vec::new(),
@@ -205,6 +228,7 @@ impl Outbox {
             event,
             committed: now,
             attempted,
+            is_of_old_request: false,
         };
         effects.queued.push((place, Some(entry.record())));
         self.insert(place, entry);
@@ -220,13 +244,14 @@ impl Outbox {
         effects: &mut Effects,
     ) {
         while !events.is_empty() {
-            let taken = super::cut(events.iter().map(AsRef::as_ref), self.rules.cut);
+            let taken = super::cut(events.iter().map(AsRef::as_ref), self.cut_limits());
             let rest = events.split_off(taken);
             let entries = events.into_iter().map(|event| {
                 let entry = Entry {
                     event,
                     committed: now,
                     attempted: false,
+                    is_of_old_request: false,
                 };
                 (0, entry)
             });
@@ -238,15 +263,18 @@ impl Outbox {
         }
     }
 
-    /// Takes other rules; the same ones change nothing. Requests of lanes that are no more are
-    /// finished first.
+    /// Takes other rules; the same ones change nothing. Requests of lanes that are no more are finished
+    /// first; what is aside stays so.
     pub fn configure(&mut self, rules: Arc<EndpointRules>) {
         self.breaker.limit(rules.breaker);
-        let is_laned_anew = rules.lanes as usize != self.lanes.len();
+        if rules.cut != self.rules.cut {
+            self.body_bytes_max = None;
+        }
         self.rules = rules;
-        if !is_laned_anew {
+        if self.rules.lanes as usize == self.homes {
             return;
         }
+        let asides = self.lanes.split_off(self.homes);
         // What was being parked goes on being parked, and what was to wait waits.
         let blank = Lane {
             parking: self
@@ -258,7 +286,10 @@ impl Outbox {
             cut_at: self.lanes.iter().filter_map(|lane| lane.cut_at).max(),
             ..Lane::default()
         };
-        let lanes = vec![blank; self.rules.lanes as usize];
+        self.homes = self.rules.lanes as usize;
+        let mut lanes = vec![blank; self.homes];
+        lanes.extend(asides);
+        self.find_homes(&mut lanes);
         for lane in std::mem::replace(&mut self.lanes, lanes) {
             self.finishing.extend(lane.head);
             for (place, entry) in lane.queue {
@@ -278,6 +309,7 @@ impl Outbox {
         if self.disabled().is_some() {
             self.park_all(now, effects);
         }
+        self.dissolve_empty();
     }
 
     fn disabled(&self) -> Option<ParkedBecause> {
@@ -302,20 +334,25 @@ impl Outbox {
         before.is_some_and(|entry| occupied(&entry.event) != occupied(event))
     }
 
-    /// Which lane an event belongs to: the same for all of a channel.
+    /// Which lane an event waits in: the same for all of a channel.
     fn lane_of(&self, event: &Event) -> usize {
+        self.aside_of(event).unwrap_or_else(|| self.home_of(event))
+    }
+
+    /// Which lane an event belongs to, when its channel is not aside.
+    fn home_of(&self, event: &Event) -> usize {
         let name = event
             .channel()
             .map(crate::domain::ChannelName::as_str)
             .or_else(|| event.user_id().map(crate::domain::UserId::as_str))
             .unwrap_or_default();
-        lane::of(name, self.lanes.len())
+        lane::of(name, self.homes)
     }
 
     /// Tells whether all that a request tells of belongs to its lane.
     fn is_of_lane(&self, head: &Head) -> bool {
         let lane = head.lane as usize;
-        head.entries.iter().all(|(_, entry)| self.lane_of(&entry.event) == lane)
+        head.entries.iter().all(|(_, entry)| self.home_of(&entry.event) == lane)
     }
 
     /// Puts an event to its place in the queue.

@@ -29,6 +29,15 @@ pub trait Store: Send {
     /// When they could not be kept. Later calls may succeed.
     fn commit(&mut self, changes: &Changes) -> Result<(), LedgerError>;
 
+    /// Looks whether what is kept would be found by a later start. Called every second and before each
+    /// step.
+    ///
+    /// # Errors
+    /// When it would not. Later calls may succeed.
+    fn look(&mut self) -> Result<(), LedgerError> {
+        Ok(())
+    }
+
     /// How much the log and the dead letters are.
     fn usage(&self) -> Usage;
 
@@ -206,8 +215,19 @@ pub struct RequestRecord {
     pub retry_ms: Option<u64>,
     /// Whether an operator asked for it.
     pub replay: bool,
+    /// Since when it is aside, if it is.
+    pub aside: Option<AsideRecord>,
     /// Its events in order: the place in the queue that each had, and its record.
     pub entries: Vec<(u64, QueuedRecord)>,
+}
+
+/// What is kept of a request that was set aside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AsideRecord {
+    /// Since when, in milliseconds since 1970.
+    pub since_ms: u64,
+    /// What the endpoint answered last.
+    pub status: u16,
 }
 
 /// All records, as an engine begins with them.

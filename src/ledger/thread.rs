@@ -1,5 +1,7 @@
 //! The thread that an engine runs on. Whoever asks it anything never waits for a disk.
 
+mod draft;
+
 use std::{
     collections::HashMap,
     sync::{
@@ -15,6 +17,8 @@ use tokio::sync::oneshot;
 
 use crate::{clock, domain::AppId};
 
+use draft::Draft;
+
 use super::{
     Ledger, LedgerError, LedgerHandle, StepDone,
     unsaved::{Delays, Unsaved},
@@ -26,6 +30,8 @@ use super::{
 const COMMANDS_PER_STEP: usize = 1_000;
 /// How long after a failure storing is tried again; doubled each time.
 const FIRST_BACKOFF: Duration = Duration::from_millis(100);
+/// How often it is looked whether the file is in its place.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// The longest wait between two tries.
 const LONGEST_BACKOFF: Duration = Duration::from_secs(5);
 
@@ -105,6 +111,7 @@ struct Worker {
     retry_at: Option<Instant>,
     /// The delay of each app, for folding its edges.
     delays: Delays,
+    looked_at: Option<Instant>,
     failing: Option<Failing>,
     /// Why it is failing, for those who do not wait for this thread.
     told_failing: Arc<Mutex<Option<String>>>,
@@ -120,16 +127,6 @@ struct Failing {
     backoff: Duration,
 }
 
-/// A step that is being put together.
-#[derive(Default)]
-struct Draft {
-    step: Step,
-    /// How many windows each app is told of when they are done.
-    windows: HashMap<AppId, usize>,
-    /// Controls whose askers wait until they are stored. They come after those of the step.
-    asked: Vec<(Control, Reply)>,
-}
-
 impl Worker {
     fn new(engine: Box<dyn Ledger>) -> Self {
         Self {
@@ -138,6 +135,7 @@ impl Worker {
             unclaimed: HashMap::new(),
             retry_at: None,
             delays: Delays::new(),
+            looked_at: None,
             failing: None,
             told_failing: Arc::default(),
             dropped: 0,
@@ -146,17 +144,11 @@ impl Worker {
 
     fn run(mut self, commands: &mpsc::Receiver<Command>) {
         loop {
-            let wake_at = match &self.failing {
-                Some(failing) => Some(failing.retry_at),
-                None => self.retry_at,
-            };
-            let first = match wake_at {
-                None => commands.recv().map_err(|_| RecvTimeoutError::Disconnected),
-                Some(at) => {
-                    let wait = at.saturating_duration_since(clock::now().instant);
-                    commands.recv_timeout(wait)
-                }
-            };
+            let now = clock::now().instant;
+            let wait = self
+                .wake_at()
+                .map_or(LOOK_EVERY, |at| at.saturating_duration_since(now));
+            let first = commands.recv_timeout(wait.min(LOOK_EVERY));
             let batch: Vec<Command> = match first {
                 Ok(first) => std::iter::once(first)
                     .chain(commands.try_iter().take(COMMANDS_PER_STEP - 1))
@@ -164,11 +156,36 @@ impl Worker {
                 Err(RecvTimeoutError::Timeout) => Vec::new(),
                 Err(RecvTimeoutError::Disconnected) => return,
             };
+            self.look_if_due();
+            let is_due = self.wake_at().is_some_and(|at| at <= clock::now().instant);
+            if batch.is_empty() && !is_due {
+                continue;
+            }
             let goes_on = self.carry_out(batch);
             if !goes_on {
                 self.retry();
                 return;
             }
+        }
+    }
+
+    /// When something is to be done though no command comes.
+    fn wake_at(&self) -> Option<Instant> {
+        match &self.failing {
+            Some(failing) => Some(failing.retry_at),
+            None => self.retry_at,
+        }
+    }
+
+    /// Fails, as when nothing can be written, if what is stored would not be found.
+    fn look_if_due(&mut self) {
+        let now = clock::now().instant;
+        if self.failing.is_some() || self.looked_at.is_some_and(|at| now < at + LOOK_EVERY) {
+            return;
+        }
+        self.looked_at = Some(now);
+        if let Err(error) = self.engine.look() {
+            self.fail(error, Step::default());
         }
     }
 
@@ -260,7 +277,7 @@ impl Worker {
         }
         let own_controls = step.controls.len();
         step.controls.extend(asked.iter().map(|(control, _)| control.clone()));
-        match self.engine.step(&step, clock::now()) {
+        match self.look_and_step(&step) {
             Ok(done) => {
                 for (_, reply) in asked {
                     let _ = reply.send(Ok(()));
@@ -269,23 +286,33 @@ impl Worker {
                 self.hand_out(done, windows);
             }
             Err(error) => {
-                log::error!("{error}; clients are served on, and it is tried again until it works");
                 for (_, reply) in asked {
                     let _ = reply.send(Err(error.clone()));
                 }
                 step.controls.truncate(own_controls);
-                let mut unsaved = Unsaved::default();
-                unsaved.add(step, &self.delays);
-                self.tell_failing(Some(error.to_string()));
-                self.failing = Some(Failing {
-                    unsaved,
-                    error,
-                    retry_at: clock::now().instant + FIRST_BACKOFF,
-                    backoff: FIRST_BACKOFF,
-                });
+                self.fail(error, step);
                 self.hand_out(Done::default(), windows);
             }
         }
+    }
+
+    fn look_and_step(&mut self, step: &Step) -> Result<Done, LedgerError> {
+        self.engine.look()?;
+        self.engine.step(step, clock::now())
+    }
+
+    /// From here on nothing can be stored; `step` is the first that was not.
+    fn fail(&mut self, error: LedgerError, step: Step) {
+        log::error!("{error}; clients are served on, and it is tried again until it works");
+        let mut unsaved = Unsaved::default();
+        unsaved.add(step, &self.delays);
+        self.tell_failing(Some(error.to_string()));
+        self.failing = Some(Failing {
+            unsaved,
+            error,
+            retry_at: clock::now().instant + FIRST_BACKOFF,
+            backoff: FIRST_BACKOFF,
+        });
     }
 
     fn retry_if_due(&mut self) {
@@ -297,11 +324,11 @@ impl Worker {
 
     /// Tries to store what could not be stored so far, if there is something.
     fn retry(&mut self) {
-        let Some(failing) = &mut self.failing else { return };
-        let now = clock::now();
-        match self.engine.step(&failing.unsaved.step(), now) {
-            Ok(done) => {
-                let dropped = failing.unsaved.dropped();
+        let Some(failing) = &self.failing else { return };
+        let (step, dropped) = (failing.unsaved.step(), failing.unsaved.dropped());
+        let result = self.look_and_step(&step);
+        match (result, &mut self.failing) {
+            (Ok(done), _) => {
                 log::info!("the ledger can be written again, {dropped} events without state were not told");
                 self.dropped += dropped;
                 self.failing = None;
@@ -309,12 +336,15 @@ impl Worker {
                 self.retry_at = done.retry_at;
                 self.hand_out(done, HashMap::new());
             }
-            Err(error) => {
+            (Err(error), Some(failing)) => {
                 log::debug!("{error}");
+                let text = error.to_string();
                 failing.error = error;
                 failing.backoff = (failing.backoff * 2).min(LONGEST_BACKOFF);
-                failing.retry_at = now.instant + failing.backoff;
+                failing.retry_at = clock::now().instant + failing.backoff;
+                self.tell_failing(Some(text));
             }
+            (Err(_), None) => {}
         }
     }
 
@@ -347,16 +377,6 @@ impl Worker {
                 None => self.unclaimed.entry(app).or_default().extend(step_done.requests),
             }
         }
-    }
-}
-
-impl Draft {
-    const fn is_empty(&self) -> bool {
-        self.step.controls.is_empty() && self.asked.is_empty() && !self.has_more_than_controls()
-    }
-
-    const fn has_more_than_controls(&self) -> bool {
-        !self.step.windows.is_empty() || !self.step.answers.is_empty()
     }
 }
 

@@ -4,8 +4,8 @@ use crate::domain::{AppId, ChannelName, EndpointId, UserId};
 
 use super::{
     breaker::BreakerState,
-    log::{DeadPage, DeadQuery, LogPage, LogQuery},
-    window::Mode,
+    log::{DeadPage, DeadQuery, EventRef, LogPage, LogQuery},
+    window::{Mode, RequestId},
 };
 
 /// A question about what is stored.
@@ -151,10 +151,33 @@ pub struct EndpointView {
     pub under_way: usize,
     /// When a request that failed is tried again, in milliseconds since 1970; the earliest.
     pub retry_ms: Option<u64>,
+    /// Requests that were set aside, which hold up nothing but their own channels.
+    pub aside: Vec<AsideView>,
+    /// Most bytes of a body, when it answered 413 to a larger one than it is set to get.
+    pub body_bytes_max: Option<usize>,
     /// Dead letters that are kept.
     pub dead_letters: u64,
     /// What happened since the server started.
     pub counts: Counts,
+}
+
+/// A request that was set aside: the endpoint refused it again and again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AsideView {
+    /// Its id; none while it is cut anew.
+    pub request: Option<RequestId>,
+    /// Its event.
+    pub event: EventRef,
+    /// Since when it is aside, in milliseconds since 1970.
+    pub since_ms: u64,
+    /// How often it was attempted under this id.
+    pub attempts: u32,
+    /// What the endpoint answered last.
+    pub status: u16,
+    /// When it is tried again, in milliseconds since 1970; none: it is under way or waits for the lane.
+    pub retry_ms: Option<u64>,
+    /// Events that wait behind it.
+    pub waiting: usize,
 }
 
 /// What happened to an endpoint's events since the server started.

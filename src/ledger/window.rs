@@ -66,10 +66,17 @@ pub struct AttemptReport {
 pub enum Outcome {
     /// The endpoint answered 2xx in time.
     Delivered,
-    /// Anything else; to be tried again after so long.
+    /// No answer came, or one that asks for patience; to be tried again after so long.
     Failed {
         /// How long to wait before the next attempt.
         retry_in: Duration,
+    },
+    /// The endpoint answered something else than 2xx, so it has not taken this request.
+    Refused {
+        /// How long to wait before the next attempt.
+        retry_in: Duration,
+        /// What it answered.
+        status: u16,
     },
     /// The endpoint answered 410: it wants nothing more and is disabled.
     Gone,
@@ -220,6 +227,9 @@ pub struct Request {
     pub time_ms: u64,
     /// The attempt that this is; the first is 1.
     pub attempt: u32,
+    /// How many failures in a row the wait after this attempt counts, should it fail too, itself
+    /// included.
+    pub backoff: u32,
     /// Whether an operator asked for it: it tells what was told before, outside the order.
     pub replay: bool,
     /// Its events, in order; at least one.

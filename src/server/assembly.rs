@@ -22,6 +22,9 @@ use crate::{
     webhook::{BatchLimits, Lookups, Tap, Webhooks},
 };
 
+/// From how many edges and events on an app's window is folded, while the ledger is behind.
+const FOLD_FROM: usize = 2_000;
+
 /// A server's parts, joined and running but for the listener.
 pub(super) struct Assembly {
     /// The apps.
@@ -113,6 +116,7 @@ fn start_webhooks(
     let limits = BatchLimits {
         window: app.batch_window,
         events_max: settings.webhooks.max_batch_events,
+        fold_from: FOLD_FROM.max(2 * settings.webhooks.max_batch_events),
         vacated_delay: app.vacated_delay,
     };
     let endpoints = endpoints(app, settings, keys)?;

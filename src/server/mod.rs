@@ -33,8 +33,8 @@ use assembly::Assembly;
 use signals::Signals;
 use tls::TlsListener;
 
-/// Runs a server until SIGTERM or SIGINT, and then until it is drained. A second signal ends the
-/// process at once.
+/// Runs a server until SIGTERM, SIGINT or SIGQUIT, or until its terminal is gone, and then until it is
+/// drained. A second such signal ends the process at once.
 ///
 /// # Errors
 /// When the address cannot be listened on, or a thread cannot be started.
@@ -48,8 +48,8 @@ pub fn run_until_signal(settings: &Settings) -> io::Result<()> {
         }
         let scheme = if settings.server.tls.is_some() { "https" } else { "http" };
         log::info!("listening on {scheme}://{}", server.address());
-        signals.next().await;
-        log::info!("draining, a second signal ends at once");
+        let asked = signals.next().await;
+        log::info!("{asked}: draining, a second signal ends at once");
         signals.exit_at_next();
         server.stop().await?;
         log::info!("stopped");

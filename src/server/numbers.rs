@@ -30,6 +30,8 @@ pub const DROPPED: &str = "vacancy_webhook_events_dropped_total";
 pub const QUEUED: &str = "vacancy_webhook_queue_events";
 /// How long the oldest of them has waited, in seconds; 0 when none waits.
 pub const OLDEST: &str = "vacancy_webhook_queue_oldest_seconds";
+/// Requests that are aside, because the endpoint refuses them.
+pub const ASIDE: &str = "vacancy_webhook_requests_aside";
 /// Dead letters that are kept.
 pub const DEAD_LETTERS: &str = "vacancy_webhook_dead_letters";
 /// What the breaker does: 0 closed, 1 half open, 2 open.
@@ -60,6 +62,7 @@ pub fn describe() {
     describe_counter!(DROPPED, "Events without state dropped at the ledger's bound.");
     describe_gauge!(QUEUED, "Events that wait for an endpoint or are under way.");
     describe_gauge!(OLDEST, metrics::Unit::Seconds, "How long the oldest event has waited.");
+    describe_gauge!(ASIDE, "Requests that are aside because the endpoint refuses them.");
     describe_gauge!(DEAD_LETTERS, "Dead letters of an endpoint.");
     describe_gauge!(BREAKER, "0 closed, 1 half open, 2 open.");
     describe_gauge!(MODE, "0 enabled, 1 paused, 2 disabled.");
@@ -108,6 +111,7 @@ fn set_endpoint(view: &EndpointView) {
     let age_ms = |at: u64| clock::now().wall_ms.saturating_sub(at);
     gauge!(QUEUED, labels()).set(view.queued as f64);
     gauge!(OLDEST, labels()).set(view.oldest_ms.map_or(0, age_ms) as f64 / 1_000.0);
+    gauge!(ASIDE, labels()).set(view.aside.len() as f64);
     gauge!(DEAD_LETTERS, labels()).set(view.dead_letters as f64);
     gauge!(BREAKER, labels()).set(match view.breaker {
         BreakerState::Closed => 0.0,

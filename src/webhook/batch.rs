@@ -24,6 +24,9 @@ pub struct BatchLimits {
     pub window: Duration,
     /// What fills a window before its time; 1 or more.
     pub events_max: usize,
+    /// How many are collected at least before edges are folded. So a ledger that is a moment behind
+    /// costs no transition.
+    pub fold_from: usize,
     /// How long a key stays told occupied after it was left, as the ledger has it.
     pub vacated_delay: Duration,
 }
@@ -75,7 +78,7 @@ impl Batch {
     pub fn push(&mut self, observed: Observed) {
         self.bytes += cost(&observed);
         self.observed.push(observed);
-        let is_long = self.fold_at.max(2 * self.limits.events_max) <= self.observed.len();
+        let is_long = self.fold_at.max(self.limits.fold_from) <= self.observed.len();
         if self.is_held() && (is_long || self.fold_at_bytes.max(BYTES_UNDER_WAY_MAX) <= self.bytes) {
             self.fold();
         }

@@ -1,10 +1,12 @@
 //! The bytes of a webhook request (PROTOCOL.md sections 6.1 to 6.4, DESIGN.md section 6).
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use serde::Serialize;
 
 use crate::{
-    domain::{AppKey, ChannelName, UserId},
+    domain::{AppKey, SERVER_TO_USER, UserId},
     ledger::{Event, EventBody, Key, Request, RequestId, Stateless},
     signature::{SigningKey, StandardKey, standard_webhooks, webhook},
 };
@@ -66,7 +68,7 @@ struct BodyWire<'a> {
 struct EventWire<'a> {
     name: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    channel: Option<&'a str>,
+    channel: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     event: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -136,7 +138,7 @@ fn signed(signer: &Signer, time_ms: u64, events: Vec<EventWire<'_>>, id: Request
 fn event_wire(event: &Event, extras: bool) -> EventWire<'_> {
     let mut wire = EventWire {
         name: event.kind().as_str(),
-        channel: event.channel().map(ChannelName::as_str),
+        channel: event.channel().map(|channel| Cow::Borrowed(channel.as_str())),
         event: None,
         data: None,
         socket_id: None,
@@ -149,7 +151,12 @@ fn event_wire(event: &Event, extras: bool) -> EventWire<'_> {
     match &event.body {
         EventBody::State { key, .. } => match key {
             Key::Channel(_) => {}
-            Key::Member(_, user_id) | Key::User(user_id) => wire.user_id = Some(user_id.as_str()),
+            Key::Member(_, user_id) => wire.user_id = Some(user_id.as_str()),
+            Key::User(user_id) => {
+                // The helpers of some SDKs take no event without a channel: it is the user's own.
+                wire.channel = Some(format!("{SERVER_TO_USER}{user_id}").into());
+                wire.user_id = Some(user_id.as_str());
+            }
         },
         EventBody::Stateless(Stateless::Client(client)) => {
             wire.event = Some(&client.event);

@@ -22,6 +22,8 @@ use crate::{
 
 /// The status by which an endpoint says that it wants nothing more.
 const GONE: u16 = 410;
+/// The status by which an endpoint says that a body is too long for it.
+const TOO_LONG: u16 = 413;
 
 /// One endpoint: signs the requests that the ledger cut for it, posts each once, and answers to the
 /// ledger how it went. The ledger keeps the queue and hands out one request per lane at a time.
@@ -146,7 +148,7 @@ impl PendingAnswer {
             endpoint: request.endpoint.clone(),
             request: request.id,
             outcome: Outcome::Failed {
-                retry_in: retry::next(request.attempt, None, 0.5),
+                retry_in: retry::next(request.backoff, None, 0.5),
             },
             report: AttemptReport {
                 at_ms: clock::now().wall_ms,
@@ -182,7 +184,7 @@ impl Part {
         let delivery = delivery::build(&self.signer, self.extras, request, at_ms / 1_000);
         self.copy(&delivery, request.id, request.attempt);
         let posted = self.poster.post(&delivery).await;
-        let outcome = outcome(request.attempt, &posted);
+        let outcome = outcome(request.backoff, &posted);
         self.numbers.attempt(outcome);
         self.log(request, &posted, outcome);
         if outcome == Outcome::Delivered && !request.replay {
@@ -222,7 +224,7 @@ impl Part {
                 "app {app} endpoint {id}: delivered {request_id} with {} events at attempt {attempt}",
                 request.events.len(),
             ),
-            Outcome::Failed { retry_in } => log::error!(
+            Outcome::Failed { retry_in } | Outcome::Refused { retry_in, .. } => log::error!(
                 "app {app} endpoint {id} at {url}: attempt {attempt} of {request_id} failed, next in {:.1} s: {cause}",
                 retry_in.as_secs_f64()
             ),
@@ -235,15 +237,19 @@ impl Part {
 }
 
 /// What the ledger makes of how a post went.
-fn outcome(attempt: u32, posted: &Posted) -> Outcome {
+fn outcome(backoff: u32, posted: &Posted) -> Outcome {
     if posted.cause.is_none() {
         Outcome::Delivered
     } else if posted.status == Some(GONE) {
         Outcome::Gone
     } else {
         let jitter = f64::from(clock::random_bits() as u32) / f64::from(u32::MAX);
-        Outcome::Failed {
-            retry_in: retry::next(attempt, posted.retry_after, jitter),
+        let retry_in = retry::next(backoff, posted.retry_after, jitter);
+        let refused = posted.status.filter(|status| !(200..300).contains(status));
+        match refused {
+            // Who asks for patience may take it then, unless it is too long.
+            Some(status) if posted.retry_after.is_none() || status == TOO_LONG => Outcome::Refused { retry_in, status },
+            Some(_) | None => Outcome::Failed { retry_in },
         }
     }
 }

@@ -60,7 +60,7 @@ impl Numbers {
     pub(super) fn attempt(&self, outcome: Outcome) {
         match outcome {
             Outcome::Delivered => self.delivered.increment(1),
-            Outcome::Failed { .. } => self.failed.increment(1),
+            Outcome::Failed { .. } | Outcome::Refused { .. } => self.failed.increment(1),
             Outcome::Gone => self.gone.increment(1),
         }
     }

@@ -137,10 +137,10 @@ fn happen(world: &mut World, what: u8, how: u8) {
         }
         155..=189 => world.reply(usize::from(how), Reply::Delivers, 0),
         190..=209 => {
-            let reply = if how.is_multiple_of(4) {
-                Reply::TakesAndFails
-            } else {
-                Reply::Fails
+            let reply = match how % 4 {
+                0 => Reply::TakesAndFails,
+                1 => Reply::Refuses,
+                _ => Reply::Fails,
             };
             let retry_ms = [0, 1_000, 1_000, 60_000][usize::from(how >> 2) % 4];
             world.reply(usize::from(how), reply, retry_ms);
@@ -186,7 +186,8 @@ fn happen(world: &mut World, what: u8, how: u8) {
             world.set_mode(id, mode);
         }
         247..=250 => world.fail_next_commit(),
-        251..=253 => world.replay(id, usize::from(how), 1 + usize::from(how) % 3),
+        253 => world.refuse(id, key),
+        251..=252 => world.replay(id, usize::from(how), 1 + usize::from(how) % 3),
         254..=255 => world.jump(how.is_multiple_of(2), [1, 5_000, 600_000][usize::from(how >> 1) % 3]),
     }
 }

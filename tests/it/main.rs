@@ -22,6 +22,7 @@ mod overload;
 mod races;
 mod receivers;
 mod rows;
+mod running;
 mod smoke;
 mod tidy;
 mod tls;

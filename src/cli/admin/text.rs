@@ -4,7 +4,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use crate::http::admin::{
     span,
-    wire::{Attempt, Breaker, Dead, Endpoint, EndpointMode, Event, LogLine, What},
+    wire::{Aside, Attempt, Breaker, Dead, Endpoint, EndpointMode, Event, LogLine, What},
 };
 
 /// A time, as UTC to the millisecond.
@@ -45,8 +45,29 @@ pub(super) fn doing(endpoint: &Endpoint, now_ms: u64) -> String {
         (EndpointMode::Enabled, Breaker::Open) => format!("left alone after failures{}", retry()),
         (EndpointMode::Enabled, Breaker::HalfOpen) => "being tried after failures".into(),
         (EndpointMode::Enabled, Breaker::Closed) if endpoint.retry_ms.is_some() => format!("failing{}", retry()),
+        (EndpointMode::Enabled, Breaker::Closed) if !endpoint.aside.is_empty() => {
+            format!("enabled, {} aside", endpoint.aside.len())
+        }
         (EndpointMode::Enabled, Breaker::Closed) => "enabled".into(),
     }
+}
+
+/// A request that is aside: its event, what was answered, and when it is tried again.
+pub(super) fn aside(aside: &Aside, now_ms: u64) -> String {
+    let next = match aside.retry_ms {
+        Some(at) if now_ms < at => format!("next in {}", span(at - now_ms)),
+        Some(_) => "next now".into(),
+        None => "under way".into(),
+    };
+    format!(
+        "{} ({}), answered {} at attempt {}, aside since {}; {next}; {} behind it",
+        event(&aside.event),
+        aside.request.as_deref().unwrap_or("no request"),
+        aside.status,
+        aside.attempts,
+        ago(aside.since_ms, now_ms),
+        counted(aside.waiting, "event")
+    )
 }
 
 /// An event: `channel_occupied room`, `member_added room/7`, `user_online 7`.

@@ -9,7 +9,7 @@ use super::{
     log::{self, DeadArgs, LogArgs},
     replay::{self, ReplayArgs},
     table::table,
-    text::{ago, counted, doing, time},
+    text::{ago, aside, counted, doing, time},
 };
 use crate::{
     cli::{print, print_json},
@@ -134,6 +134,10 @@ fn described(endpoint: &Endpoint, now_ms: u64) -> String {
         .oldest_ms
         .map_or(String::new(), |at| format!(", the oldest {}", ago(at, now_ms)));
     let retry = endpoint.retry_ms.map_or("-".into(), time);
+    let asides = endpoint.aside.iter().map(|it| ("aside", aside(it, now_ms)));
+    let bytes = endpoint
+        .body_bytes_max
+        .map(|bytes| format!("{bytes} bytes, since it answered 413"));
     let lines = [
         ("endpoint", endpoint.id.clone()),
         ("app", endpoint.app.clone()),
@@ -169,8 +173,10 @@ fn described(endpoint: &Endpoint, now_ms: u64) -> String {
             ),
         ),
     ];
+    let refused = asides.chain(bytes.map(|bytes| ("largest body", bytes)));
     lines
-        .iter()
+        .into_iter()
+        .chain(refused)
         .map(|(name, value)| format!("{name:<13} {value}\n"))
         .collect()
 }

@@ -1,5 +1,7 @@
 //! Answers "why did I not get a webhook" in plain words.
 
+mod refused;
+
 use std::collections::HashMap;
 
 use super::{
@@ -258,6 +260,7 @@ impl Words<'_> {
             Some(event) => said.push(self.fate(&asking.endpoint, event)),
             None => said.push(format!("{id} asks for it, and the log has no event for it.")),
         }
+        said.extend(self.refused(&asking.endpoint));
         said.extend(self.mode(&asking.endpoint));
         if let Some(because) = &asking.not_because {
             said.push(format!(

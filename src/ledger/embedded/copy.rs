@@ -78,7 +78,7 @@ pub(super) fn backup(database: &Database, to: &Path) -> Result<(), BackupError> 
 
 fn copy(database: &Database, to: &PathBuf) -> Result<(), Failure> {
     let _ = fs::remove_file(to);
-    let copy = open::builder().create(to)?;
+    let copy = open::private(to)?;
     let (reading, writing) = (database.begin_read()?, copy.begin_write()?);
     for table in Table::ALL {
         let mut rows = writing.open_table(table.definition())?;

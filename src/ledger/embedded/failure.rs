@@ -21,6 +21,25 @@ pub(super) enum Failure {
     /// The file is not the one that was written last.
     #[error("the file is not the one that was written last, somebody has exchanged it; restart the server")]
     Exchanged,
+    /// The file was removed.
+    #[error(
+        "it was removed while the server uses it: move it back, and it is used again; else it is written anew, with \
+         all that was in it, 10 s after it went"
+    )]
+    Gone,
+    /// The file was removed, and no new one can be written.
+    #[error(
+        "it was removed while the server uses it, and cannot be written anew: {0}. Make its folder, on the same disk, \
+         or move it back; a restart would lose what was in it"
+    )]
+    NotAnew(String),
+    /// Another file is in its place.
+    #[error(
+        "another file was put in its place while the server uses it. Move that away, and the ledger of this server back \
+         if you have it (else it is written anew, with all that was in it). After a restart the server would go on \
+         with the file that is there, and not know what it was told since that was made"
+    )]
+    Replaced,
     /// What a failed write left is still in the file.
     #[error("a write that failed is not undone yet")]
     Doubtful,
@@ -66,7 +85,13 @@ impl Failure {
     pub(super) fn is_lack_of_space(&self) -> bool {
         match self {
             Self::Database(redb::Error::Io(error)) => is_lack_of_space(error),
-            Self::Database(_) | Self::Record { .. } | Self::Exchanged | Self::Doubtful => false,
+            Self::Database(_)
+            | Self::Record { .. }
+            | Self::Exchanged
+            | Self::Gone
+            | Self::NotAnew(_)
+            | Self::Replaced
+            | Self::Doubtful => false,
         }
     }
 }

@@ -8,7 +8,7 @@
 use std::{
     fs::{File, OpenOptions, TryLockError},
     io,
-    os::unix::fs::{FileExt, OpenOptionsExt},
+    os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
 };
 
@@ -51,6 +51,14 @@ impl Mark {
             Err(TryLockError::Error(error)) => log::debug!("cannot lock {}: {error}", path.display()),
         }
         Ok(Self { path, file: Some(file) })
+    }
+
+    /// Tells whether the file that is locked is the one that others would find.
+    pub(super) fn is_in_place(&self) -> bool {
+        let own = self.file.as_ref().and_then(|file| file.metadata().ok());
+        let found = std::fs::metadata(&self.path).ok();
+        own.zip(found)
+            .is_some_and(|(own, found)| (own.dev(), own.ino()) == (found.dev(), found.ino()))
     }
 
     /// The number that was written last; none where there is none, or something else.

@@ -16,6 +16,9 @@ pub(super) fn migrate(database: &Database, format: u64) -> Result<(), Failure> {
         let txn = database.begin_write()?;
         match from {
             0 => put_times_first(&txn)?,
+            // Since format 2 a request may be aside, which older versions do not know: theirs would hold
+            // all others up. None of format 1 is, so nothing is to be changed.
+            1 => {}
             later => unreachable!("there is a step for each format before {FORMAT}, and for {later}"),
         }
         {

@@ -14,6 +14,7 @@ mod mark;
 mod migrate;
 mod open;
 mod overlay;
+mod place;
 mod read;
 mod record;
 mod reserve;
@@ -34,6 +35,7 @@ use crate::clock;
 
 use failure::Failure;
 use mark::Mark;
+use place::Place;
 use record::RecordError;
 use reserve::Reserve;
 use tables::{SERIAL_KEY, Table};
@@ -87,6 +89,7 @@ pub struct Embedded {
     times: Times,
     reserve: Reserve,
     mark: Mark,
+    place: Place,
 }
 
 impl std::fmt::Debug for Embedded {
@@ -164,6 +167,7 @@ impl Embedded {
             Ok((load::load(&txn)?, load::usage(&txn)?, load::serial(&txn)?))
         };
         let (loaded, usage, serial) = read().map_err(failed)?;
+        let place = Place::of(&path).map_err(|error| failed(error.into()))?;
         warn_if_short(&path, serial, mark.read());
         mark.write(serial);
         reserve.keep(clock::now().instant);
@@ -180,6 +184,7 @@ impl Embedded {
             times: Times::default(),
             reserve,
             mark,
+            place,
         };
         Ok((store, loaded))
     }
@@ -232,6 +237,7 @@ impl Embedded {
             return Err(Failure::Exchanged);
         }
         self.in_file = in_file;
+        self.place = Place::of(&self.path)?;
         self.database = Some(database);
         Ok(())
     }
@@ -336,6 +342,10 @@ impl Store for Embedded {
                 Err(error)
             }
         }
+    }
+
+    fn look(&mut self) -> Result<(), LedgerError> {
+        self.look_for_file(clock::now().instant)
     }
 
     fn usage(&self) -> Usage {

@@ -1,13 +1,13 @@
 //! Opening the file, or making a new one.
 
 use std::{
-    fs::{self, File},
+    fs::{self, File, OpenOptions},
     io::{self, ErrorKind},
-    os::unix::fs::PermissionsExt,
+    os::unix::fs::{OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
 };
 
-use redb::{Builder, Database, DatabaseError, ReadableDatabase};
+use redb::{Builder, Database, DatabaseError, ReadableDatabase, backends::FileBackend};
 
 use super::{
     failure::{self, Failure},
@@ -105,12 +105,16 @@ impl OpenError {
                 reason: failure::io_reason(&error),
                 is_full: failure::is_lack_of_space(&error),
             },
-            failure @ (Failure::Database(_) | Failure::Record { .. } | Failure::Exchanged | Failure::Doubtful) => {
-                Self::Damaged {
-                    path,
-                    detail: failure.to_string(),
-                }
-            }
+            failure @ (Failure::Database(_)
+            | Failure::Record { .. }
+            | Failure::Exchanged
+            | Failure::Gone
+            | Failure::NotAnew(_)
+            | Failure::Replaced
+            | Failure::Doubtful) => Self::Damaged {
+                path,
+                detail: failure.to_string(),
+            },
         }
     }
 }
@@ -118,6 +122,26 @@ impl OpenError {
 /// Opens a database that exists.
 pub(super) fn database(path: &Path) -> Result<Database, DatabaseError> {
     builder().open(path)
+}
+
+/// Opens a database, or makes a new one that only its owner may read: it holds what clients sent.
+pub(super) fn private(path: &Path) -> Result<Database, DatabaseError> {
+    let mut options = OpenOptions::new();
+    let file = options.read(true).write(true).create(true).mode(0o600).open(path)?;
+    builder().create_with_backend(FileBackend::new(file)?)
+}
+
+/// Logs a warning about a ledger that every user of the machine may read.
+fn warn_of_readers(path: &Path) {
+    let mode = fs::metadata(path).map_or(0, |file| file.permissions().mode());
+    if mode & 0o004 != 0 {
+        log::warn!(
+            "the ledger {} holds what clients sent, and every user of this machine may read it (mode {:04o}): \
+             chmod 600 it",
+            path.display(),
+            mode & 0o7777
+        );
+    }
 }
 
 /// Opens the file of a ledger, in this version's format, or makes a new one. Every page is checked
@@ -135,6 +159,7 @@ pub(super) fn ledger(
         Err(OpenError::Missing { .. }) => return create(path).map_err(failed),
         Err(error) => return Err(error),
     };
+    warn_of_readers(path);
     let found = format(path, &database)?;
     migrate::migrate(&database, found).map_err(failed)?;
     Ok(database)
@@ -210,16 +235,14 @@ pub(super) fn make_folder(path: &Path) -> Result<(), OpenError> {
 fn create(path: &Path) -> Result<Database, Failure> {
     let new = beside(path, ".new");
     if new.exists() {
-        match builder().create(&new) {
+        match private(&new) {
             Err(error @ (DatabaseError::DatabaseAlreadyOpen | DatabaseError::LockProtocolMismatch)) => {
                 return Err(error.into());
             }
             Ok(_) | Err(_) => fs::remove_file(&new)?,
         }
     }
-    let database = builder().create(&new)?;
-    // It holds what clients sent.
-    fs::set_permissions(&new, fs::Permissions::from_mode(0o600))?;
+    let database = private(&new)?;
     let txn = database.begin_write()?;
     for table in Table::ALL {
         let mut rows = txn.open_table(table.definition())?;

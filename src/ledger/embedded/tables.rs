@@ -12,7 +12,7 @@ use crate::ledger::edge::Key;
 
 /// The format that this version writes. A change that older versions cannot read, or that cannot
 /// read what they wrote, gets the next number and a step in `migrate`.
-pub(super) const FORMAT: u64 = 1;
+pub(super) const FORMAT: u64 = 2;
 
 /// In [`Table::Meta`]: the format of the file.
 pub(super) const FORMAT_KEY: &[u8] = b"format";

@@ -110,13 +110,27 @@ fn space_is_kept_beside_the_ledger_and_given_up_once() {
 }
 
 #[test]
-fn a_file_of_format_0_is_brought_to_the_present_one() {
-    // Made when there was no later format: 3 lines of the log, 2 dead letters, and a record of each
-    // other kind.
+fn a_file_of_an_older_format_is_brought_to_the_present_one() {
+    // Each was made when there was no later format: 3 lines of the log, 2 dead letters, and a record
+    // of each other kind.
+    let files: [&[u8]; FORMATS_BEFORE] = [
+        include_bytes!("tests/format-0.redb"),
+        include_bytes!("tests/format-1.redb"),
+    ];
+    for file in files {
+        is_brought_to_the_present_format(file);
+    }
+}
+
+/// There is a file of each format before this one.
+const FORMATS_BEFORE: usize = tables::FORMAT as usize;
+
+#[track_caller]
+fn is_brought_to_the_present_format(file: &[u8]) {
     let folder = Folder::new();
     let settings = folder.settings();
     fs::create_dir_all(open::folder(&settings.path)).expect("a folder");
-    fs::write(&settings.path, include_bytes!("tests/format-0.redb")).expect("it can be written");
+    fs::write(&settings.path, file).expect("it can be written");
     let wanted = format_0();
     for _ in 0..2 {
         let (store, loaded) = Embedded::open(&settings).expect("it is brought to this format");
@@ -126,6 +140,9 @@ fn a_file_of_format_0_is_brought_to_the_present_one() {
             (1, 1, 1)
         );
         assert_eq!((loaded.queued.len(), loaded.requests.len()), (1, 1));
+        for (id, request) in &loaded.requests {
+            assert_eq!(Some(request), wanted.requests[id].as_ref());
+        }
         let log = store.log(&LogQuery::default()).expect("it can be read").entries;
         assert!(log.iter().rev().eq(&wanted.log), "{log:?}");
         let dead = store
@@ -161,7 +178,7 @@ fn records_that_are_kept_twice_are_kept_once() {
     assert_eq!(loaded, want);
 }
 
-/// What is in the file of format 0.
+/// What is in the files of older formats.
 fn format_0() -> Changes {
     use crate::ledger::{Counters, EndpointRecord, EventId, Filter, Key, KeyRecord, Mode, QueuedRecord, RequestRecord};
     let app = || suite::app("a");
@@ -190,6 +207,7 @@ fn format_0() -> Changes {
         attempt: 1,
         retry_ms: None,
         replay: false,
+        aside: None,
         entries: vec![(0, queued)],
     };
     Changes {

@@ -4,7 +4,8 @@ use super::{EngineLimits, records::EVENT_BYTES, turn::Turn};
 use crate::{
     domain::{AppId, EndpointId},
     ledger::{
-        occupancy::VACANT_BYTES_MIN,
+        event::EventId,
+        occupancy::{VACANT_BYTES_MIN, VACANT_KEPT_MAX},
         outbox::BULK_MAX,
         store::{Trim, Usage},
     },
@@ -63,6 +64,32 @@ impl Turn<'_> {
         if self.state.is_shortening && 0 < self.bulk_left {
             self.shorten_longest(state_bytes, limits.bytes_max);
         }
+    }
+
+    /// Forgets vacant keys that are old or too many, as many as a step may.
+    pub(super) fn forget_vacant(&mut self) {
+        let lived_ms = self.lived_ms;
+        let apps = self.state.apps.iter();
+        let due = apps.filter(|(_, app)| app.occupancy.has_forgettable(lived_ms));
+        let ids: Vec<AppId> = due.map(|(id, _)| id.clone()).collect();
+        for id in ids {
+            self.forget_vacant_of(&id, VACANT_KEPT_MAX);
+        }
+    }
+
+    /// Forgets vacant keys of an app, those that are old and the oldest of more than `kept_max`, as
+    /// many as a step may; gives their number.
+    fn forget_vacant_of(&mut self, id: &AppId, kept_max: usize) -> usize {
+        let references = self.state.references.clone();
+        let (lived_ms, limit) = (self.lived_ms, self.bulk_left);
+        let Some(app) = self.state.app_mut(id) else { return 0 };
+        let waits = |event: EventId| references.contains_key(&event);
+        let forgotten = app.occupancy.forget_vacant(lived_ms, limit, kept_max, waits);
+        let count = forgotten.len();
+        self.bulk_left -= count;
+        let keys = forgotten.into_iter().map(|key| ((id.clone(), key), None));
+        self.changes.keys.extend(keys);
+        count
     }
 
     /// Forgets the oldest vacant keys, for so many bytes or a little more, of the apps with the most

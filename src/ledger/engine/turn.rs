@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Endpoint, State, records::Replaced};
+use super::{Endpoint, State, log_refused, records::Replaced};
 use crate::{
     domain::{AppId, EndpointId, Now},
     ledger::{
@@ -10,7 +10,7 @@ use crate::{
         edge::{Key, Observed},
         event::{Event, EventBody, EventId},
         log::{Attempted, Logged},
-        occupancy::{Transition, VACANT_KEPT_MAX},
+        occupancy::Transition,
         outbox::BULK_MAX,
         store::{Changes, KeyRecord, Loaded},
         window::{Answer, Control, DisabledBecause, Done, Mode, Outcome, Request, Window},
@@ -91,6 +91,7 @@ impl<'a> Turn<'a> {
             .outbox
             .answered(answer.request, answer.outcome, self.now, &mut effects);
         let Some(answered) = answered else { return };
+        log_refused(answer, &answered);
         self.log(
             app,
             Logged::Attempted(Attempted {
@@ -185,6 +186,7 @@ impl<'a> Turn<'a> {
                 lane: attempt.lane,
                 time_ms: attempt.time_ms,
                 attempt: attempt.number,
+                backoff: attempt.backoff,
                 replay: attempt.replay,
                 events: attempt.events,
             }));
@@ -363,31 +365,6 @@ impl<'a> Turn<'a> {
     pub(super) fn tell_due(&mut self, id: &AppId) {
         let next_due = self.state.apps.get(id).and_then(|app| app.occupancy.next_due());
         self.done.due.push((id.clone(), next_due));
-    }
-
-    fn forget_vacant(&mut self) {
-        let lived_ms = self.lived_ms;
-        let apps = self.state.apps.iter();
-        let due = apps.filter(|(_, app)| app.occupancy.has_forgettable(lived_ms));
-        let ids: Vec<AppId> = due.map(|(id, _)| id.clone()).collect();
-        for id in ids {
-            self.forget_vacant_of(&id, VACANT_KEPT_MAX);
-        }
-    }
-
-    /// Forgets vacant keys of an app, those that are old and the oldest of more than `kept_max`, as
-    /// many as a step may; gives their number.
-    pub(super) fn forget_vacant_of(&mut self, id: &AppId, kept_max: usize) -> usize {
-        let references = self.state.references.clone();
-        let (lived_ms, limit) = (self.lived_ms, self.bulk_left);
-        let Some(app) = self.state.app_mut(id) else { return 0 };
-        let waits = |event: EventId| references.contains_key(&event);
-        let forgotten = app.occupancy.forget_vacant(lived_ms, limit, kept_max, waits);
-        let count = forgotten.len();
-        self.bulk_left -= count;
-        let keys = forgotten.into_iter().map(|key| ((id.clone(), key), None));
-        self.changes.keys.extend(keys);
-        count
     }
 
     /// After a drain has begun nothing is sent any more that will be sent after a restart.

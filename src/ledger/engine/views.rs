@@ -74,6 +74,8 @@ impl<S: Store> Engine<S> {
                 oldest_ms: outbox.oldest_ms(),
                 under_way: outbox.under_way(),
                 retry_ms: outbox.retry_ms(now),
+                aside: outbox.asides(now),
+                body_bytes_max: outbox.body_bytes_learned(),
                 dead_letters: dead.get(&(app.clone(), id.clone())).copied().unwrap_or(0),
                 counts: outbox.counts(),
             })

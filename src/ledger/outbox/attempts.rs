@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Instant};
 
 use super::{
     Answered, Attempt, Effects, Outbox,
+    aside::Refusal,
     lane::{Entry, Head, HeadState, wall_ms},
 };
 use crate::{
@@ -18,7 +19,7 @@ use crate::{
 
 /// Where a request stands.
 #[derive(Debug, Clone, Copy)]
-enum At {
+pub(super) enum At {
     Finishing(usize),
     Lane(usize),
     Replay(usize),
@@ -39,21 +40,20 @@ impl Outbox {
             return attempts;
         }
         if self.finishing.is_empty() {
-            for lane in 0..self.lanes.len() {
+            for home in 0..self.homes {
                 if !self.breaker.may_retry() {
                     break;
                 }
+                let next = self.next_of(home, now.instant);
+                let Some((_, lane)) = next.filter(|(at, _)| *at <= now.instant) else {
+                    continue;
+                };
                 let is_new = self.lanes[lane].head.is_none();
-                if is_new && self.breaker.may_try(now.instant) {
+                if is_new {
                     self.cut(lane, now, counters, effects);
                 }
-                if self.lanes[lane]
-                    .head
-                    .as_ref()
-                    .is_some_and(|head| head.is_due(now.instant))
-                {
-                    attempts.extend(self.hand_out(At::Lane(lane), is_new, now, counters, effects));
-                }
+                self.lanes[home].aside_went = lane != home;
+                attempts.extend(self.hand_out(At::Lane(lane), is_new, now, counters, effects));
             }
         } else if self.finishing[0].is_due(now.instant) && self.breaker.may_retry() {
             attempts.extend(self.hand_out(At::Finishing(0), false, now, counters, effects));
@@ -81,6 +81,7 @@ impl Outbox {
                 .map(|(_, entry)| EventRef::new(&entry.event))
                 .collect(),
             next_at_ms: None,
+            became: None,
         };
         match outcome {
             Outcome::Delivered => {
@@ -89,14 +90,34 @@ impl Outbox {
                 self.breaker.on_outcome(id, None, now.instant);
                 if let Some(head) = self.take(at) {
                     self.settle(&head, effects);
+                    self.was_taken(at, head.entries.len());
                 }
             }
             Outcome::Failed { retry_in } => {
                 let until = now.instant + retry_in;
                 self.counts.attempts_failed += 1;
                 self.breaker.on_outcome(id, Some(retry_in), now.instant);
+                if let Some(head) = self.head_mut(at) {
+                    head.refused = 0;
+                }
                 let waits = self.failed(at, until, now, effects);
                 answered.next_at_ms = waits.then(|| wall_ms(until, now));
+            }
+            Outcome::Refused { retry_in, status } => {
+                let until = now.instant + retry_in;
+                self.counts.attempts_failed += 1;
+                if self.is_about_one(at) {
+                    self.breaker.on_refusal_of_one(id, retry_in, now.instant);
+                } else {
+                    self.breaker.on_outcome(id, Some(retry_in), now.instant);
+                }
+                if let Some((became, next)) = self.refused(Refusal { at, status, until }, now, effects) {
+                    answered.became = Some(became);
+                    answered.next_at_ms = Some(wall_ms(next, now));
+                } else if self.failed(at, until, now, effects) {
+                    answered.next_at_ms = Some(wall_ms(until, now));
+                    self.let_others_go_first(at);
+                }
             }
             Outcome::Gone => {
                 self.counts.attempts_failed += 1;
@@ -105,6 +126,7 @@ impl Outbox {
                 self.failed(at, now.instant, now, effects);
             }
         }
+        self.dissolve_empty();
         Some(answered)
     }
 
@@ -120,30 +142,24 @@ impl Outbox {
         if let Some(first) = self.finishing.first() {
             return earlier(replay, first.waits_until());
         }
-        let opens_at = self.breaker.opens_at().unwrap_or(now);
-        self.lanes.iter().fold(replay, |at, lane| {
-            let own = match (&lane.head, &lane.parking, lane.cut_at) {
-                (Some(head), _, _) => head.waits_until(),
-                (None, None, cut_at) if !lane.queue.is_empty() => Some(cut_at.map_or(now, |(at, _)| at).max(opens_at)),
-                (None, _, _) => None,
-            };
-            earlier(at, own)
-        })
+        let next = (0..self.homes).filter_map(|home| self.next_of(home, now));
+        next.fold(replay, |at, (next, _)| earlier(at, Some(next)))
     }
 
     /// Cuts the next request of a lane that has none, if there is something to tell.
     fn cut(&mut self, lane: usize, now: Now, counters: &mut Counters, effects: &mut Effects) {
-        let limits = self.rules.cut;
+        let limits = self.cut_limits_of(lane);
         let it = &mut self.lanes[lane];
-        if it.parking.is_some() || it.cut_at.is_some_and(|(at, _)| now.instant < at) {
-            return;
-        }
         let taken = cut(it.queue.values().map(|entry| entry.event.as_ref()), limits);
         if taken == 0 {
             return;
         }
         // The attempts go on counting after one was parked, so that the backoff does too.
         let attempts = it.cut_at.take().map_or(0, |(_, attempts)| attempts);
+        let backoff = std::mem::take(&mut it.backoff);
+        let aside = it.aside.as_ref().map(|aside| aside.record);
+        let home = it.aside.as_ref().map_or(lane, |aside| aside.home);
+        let refused = std::mem::take(&mut it.refused);
         let places: Vec<u64> = it.queue.keys().take(taken).copied().collect();
         let entries: Vec<(u64, Entry)> = places
             .into_iter()
@@ -157,7 +173,8 @@ impl Outbox {
             })
             .collect();
         effects.queued.extend(entries.iter().map(|(place, _)| (*place, None)));
-        let head = Head::cut(lane as u32, false, attempts, entries, now, counters);
+        let mut head = Head::cut(home as u32, false, attempts, entries, now, counters);
+        (head.backoff, head.refused, head.aside) = (backoff, refused, aside);
         self.grow(&head);
         self.lanes[lane].head = Some(head);
     }
@@ -181,6 +198,7 @@ impl Outbox {
             lane: head.lane,
             time_ms: head.time_ms,
             number: head.attempt,
+            backoff: head.backoff + head.attempt,
             replay: head.replay,
             events: head.entries.iter().map(|(_, entry)| Arc::clone(&entry.event)).collect(),
         };
@@ -231,7 +249,7 @@ impl Outbox {
         lane.or_else(finishing).or_else(replay)
     }
 
-    fn head(&self, at: At) -> Option<&Head> {
+    pub(super) fn head(&self, at: At) -> Option<&Head> {
         match at {
             At::Finishing(at) => self.finishing.get(at),
             At::Lane(at) => self.lanes.get(at)?.head.as_ref(),
@@ -239,7 +257,7 @@ impl Outbox {
         }
     }
 
-    fn head_mut(&mut self, at: At) -> Option<&mut Head> {
+    pub(super) fn head_mut(&mut self, at: At) -> Option<&mut Head> {
         match at {
             At::Finishing(at) => self.finishing.get_mut(at),
             At::Lane(at) => self.lanes.get_mut(at)?.head.as_mut(),
@@ -247,7 +265,7 @@ impl Outbox {
         }
     }
 
-    fn take(&mut self, at: At) -> Option<Head> {
+    pub(super) fn take(&mut self, at: At) -> Option<Head> {
         let head = match at {
             At::Finishing(at) => Some(self.finishing.remove(at)),
             At::Lane(at) => self.lanes.get_mut(at)?.head.take(),

@@ -5,21 +5,23 @@ use std::{
     time::{Duration, Instant},
 };
 
-use imbl::OrdMap;
+use imbl::{OrdMap, OrdSet};
 
 use super::{ENTRY_BYTES, SAME_BYTES_FOR_MS};
 use crate::{
-    domain::Now,
+    domain::{ChannelName, Now, UserId},
     ledger::{
         counters::{self, Counters},
         event::Event,
         log::ParkedBecause,
-        store::{QueuedRecord, RequestRecord},
+        store::{AsideRecord, QueuedRecord, RequestRecord},
         window::RequestId,
     },
 };
 
 /// What waits of some channels, in order, and the request that holds it until it is answered 2xx.
+///
+/// A lane is one of those that the endpoint is set to have, or what was set aside of one.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Lane {
     pub(super) queue: OrdMap<u64, Entry>,
@@ -28,6 +30,46 @@ pub(super) struct Lane {
     pub(super) parking: Option<Parking>,
     /// When the next request may be cut, after one was parked, and how often that was attempted.
     pub(super) cut_at: Option<(Instant, u32)>,
+    /// How many failures the next request that is cut follows, for its backoff.
+    pub(super) backoff: u32,
+    /// How often in a row what it holds was refused before it was parked.
+    pub(super) refused: u32,
+    /// How many events at the front hold one that was refused; 0: it is not known that one does.
+    pub(super) suspects: usize,
+    /// How many requests of it were set aside since one was taken.
+    pub(super) aside_in_row: u32,
+    /// What was set aside was tried after its own last request.
+    pub(super) aside_went: bool,
+    /// Of what is aside: whose it is.
+    pub(super) aside: Option<Aside>,
+}
+
+/// What was set aside of a lane.
+#[derive(Debug, Clone)]
+pub(super) struct Aside {
+    /// The lane that it shares the request under way with.
+    pub(super) home: usize,
+    /// Whose events wait here.
+    pub(super) whose: OrdSet<Whose>,
+    pub(super) record: AsideRecord,
+}
+
+/// What has an order of its own: a channel with its users, or a signed-in user.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Whose {
+    Channel(ChannelName),
+    User(UserId),
+    Nobody,
+}
+
+impl Whose {
+    pub(super) fn of(event: &Event) -> Self {
+        match (event.channel(), event.user_id()) {
+            (Some(channel), _) => Self::Channel(channel.clone()),
+            (None, Some(user_id)) => Self::User(user_id.clone()),
+            (None, None) => Self::Nobody,
+        }
+    }
 }
 
 /// An event that waits.
@@ -36,6 +78,8 @@ pub(super) struct Entry {
     pub(super) event: Arc<Event>,
     pub(super) committed: Now,
     pub(super) attempted: bool,
+    /// It was in a request that was too old as a whole.
+    pub(super) is_of_old_request: bool,
 }
 
 /// A request that was cut.
@@ -46,6 +90,11 @@ pub(super) struct Head {
     pub(super) time_ms: u64,
     pub(super) attempt: u32,
     pub(super) replay: bool,
+    /// How many failures it followed, for its backoff.
+    pub(super) backoff: u32,
+    /// How often in a row it was answered otherwise than with 2xx.
+    pub(super) refused: u32,
+    pub(super) aside: Option<AsideRecord>,
     /// Its events with the places that they had.
     pub(super) entries: Arc<[(u64, Entry)]>,
     pub(super) state: HeadState,
@@ -65,7 +114,7 @@ pub(super) enum HeadState {
 pub(super) struct Parking {
     pub(super) because: ParkedBecause,
     /// What has this place or one before is parked, however old it is; of what is parked because it
-    /// is too old only what was attempted.
+    /// is too old only what was in a request that was.
     pub(super) whole_until: u64,
     /// Where to go on.
     pub(super) from: u64,
@@ -99,7 +148,7 @@ impl Parking {
         if entry.is_too_old(now, retry_for) {
             return Some(true);
         }
-        let is_whole = self.because != ParkedBecause::TooOld || entry.attempted;
+        let is_whole = self.because != ParkedBecause::TooOld || entry.is_of_old_request;
         (place <= self.whole_until).then_some(is_whole)
     }
 }
@@ -147,6 +196,9 @@ impl Head {
             time_ms: counters.next_time_ms(now),
             attempt,
             replay,
+            backoff: 0,
+            refused: 0,
+            aside: None,
             entries: entries.into(),
             state: HeadState::WaitsUntil(now.instant),
         }
@@ -195,6 +247,7 @@ impl Head {
             attempt: self.attempt,
             retry_ms: self.waits_until().map(|at| wall_ms(at, now)),
             replay: self.replay,
+            aside: self.aside,
             entries: self
                 .entries
                 .iter()

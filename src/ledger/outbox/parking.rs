@@ -53,7 +53,11 @@ impl Outbox {
         for (place, entry) in head.entries.iter() {
             let lane = self.lane_of(&entry.event);
             effects.queued.push((*place, Some(entry.record())));
-            self.insert(*place, entry.clone());
+            let entry = Entry {
+                is_of_old_request: true,
+                ..entry.clone()
+            };
+            self.insert(*place, entry);
             if !lanes.contains(&lane) {
                 lanes.push(lane);
             }
@@ -61,10 +65,11 @@ impl Outbox {
         for lane in lanes {
             let lane = &mut self.lanes[lane];
             lane.cut_at = Some(cut_at);
+            lane.refused = head.refused;
             let parking = Parking::new(because, whole_until);
             lane.parking = Some(lane.parking.map_or(parking, |before| before.join(parking)));
         }
-        self.go_on_parking(now, effects);
+        self.park_some(now, effects);
     }
 
     /// Parks everything that is not under way, but for the newest state of each key.
@@ -95,7 +100,7 @@ impl Outbox {
         for lane in &mut self.lanes {
             lane.parking = Some(Parking::new(because, last));
         }
-        self.go_on_parking(now, effects);
+        self.park_some(now, effects);
     }
 
     /// Tells whether more is to be parked in a later step.
@@ -107,6 +112,11 @@ impl Outbox {
     /// Goes on parking, for as many events as a step may park. Wherever a step ends, and whatever
     /// happens before the next, the receiver ends with the newest state of each key.
     pub fn go_on_parking(&mut self, now: Now, effects: &mut Effects) {
+        self.park_some(now, effects);
+        self.dissolve_empty();
+    }
+
+    fn park_some(&mut self, now: Now, effects: &mut Effects) {
         for lane in 0..self.lanes.len() {
             let Some(mut parking) = self.lanes[lane].parking.take() else {
                 continue;

@@ -4,13 +4,13 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use super::{
     Effects, Outbox,
-    lane::{Entry, Head, HeadState},
+    lane::{Aside, Entry, Head, HeadState, Lane, Whose},
 };
 use crate::{
     domain::Now,
     ledger::{
         event::{Event, EventId},
-        store::{EndpointRecord, QueuedRecord, RequestRecord},
+        store::{AsideRecord, EndpointRecord, QueuedRecord, RequestRecord},
         window::{EndpointRules, RequestId},
     },
 };
@@ -51,15 +51,10 @@ impl Outbox {
                 event: Arc::clone(event),
                 committed: committed(queued.committed_ms, now, lived_ms),
                 attempted: queued.attempted,
+                is_of_old_request: false,
             })
         };
-        for (place, queued) in &kept.queued {
-            if let Some(entry) = entry(queued) {
-                outbox.next_place = outbox.next_place.max(place + 1);
-                outbox.insert(*place, entry);
-            }
-        }
-        let is_laned_anew = record.lanes as usize != outbox.lanes.len();
+        let is_laned_anew = record.lanes as usize != outbox.homes;
         for (id, request) in &kept.requests {
             let entries = request.entries.iter();
             let entries: Vec<(u64, Entry)> = entries
@@ -77,11 +72,19 @@ impl Outbox {
                 time_ms: request.time_ms,
                 attempt: request.attempt,
                 replay: request.replay,
+                backoff: 0,
+                // Whether an attempt was under way is not known, nor what it was answered.
+                refused: 0,
+                aside: request.aside,
                 entries: entries.into(),
                 // What was under way is repeated at once.
                 state: HeadState::WaitsUntil(now.instant + Duration::from_millis(wait_ms).min(LONGEST_WAIT)),
             };
             outbox.grow(&head);
+            if let Some(record) = request.aside {
+                outbox.restore_aside(head, record);
+                continue;
+            }
             // One that was cut before the last change of lanes holds channels of several.
             let is_laned = !is_laned_anew && outbox.is_of_lane(&head);
             let lane = outbox.lanes.get_mut(request.lane as usize).filter(|_| is_laned);
@@ -91,8 +94,27 @@ impl Outbox {
                 Some(_) | None => outbox.finishing.push(head),
             }
         }
+        // After what is aside, since that decides where they wait.
+        for (place, queued) in &kept.queued {
+            if let Some(entry) = entry(queued) {
+                outbox.next_place = outbox.next_place.max(place + 1);
+                outbox.insert(*place, entry);
+            }
+        }
         outbox.park_all(now, effects);
+        outbox.dissolve_empty();
         (outbox, references)
+    }
+
+    fn restore_aside(&mut self, head: Head, record: AsideRecord) {
+        let Some((_, first)) = head.entries.first() else { return };
+        let home = self.home_of(&first.event);
+        let whose = head.entries.iter().map(|(_, entry)| Whose::of(&entry.event)).collect();
+        self.lanes.push(Lane {
+            head: Some(head),
+            aside: Some(Aside { home, whose, record }),
+            ..Lane::default()
+        });
     }
 }
 

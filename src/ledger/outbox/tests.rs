@@ -5,10 +5,11 @@ use std::{
 
 use super::*;
 use crate::ledger::{
-    BreakerState, ClientEvent, Counters, EndpointRecord, EventBody, Filter, Key, Outcome, Stateless,
+    AsideView, BreakerState, ClientEvent, Counters, EndpointRecord, EventBody, Filter, Key, Outcome, Stateless,
     breaker::BreakerLimits,
 };
 
+mod aside;
 mod attempts;
 mod folding;
 mod lanes;
@@ -256,8 +257,14 @@ impl Check {
             let record = &self.requests[&head.id];
             let now = head.record(self.start);
             assert_eq!(
-                (now.lane, now.time_ms, now.replay, now.entries),
-                (record.lane, record.time_ms, record.replay, record.entries.clone())
+                (now.lane, now.time_ms, now.replay, now.aside, now.entries),
+                (
+                    record.lane,
+                    record.time_ms,
+                    record.replay,
+                    record.aside,
+                    record.entries.clone()
+                )
             );
         }
         let in_heads: usize = heads.iter().map(|head| head.entries.len()).sum();

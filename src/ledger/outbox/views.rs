@@ -6,7 +6,11 @@ use super::{
 };
 use crate::{
     domain::Now,
-    ledger::{breaker::BreakerState, view::Counts},
+    ledger::{
+        breaker::BreakerState,
+        log::EventRef,
+        view::{AsideView, Counts},
+    },
 };
 
 impl Outbox {
@@ -73,11 +77,40 @@ impl Outbox {
         of_heads.chain(of_lanes.map(|(_, entry)| entry.committed.wall_ms)).min()
     }
 
-    /// When the earliest request that failed is tried again, in milliseconds since 1970.
+    /// When the earliest request that failed is tried again, in milliseconds since 1970, besides those
+    /// that are aside.
     #[must_use]
     pub fn retry_ms(&self, now: Now) -> Option<u64> {
-        let waiting = self.heads().filter_map(Head::waits_until).min();
+        let heads = self.heads().filter(|head| head.aside.is_none());
+        let waiting = heads.filter_map(Head::waits_until).min();
         waiting.map(|at| wall_ms(at, now))
+    }
+
+    /// What is aside.
+    #[must_use]
+    pub fn asides(&self, now: Now) -> Vec<AsideView> {
+        let asides = self.lanes.iter().filter_map(|lane| {
+            let aside = lane.aside.as_ref()?;
+            let head = lane.head.as_ref();
+            let in_head = head.and_then(|head| head.entries.first()).map(|(_, entry)| entry);
+            let first = in_head.or_else(|| lane.queue.values().next())?;
+            Some(AsideView {
+                request: head.map(|head| head.id),
+                event: EventRef::new(&first.event),
+                since_ms: aside.record.since_ms,
+                attempts: head.map_or(0, |head| head.attempt),
+                status: aside.record.status,
+                retry_ms: head.and_then(Head::waits_until).map(|at| wall_ms(at, now)),
+                waiting: lane.queue.len() - usize::from(head.is_none()),
+            })
+        });
+        asides.collect()
+    }
+
+    /// Most bytes of a body, when an answer of 413 taught that.
+    #[must_use]
+    pub const fn body_bytes_learned(&self) -> Option<usize> {
+        self.body_bytes_max
     }
 
     fn heads(&self) -> impl Iterator<Item = &Head> {

@@ -1,3 +1,5 @@
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use super::*;
 use crate::{
     domain::{EndpointId, Now},
@@ -10,6 +12,8 @@ struct Recorder {
     retry_in: Option<Duration>,
     /// So many steps fail first.
     failures: usize,
+    /// The file is gone.
+    is_gone: Arc<AtomicBool>,
 }
 
 impl Ledger for Recorder {
@@ -37,6 +41,16 @@ impl Ledger for Recorder {
         })
     }
 
+    fn look(&mut self) -> Result<(), LedgerError> {
+        match self.is_gone.load(Ordering::Relaxed) {
+            false => Ok(()),
+            true => Err(LedgerError::Write {
+                path: "x".into(),
+                reason: "it is gone".into(),
+            }),
+        }
+    }
+
     fn read(&self, _: &Query, _: Now) -> Result<View, LedgerError> {
         Ok(View::Unanswered(7))
     }
@@ -48,6 +62,7 @@ fn start(retry_in: Option<Duration>) -> (LedgerThread, mpsc::Receiver<String>) {
         steps,
         retry_in,
         failures: 0,
+        is_gone: Arc::default(),
     }))
     .expect("a thread");
     (thread, recorded)
@@ -87,6 +102,7 @@ fn check(commands: Vec<Command>, want: &[&str]) {
         steps,
         retry_in: None,
         failures: 0,
+        is_gone: Arc::default(),
     }));
     assert!(worker.carry_out(commands));
     assert_eq!(recorded.try_iter().collect::<Vec<_>>(), want);
@@ -132,6 +148,7 @@ async fn while_nothing_can_be_stored_windows_come_back_answers_wait_and_operator
         steps,
         retry_in: None,
         failures: 2,
+        is_gone: Arc::default(),
     }));
     let ask = || {
         let (reply, answer) = oneshot::channel();
@@ -162,6 +179,7 @@ fn what_cannot_be_stored_is_folded_with_the_delay_that_its_app_was_configured_wi
             steps: steps.clone(),
             retry_in: None,
             failures,
+            is_gone: Arc::default(),
         };
         let mut worker = Worker::new(Box::new(engine(0)));
         let rules = crate::ledger::AppRules {
@@ -193,6 +211,7 @@ fn storing_is_tried_again_until_it_works_though_nothing_is_sent() {
         steps,
         retry_in: None,
         failures: 2,
+        is_gone: Arc::default(),
     }))
     .expect("a thread");
     thread.handle().send(answer());
@@ -224,6 +243,7 @@ async fn a_request_that_comes_before_its_app_waits_for_it_and_is_handed_out_once
         steps,
         retry_in: None,
         failures: 0,
+        is_gone: Arc::default(),
     }));
     let request = |id| Request {
         id: RequestId(id),
@@ -232,6 +252,7 @@ async fn a_request_that_comes_before_its_app_waits_for_it_and_is_handed_out_once
         lane: 0,
         time_ms: 0,
         attempt: 2,
+        backoff: 2,
         replay: false,
         events: Vec::new(),
     };
@@ -268,4 +289,37 @@ async fn a_question_is_answered_until_the_thread_has_stopped() {
         handle.read(Query::Unanswered).await,
         Err(LedgerError::Stopped)
     ));
+}
+
+#[test]
+fn a_file_that_is_gone_is_noticed_without_a_command_and_nothing_is_stored_until_it_is_back() {
+    let (steps, recorded) = mpsc::channel();
+    let is_gone = Arc::new(AtomicBool::new(false));
+    let thread = spawn(Box::new(Recorder {
+        steps,
+        retry_in: None,
+        failures: 0,
+        is_gone: Arc::clone(&is_gone),
+    }))
+    .expect("a thread");
+    let handle = thread.handle();
+    let until = |is_failing: bool| {
+        let deadline = clock::now().instant + Duration::from_secs(30);
+        while handle.failing().is_some() != is_failing {
+            assert!(clock::now().instant < deadline, "not within 30 s");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    };
+    is_gone.store(true, Ordering::Relaxed);
+    until(true);
+    assert!(handle.failing().is_some_and(|reason| reason.contains("it is gone")));
+    handle.send(answer());
+    assert!(
+        recorded.recv_timeout(Duration::from_millis(300)).is_err(),
+        "nothing is stored"
+    );
+    is_gone.store(false, Ordering::Relaxed);
+    until(false);
+    thread.stop();
+    assert!(recorded.iter().any(|step| step == "a"), "what came meanwhile is");
 }

@@ -12,6 +12,7 @@ fn request(events: Vec<EventBody>) -> Request {
         replay: false,
         time_ms: 1_327_078_148_132,
         attempt: 1,
+        backoff: 1,
         events: events
             .into_iter()
             .map(|body| {
@@ -249,7 +250,7 @@ fn with_extras_an_event_that_carries_a_state_has_seq_id_and_at_ms() {
     );
     check_extras(
         user(false),
-        r#"{"name":"user_offline","user_id":"a_user_id","seq":9,"id":"evt_0000000000000003","at_ms":5}"#,
+        r##"{"name":"user_offline","channel":"#server-to-user-a_user_id","user_id":"a_user_id","seq":9,"id":"evt_0000000000000003","at_ms":5}"##,
     );
 }
 

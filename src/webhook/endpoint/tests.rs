@@ -114,7 +114,12 @@ impl Rig {
     /// Delivers a request that must fail, and gives its cause.
     async fn cause(&self) -> String {
         let answer = self.deliver().await;
-        assert!(matches!(answer.outcome, Outcome::Failed { .. }), "{answer:?}");
+        // Only what was answered is refused.
+        match answer.outcome {
+            Outcome::Refused { status, .. } => assert_eq!(answer.report.status, Some(status)),
+            Outcome::Failed { .. } => assert!(matches!(answer.report.status, None | Some(200..300)), "{answer:?}"),
+            Outcome::Delivered | Outcome::Gone => panic!("{answer:?}"),
+        }
         answer.report.error.expect("a cause")
     }
 }
@@ -146,6 +151,7 @@ fn request(attempt: u32) -> Request {
         lane: 0,
         time_ms: 2_000,
         attempt,
+        backoff: attempt,
         replay: false,
         events: vec![Arc::new(event)],
     }
@@ -267,6 +273,31 @@ async fn the_report_says_what_was_answered_and_how_long_it_took() {
     let delivered = rig.deliver().await;
     assert_eq!(delivered.outcome, Outcome::Delivered);
     assert_eq!((delivered.report.status, delivered.report.error), (Some(200), None));
+}
+
+#[test]
+fn an_answer_refuses_unless_it_is_2xx_or_asks_for_patience() {
+    let outcome_of = |status: Option<u16>, retry_after: Option<Duration>| {
+        let posted = Posted {
+            took_ms: 1,
+            status,
+            retry_after,
+            cause: Some("it failed".into()),
+        };
+        match outcome(1, &posted) {
+            Outcome::Refused { status, .. } => Some(status),
+            Outcome::Failed { .. } => None,
+            ended @ (Outcome::Delivered | Outcome::Gone) => panic!("{ended:?}"),
+        }
+    };
+    let patience = Some(Duration::from_secs(1));
+    for status in [302, 400, 401, 404, 429, 500, 503] {
+        assert_eq!(outcome_of(Some(status), None), Some(status));
+        assert_eq!(outcome_of(Some(status), patience), None);
+    }
+    assert_eq!(outcome_of(Some(413), patience), Some(413));
+    // No answer, and one that did not end.
+    assert_eq!([outcome_of(None, None), outcome_of(Some(200), None)], [None, None]);
 }
 
 #[actix_rt::test]

@@ -54,6 +54,7 @@ impl Rig {
         let limits = BatchLimits {
             window,
             events_max: 100,
+            fold_from: 200,
             vacated_delay: Duration::ZERO,
         };
         let (tap, lookups) = (Tap::new(), Lookups::new());

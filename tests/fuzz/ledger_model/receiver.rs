@@ -18,6 +18,10 @@ pub struct Receiver {
     /// What was decided and is asked for.
     pub wanted: BTreeMap<EventId, u64>,
     pub keys: BTreeMap<Key, Picture>,
+    /// Of what it answers every request that it does not have otherwise than with 2xx.
+    pub refuses: Option<Key>,
+    /// The requests that it has refused and does not have, so that their events come in others.
+    refused: BTreeSet<RequestId>,
     /// It was disabled once, so that a request may have been parked that it had got.
     pub was_disabled: bool,
 }
@@ -72,17 +76,36 @@ impl Receiver {
                 continue;
             }
             assert!(
-                self.was_disabled || self.sent[&before].0.iter().any(is_too_old),
-                "cut anew though it is neither too old nor parked: {event:?}"
+                self.was_disabled || self.refused.contains(&before) || self.sent[&before].0.iter().any(is_too_old),
+                "cut anew though it is neither refused nor too old nor parked: {event:?}"
             );
+            if self.refused.contains(&before) {
+                continue;
+            }
             if let Some((key, _)) = event.state() {
                 self.keys.entry(key.clone()).or_default().has_gaps = true;
             }
         }
     }
 
+    /// Tells whether it refuses a request; one that it has it takes again.
+    pub fn refuses(&self, request: &Request) -> bool {
+        let is_refused = |event: &Event| event.state().is_some_and(|(key, _)| Some(key) == self.refuses.as_ref());
+        !self.has.contains(&request.id) && request.events.iter().any(|event| is_refused(event))
+    }
+
+    /// It refuses a request, unless it has it; tells whether it does.
+    pub fn refuse(&mut self, request: &Request) -> bool {
+        let is_new = !self.has.contains(&request.id);
+        if is_new {
+            self.refused.insert(request.id);
+        }
+        is_new
+    }
+
     /// It gets a request, whatever it answers.
     pub fn accept(&mut self, request: &Request) {
+        self.refused.remove(&request.id);
         if !self.has.insert(request.id) || request.replay {
             return;
         }

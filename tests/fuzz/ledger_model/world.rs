@@ -50,6 +50,8 @@ pub enum Reply {
     Fails,
     /// It takes the request, but the server does not learn of it.
     TakesAndFails,
+    /// It answers otherwise than with 2xx.
+    Refuses,
     Gone,
 }
 
@@ -300,6 +302,16 @@ impl World {
         let request = self.under_way.remove(at).expect("in range");
         let id = name_of(request.endpoint.as_str());
         let receiver = self.receivers.get_mut(id).expect("it is configured");
+        let reply = if receiver.refuses(&request) && !matches!(reply, Reply::Gone) {
+            Reply::Refuses
+        } else {
+            reply
+        };
+        let reply = if matches!(reply, Reply::Refuses) && !receiver.refuse(&request) {
+            Reply::Delivers
+        } else {
+            reply
+        };
         if matches!(reply, Reply::Delivers | Reply::TakesAndFails) {
             receiver.accept(&request);
         }
@@ -307,6 +319,11 @@ impl World {
             Reply::Delivers => Outcome::Delivered,
             Reply::Fails | Reply::TakesAndFails => Outcome::Failed {
                 retry_in: Duration::from_millis(retry_ms),
+            },
+            Reply::Refuses => Outcome::Refused {
+                retry_in: Duration::from_millis(retry_ms),
+                // Now and then it says that the body is too long.
+                status: if which.is_multiple_of(3) { 413 } else { 401 },
             },
             Reply::Gone => {
                 receiver.was_disabled = true;
@@ -395,6 +412,13 @@ impl World {
             endpoint: id.parse().unwrap(),
             events,
         });
+    }
+
+    /// From here on an endpoint refuses what tells of a key.
+    pub fn refuse(&mut self, id: &'static str, key: &Key) {
+        if let Some(receiver) = self.receivers.get_mut(id) {
+            receiver.refuses = Some(key.clone());
+        }
     }
 
     pub fn drain(&mut self) {
@@ -704,6 +728,9 @@ impl World {
             self.restart(conf);
         }
         self.flush();
+        for receiver in self.receivers.values_mut() {
+            receiver.refuses = None;
+        }
         for id in ENDPOINTS {
             self.set_mode(id, Mode::Enabled);
         }

@@ -2,6 +2,7 @@
 
 mod access;
 mod acting;
+mod aside;
 mod listening;
 mod page;
 mod seeing;

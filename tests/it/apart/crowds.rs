@@ -158,16 +158,12 @@ impl Side {
                 }
                 let channel = self.channel(&mut random, at);
                 match random.below(20) {
-                    0..=8 => {
-                        if held.insert(channel.clone()) {
-                            link.send(&self.subscription(&link, &channel, &user)).await;
-                        }
+                    0..=8 if held.insert(channel.clone()) => {
+                        link.send(&self.subscription(&link, &channel, &user)).await;
                     }
-                    9..=13 => {
-                        if held.remove(&channel) {
-                            let data = json!({ "event": "pusher:unsubscribe", "data": { "channel": channel } });
-                            link.send(&data.to_string()).await;
-                        }
+                    9..=13 if held.remove(&channel) => {
+                        let data = json!({ "event": "pusher:unsubscribe", "data": { "channel": channel } });
+                        link.send(&data.to_string()).await;
                     }
                     14..=16 => {
                         if let Some(channel) = held.iter().find(|name| name.starts_with("pr")) {

@@ -83,7 +83,7 @@ impl Link {
                         None => **receiving = session.receive("xhr_streaming").await,
                         Some(line) => match line.split_at(1) {
                             ("a", messages) => {
-                                waiting.extend(serde_json::from_str::<Vec<String>>(messages).expect("JSON"))
+                                waiting.extend(serde_json::from_str::<Vec<String>>(messages).expect("JSON"));
                             }
                             ("c", close) => {
                                 let close: (u16, String) = serde_json::from_str(close).expect("JSON");

@@ -154,7 +154,7 @@ async fn info_tells_the_count_when_the_setting_is_on() {
 }
 
 #[tokio::test]
-async fn info_leaves_the_count_out_when_the_setting_is_off() {
+async fn info_tells_the_count_when_the_setting_is_off_too() {
     let server = plain_server();
     let mut client = server.client().await;
     client.subscribe("news").await;
@@ -162,8 +162,14 @@ async fn info_leaves_the_count_out_when_the_setting_is_off() {
         .api()
         .get("/channels/news", &[("info", "subscription_count")])
         .await;
-    assert_eq!((got.status, got.body.as_str()), (200, r#"{"occupied":true}"#));
+    assert_eq!(
+        (got.status, got.body.as_str()),
+        (200, r#"{"occupied":true,"subscription_count":1}"#)
+    );
     let body = json!({ "channel": "news", "name": "e", "data": "1", "info": "subscription_count" });
     let got = server.api().post("/events", &body.to_string()).await;
-    assert_eq!((got.status, got.body.as_str()), (200, r#"{"channels":{"news":{}}}"#));
+    assert_eq!(
+        (got.status, got.body.as_str()),
+        (200, r#"{"channels":{"news":{"subscription_count":1}}}"#)
+    );
 }

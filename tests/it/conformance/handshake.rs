@@ -247,13 +247,6 @@ async fn an_upgrade_that_is_none_is_400_or_405_in_plain_http() {
 }
 
 #[tokio::test]
-async fn the_path_of_clients_without_an_upgrade_is_404() {
-    let server = plain_server();
-    let (status, _) = answered(&server, "GET /app/app-key HTTP/1.1\r\nHost: x\r\n\r\n").await;
-    assert_eq!(status, 404);
-}
-
-#[tokio::test]
 async fn an_upgrade_to_http_2_is_ignored() {
     let server = plain_server();
     let request = "GET /live HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA\r\n\r\n";

@@ -38,6 +38,29 @@ async fn live_and_ready_answer_200() {
 }
 
 #[tokio::test]
+async fn whatever_a_load_balancer_asks_for_unless_told_otherwise_is_200() {
+    let server = plain_server();
+    for path in ["/", "/up", "/health", "/live", "/ready"] {
+        for method in ["GET", "HEAD", "OPTIONS"] {
+            let got = server.api().raw(method, path, "").await;
+            assert_eq!(got.status, 200, "{method} {path}");
+            assert_eq!(got.body.is_empty(), method == "HEAD", "{method} {path}");
+        }
+    }
+    // HAProxy's `option httpchk`.
+    let got = server.api().raw_bytes(b"OPTIONS / HTTP/1.0\r\n\r\n").await;
+    assert_eq!(got.status, 200, "{got:?}");
+}
+
+#[tokio::test]
+async fn a_websocket_that_a_proxy_has_made_a_plain_request_is_told_to_upgrade() {
+    let server = plain_server();
+    let got = server.api().raw("GET", "/app/app-key?protocol=7", "").await;
+    assert_eq!((got.status, header(&got, "upgrade")), (426, Some("websocket")));
+    assert!(got.body.contains("the headers Upgrade and Connection"), "{}", got.body);
+}
+
+#[tokio::test]
 async fn a_connection_serves_many_requests_after_one_another() {
     let server = plain_server();
     let mut raw = Raw::connect(server.port).await;
@@ -177,7 +200,6 @@ async fn answers_and_refusals_name_the_origin_that_asked() {
 async fn an_unknown_path_is_404_signed_or_not() {
     let server = plain_server();
     for path in [
-        "/",
         "/apps",
         "/apps/1",
         "/apps/1/nowhere",

@@ -285,7 +285,7 @@ async fn unknown_paths_and_methods_are_answered_with_a_line_of_text() {
     let nothing = "Not found: no such path\n";
     let not_allowed = "Method not allowed on this path\n";
     for (method, path, status, want) in [
-        ("GET", "/", 404, nothing),
+        ("POST", "/", 405, not_allowed),
         ("GET", "/apps", 404, nothing),
         ("POST", "/apps/1/nothing", 404, nothing),
         ("GET", "/apps/1/users/7", 404, nothing),

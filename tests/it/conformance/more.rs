@@ -93,7 +93,7 @@ async fn a_silent_session_of_the_fallbacks_is_sent_pusher_ping_and_closed_with_4
 }
 
 #[tokio::test]
-async fn without_the_setting_info_leaves_the_count_of_presence_channels_out_too() {
+async fn without_the_setting_info_tells_the_count_of_presence_channels_too() {
     let server = plain_server();
     let mut client = server.client().await;
     client.subscribe_as("presence-a", Some("7")).await;
@@ -101,12 +101,15 @@ async fn without_the_setting_info_leaves_the_count_of_presence_channels_out_too(
     let got = server.api().get("/channels/presence-a", &[("info", info)]).await;
     assert_eq!(
         (got.status, got.body.as_str()),
-        (200, r#"{"occupied":true,"user_count":1}"#)
+        (200, r#"{"occupied":true,"subscription_count":1,"user_count":1}"#)
     );
     let body = serde_json::json!({ "channel": "presence-a", "name": "e", "data": "1", "info": info });
     let got = server.api().post("/events", &body.to_string()).await;
     assert_eq!(
         (got.status, got.body.as_str()),
-        (200, r#"{"channels":{"presence-a":{"user_count":1}}}"#)
+        (
+            200,
+            r#"{"channels":{"presence-a":{"subscription_count":1,"user_count":1}}}"#
+        )
     );
 }

@@ -55,7 +55,7 @@ async fn a_user_is_told_online_at_the_first_sign_in_and_offline_after_the_delay(
     assert!(Duration::from_millis(500) < closed_at.elapsed());
     let body = &receiver.requests()[0].body;
     assert!(
-        body.ends_with(r#""events":[{"name":"user_online","user_id":"7"}]}"#),
+        body.ends_with(r##""events":[{"name":"user_online","channel":"#server-to-user-7","user_id":"7"}]}"##),
         "{body}"
     );
 }

@@ -175,7 +175,7 @@ async fn a_server_that_is_killed_while_the_disk_is_full_starts_again_with_what_w
 }
 
 /// Starts a server that must refuse to; gives what it wrote.
-fn refused(ledger: &Path) -> String {
+pub fn refused(ledger: &Path) -> String {
     let folder = Folder::new();
     let file = folder.file("config.yaml");
     let sections = format!("ledger: {{path: {}}}", ledger.display());

@@ -4,6 +4,7 @@ mod clock;
 mod disk;
 mod faults;
 mod ledger_command;
+mod place;
 mod reconfigured;
 mod restart;
 mod restored;

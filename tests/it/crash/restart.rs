@@ -84,7 +84,7 @@ async fn at_the_crash_occupied_was_not_answered_it_stays_at_the_head_and_its_key
 
 #[tokio::test]
 async fn at_the_crash_a_key_was_occupied_or_pending_it_is_recovering() {
-    let (mut server, receiver) = start("webhooks: {vacated_delay: 1h, recovery_window: 2s}").await;
+    let (mut server, receiver) = start("webhooks: {vacated_delay: 4s, recovery_window: 2s}").await;
     let mut client = server.client().await;
     let channels = ["occupied", "occupied-2", "pending", "pending-2"];
     for channel in channels {
@@ -103,8 +103,35 @@ async fn at_the_crash_a_key_was_occupied_or_pending_it_is_recovering() {
     want.extend(["-occupied", "-pending"]);
     receiver.expect(&want).await;
     for event in ["-occupied", "-pending"] {
-        assert!(RECOVERY <= received_at(&receiver, event) - from);
+        // The longer of window and delay.
+        assert!(Duration::from_secs(4) <= received_at(&receiver, event) - from);
     }
+    client.subscribe("marker").await;
+    want.push("+marker");
+    receiver.expect(&want).await;
+}
+
+#[tokio::test]
+async fn at_the_crash_a_delay_ran_that_is_longer_than_the_window_and_who_returns_within_it_makes_no_event() {
+    let (mut server, receiver) = start("webhooks: {vacated_delay: 4s, recovery_window: 500ms}").await;
+    let mut client = server.client().await;
+    for channel in ["returns", "does-not"] {
+        client.subscribe(channel).await;
+    }
+    let mut want = vec!["+returns", "+does-not"];
+    receiver.expect(&want).await;
+    for channel in ["returns", "does-not"] {
+        client.unsubscribe(channel).await;
+    }
+    client.expect_nothing().await;
+    let from = crash(&mut server).await;
+    // Most of the delay and more than the window: it is time that has to pass.
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let mut client = server.client().await;
+    client.subscribe("returns").await;
+    want.push("-does-not");
+    receiver.expect(&want).await;
+    assert!(Duration::from_secs(4) <= received_at(&receiver, "-does-not") - from);
     client.subscribe("marker").await;
     want.push("+marker");
     receiver.expect(&want).await;

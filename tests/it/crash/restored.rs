@@ -1,6 +1,6 @@
 //! A ledger that is an earlier one of itself: a backup was put back, or its last commit was lost.
 
-use std::{collections::HashMap, fs, path::Path};
+use std::{collections::HashMap, fs, path::Path, time::Duration};
 
 use super::disk::Folder;
 use crate::harness::{Process, Receiver, config, eventually, webhook_of};
@@ -15,7 +15,7 @@ async fn start(folder: &Folder) -> (Process, Receiver) {
         folder.file("vacancy.redb").display()
     );
     let events = webhook_of(&receiver.url(), "existence", ", extras: true");
-    (Process::start(&config(&sections, &events)), receiver)
+    (Process::start_alone(&config(&sections, &events)), receiver)
 }
 
 /// Three channels come and go.
@@ -52,6 +52,17 @@ fn each_id_names_one(receiver: &Receiver) {
     for (channel, seqs) in seqs {
         assert!(seqs.is_sorted_by(|a, b| a < b), "{channel}: {seqs:?}");
     }
+}
+
+/// Waits until nothing more is written: the last answers are in the ledger.
+async fn is_written(folder: &Folder) {
+    let mark = || fs::read(folder.file("vacancy.redb.mark")).expect("the mark lies beside the ledger");
+    eventually("a ledger that is written", || async {
+        let before = mark();
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        mark() == before
+    })
+    .await;
 }
 
 /// Flips a bit of the commit that a killed server made last. The one before is in the other of two
@@ -92,6 +103,8 @@ async fn a_last_commit_that_a_flipped_bit_takes_back_is_missed_by_the_log_and_it
     let (mut server, receiver) = start(&folder).await;
     let mut want = Vec::new();
     come_and_go(&server, &receiver, &mut want).await;
+    // A commit that is under way at the kill would be the one that is damaged, and nobody has missed it.
+    is_written(&folder).await;
     server.kill();
     damage_last_commit(&folder.file("vacancy.redb"));
     server.start_again().await;

@@ -220,7 +220,7 @@ async fn check_that_none_fails(answer: Answer) {
     let is_first = |request: &Delivered| request.header("x-vacancy-attempt") == Some("1");
     assert!(requests.iter().all(is_first), "none came by a retry");
     let lines = |status: &'static str| {
-        let asked = ask_admin(&server, "GET", &format!("log?status={status}&limit=1000"));
+        let asked = ask_admin(&server, "GET", &format!("log?app=1&status={status}&limit=1000"));
         async move { asked.await.json()["lines"].as_array().expect("a list").clone() }
     };
     eventually("all in the log", || async { lines("delivered").await.len() == 200 }).await;

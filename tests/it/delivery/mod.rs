@@ -1,6 +1,7 @@
 //! How requests are made, signed, batched, retried and parked (PROTOCOL.md section 6.10, DESIGN.md
 //! section 6).
 
+mod aside;
 mod batching;
 mod failures;
 mod filters;

@@ -61,6 +61,7 @@ fn request(time_s: u64, attempt: u32) -> Request {
         lane: 0,
         time_ms: time_s * 1_000,
         attempt,
+        backoff: attempt,
         replay: false,
         events: [occupied, client].map(|body| Arc::new(event(body))).into(),
     }

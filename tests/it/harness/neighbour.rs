@@ -243,7 +243,9 @@ impl Life {
         loop {
             match next(&mut self.client).await {
                 Frame::Text(text) if text.contains("pusher:pong") => break,
-                frame => self.inspect(frame),
+                frame @ (Frame::Text(_) | Frame::Ping | Frame::Pong(_) | Frame::Close(..) | Frame::End) => {
+                    self.inspect(frame);
+                }
             }
             self.client.as_ref()?;
         }

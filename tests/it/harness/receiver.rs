@@ -169,6 +169,9 @@ fn describe(event: &serde_json::Value) -> String {
     }
 }
 
+/// A status, and of which bodies it is the answer.
+type Refuses = (u16, Box<dyn Fn(&str) -> bool + Send>);
+
 /// A receiver on a free port.
 #[derive(Clone)]
 pub struct Receiver {
@@ -176,6 +179,7 @@ pub struct Receiver {
     delivered: Arc<Mutex<Vec<Delivered>>>,
     answer: Arc<Mutex<Answer>>,
     script: Arc<Mutex<VecDeque<Answer>>>,
+    refuses: Arc<Mutex<Option<Refuses>>>,
     bodies: Arc<Mutex<Vec<(usize, Instant)>>>,
 }
 
@@ -193,6 +197,7 @@ impl Receiver {
             delivered: Arc::default(),
             answer: Arc::new(Mutex::new(Answer::Status(200))),
             script: Arc::default(),
+            refuses: Arc::default(),
             bodies: Arc::default(),
         };
         let serving = receiver.clone();
@@ -213,6 +218,16 @@ impl Receiver {
     /// From here on it answers so.
     pub fn answer(&self, answer: Answer) {
         *self.answer.lock().expect("not poisoned") = answer;
+    }
+
+    /// From here on it answers this status to each body of which that holds, whatever else it is told.
+    pub fn refuse(&self, status: u16, is_refused: impl Fn(&str) -> bool + Send + 'static) {
+        *self.refuses.lock().expect("not poisoned") = Some((status, Box::new(is_refused)));
+    }
+
+    /// It refuses nothing any more.
+    pub fn is_repaired(&self) {
+        *self.refuses.lock().expect("not poisoned") = None;
     }
 
     /// From here on it answers so, whatever was to be answered next.
@@ -296,6 +311,11 @@ impl Receiver {
             };
             let scripted = self.script.lock().expect("not poisoned").pop_front();
             let answer = scripted.unwrap_or(*self.answer.lock().expect("not poisoned"));
+            let refusal = match &*self.refuses.lock().expect("not poisoned") {
+                Some((status, is_refused)) if is_refused(&body) => Some(Answer::Status(*status)),
+                Some(_) | None => None,
+            };
+            let answer = refusal.unwrap_or(answer);
             self.delivered.lock().expect("not poisoned").push(Delivered {
                 at: Instant::now(),
                 head,

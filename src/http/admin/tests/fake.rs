@@ -184,6 +184,8 @@ pub(super) fn view(id: &str) -> EndpointView {
         oldest_ms: Some(5),
         under_way: 0,
         retry_ms: None,
+        aside: Vec::new(),
+        body_bytes_max: None,
         dead_letters: 0,
         counts: Counts::default(),
     }

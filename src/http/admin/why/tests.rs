@@ -40,6 +40,8 @@ fn endpoint(prefix: &str) -> (Endpoint, Option<EndpointInfo>) {
         oldest_ms: None,
         under_way: 0,
         retry_ms: None,
+        aside: Vec::new(),
+        body_bytes_max: None,
         dead_letters: 0,
         counts: crate::ledger::Counts::default(),
     };

@@ -3,10 +3,11 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::Event;
 use crate::{
     domain::{self, ChannelPatternSource, WebhookEvent},
     http::admin::state::EndpointInfo,
-    ledger::{BreakerState, DisabledBecause, EndpointView, Mode},
+    ledger::{AsideView, BreakerState, DisabledBecause, EndpointView, Mode},
 };
 
 /// Some endpoints.
@@ -48,10 +49,34 @@ pub struct Endpoint {
     pub under_way: usize,
     /// When a request that failed is tried again, in milliseconds since 1970.
     pub retry_ms: Option<u64>,
+    /// Requests that the endpoint refused again and again: only their own channels wait for them.
+    pub aside: Vec<Aside>,
+    /// Most bytes of a body, when it answered 413 to a larger one; absent when it did not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub body_bytes_max: Option<usize>,
     /// Dead letters that are kept.
     pub dead_letters: u64,
     /// What happened since the server started.
     pub since_start: Counts,
+}
+
+/// A request that is aside.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Aside {
+    /// Its id; null for the moment in which it is cut anew.
+    pub request: Option<String>,
+    /// Its event.
+    pub event: Event,
+    /// Since when it is aside, in milliseconds since 1970.
+    pub since_ms: u64,
+    /// How often it was attempted under this id.
+    pub attempts: u32,
+    /// The status that the endpoint answered last.
+    pub status: u16,
+    /// When it is tried again, in milliseconds since 1970; null while it is under way.
+    pub retry_ms: Option<u64>,
+    /// Events that wait behind it.
+    pub waiting: usize,
 }
 
 /// What happened to an endpoint's events since the server started.
@@ -158,6 +183,8 @@ impl Endpoint {
             oldest_ms: view.oldest_ms,
             under_way: view.under_way,
             retry_ms: view.retry_ms,
+            aside: view.aside.iter().map(Aside::new).collect(),
+            body_bytes_max: view.body_bytes_max,
             dead_letters: view.dead_letters,
             since_start: Counts {
                 created: view.counts.created,
@@ -169,6 +196,20 @@ impl Endpoint {
                 suppressed_flaps: view.counts.suppressed_flaps,
                 dropped: view.counts.dropped,
             },
+        }
+    }
+}
+
+impl Aside {
+    fn new(view: &AsideView) -> Self {
+        Self {
+            request: view.request.map(|request| request.to_string()),
+            event: Event::new(&view.event),
+            since_ms: view.since_ms,
+            attempts: view.attempts,
+            status: view.status,
+            retry_ms: view.retry_ms,
+            waiting: view.waiting,
         }
     }
 }

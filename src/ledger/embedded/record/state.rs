@@ -8,7 +8,7 @@ use crate::ledger::{
     edge::Key,
     event::EventId,
     filter::{Filter, FilterSource},
-    store::{AnnouncingRecord, EndpointRecord, KeyRecord, QueuedRecord, RequestRecord},
+    store::{AnnouncingRecord, AsideRecord, EndpointRecord, KeyRecord, QueuedRecord, RequestRecord},
     window::{DisabledBecause, Mode},
 };
 
@@ -87,7 +87,15 @@ struct RequestWire {
     retry_ms: Option<u64>,
     #[serde(default, skip_serializing_if = "is_false")]
     replay: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    aside: Option<AsideWire>,
     entries: Vec<(u64, QueuedWire)>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct AsideWire {
+    since_ms: u64,
+    status: u16,
 }
 
 /// Writes the counters.
@@ -193,6 +201,10 @@ pub(in crate::ledger::embedded) fn encode_request(request: &RequestRecord) -> Ve
         attempt: request.attempt,
         retry_ms: request.retry_ms,
         replay: request.replay,
+        aside: request.aside.map(|aside| AsideWire {
+            since_ms: aside.since_ms,
+            status: aside.status,
+        }),
         entries: entries
             .map(|(place, queued)| (*place, QueuedWire::new(queued)))
             .collect(),
@@ -209,6 +221,10 @@ pub(in crate::ledger::embedded) fn decode_request(bytes: &[u8]) -> Result<Reques
         attempt: wire.attempt,
         retry_ms: wire.retry_ms,
         replay: wire.replay,
+        aside: wire.aside.map(|aside| AsideRecord {
+            since_ms: aside.since_ms,
+            status: aside.status,
+        }),
         entries: entries.map(|(place, queued)| (*place, queued.read())).collect(),
     })
 }

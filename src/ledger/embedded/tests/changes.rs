@@ -7,8 +7,8 @@ use proptest::prelude::*;
 use crate::{
     domain::{AppId, ChannelPattern, EndpointId, WebhookEvent},
     ledger::{
-        AnnouncingRecord, Changes, ClientEvent, Counters, DisabledBecause, EndpointRecord, Event, EventBody, EventId,
-        Filter, Key, KeyRecord, Mode, QueuedRecord, RequestId, RequestRecord, Stateless,
+        AnnouncingRecord, AsideRecord, Changes, ClientEvent, Counters, DisabledBecause, EndpointRecord, Event,
+        EventBody, EventId, Filter, Key, KeyRecord, Mode, QueuedRecord, RequestId, RequestRecord, Stateless,
     },
 };
 
@@ -101,16 +101,20 @@ fn request() -> impl Strategy<Value = RequestRecord> {
     (
         any::<(u32, u64, u32, bool)>(),
         any::<Option<u64>>(),
+        any::<Option<(u64, u16)>>(),
         prop::collection::vec((any::<u64>(), queued()), 0..4),
     )
-        .prop_map(|((lane, time_ms, attempt, replay), retry_ms, entries)| RequestRecord {
-            lane,
-            time_ms,
-            attempt,
-            retry_ms,
-            replay,
-            entries,
-        })
+        .prop_map(
+            |((lane, time_ms, attempt, replay), retry_ms, aside, entries)| RequestRecord {
+                lane,
+                time_ms,
+                attempt,
+                retry_ms,
+                replay,
+                aside: aside.map(|(since_ms, status)| AsideRecord { since_ms, status }),
+                entries,
+            },
+        )
 }
 
 fn counters() -> impl Strategy<Value = Counters> {

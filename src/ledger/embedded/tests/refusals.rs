@@ -101,7 +101,7 @@ fn a_later_format_is_refused() {
     }
     txn.commit().expect("it can be written");
     drop(database);
-    refused(&settings, "has format 2, and this version knows no later one than 1");
+    refused(&settings, "has format 3, and this version knows no later one than 2");
 }
 
 #[test]

@@ -67,6 +67,22 @@ fn recovering_it_is_recovering_again_and_the_window_starts_again() {
 }
 
 #[test]
+fn recovering_lasts_for_the_longer_of_window_and_delay() {
+    for (delay_s, window_s, until) in [(60, 30, 60_010), (30, 60, 60_010), (30, 30, 30_010), (60, 0, 60_010)] {
+        let mut app = AppRules::of_test("1", vec![all("all")]);
+        app.vacated_delay = Duration::from_secs(delay_s);
+        app.recovery_window = Duration::from_secs(window_s);
+        let mut check = Check::with_app(app);
+        check.window(0, "+occupied +pending +returns").delivers_all(1);
+        check.sent.clear();
+        check.window(2, "-pending -returns").restart(10).due(Some(until));
+        check.window(until - 1, "+returns").sends(&[]);
+        check.window(until, "").sends(&["all:-occupied -pending"]).due(None);
+        check.tells_occupied(&["returns"]);
+    }
+}
+
+#[test]
 fn the_recovery_window_starts_when_the_listener_accepts() {
     let mut check = Check::new(vec![all("all")]);
     check.window(0, "+a").delivers_all(1).crash().configure(1_000);

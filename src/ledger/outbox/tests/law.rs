@@ -20,12 +20,14 @@ struct World {
     /// The requests that it has.
     has: BTreeSet<RequestId>,
     under_way: Vec<Attempt>,
+    /// The key of which it refuses every request that holds it.
+    refused: Option<&'static str>,
     /// Nothing was parked, and it has what it was sent only when it has answered so.
     is_certain: bool,
 }
 
 impl World {
-    fn new(lanes: u32, compact: bool) -> Self {
+    fn new(lanes: u32, compact: bool, refused: Option<&'static str>) -> Self {
         Self {
             check: Check::with(|rules| (rules.lanes, rules.compact) = (lanes, compact)),
             ms: 0,
@@ -35,6 +37,7 @@ impl World {
             picture: BTreeMap::new(),
             has: BTreeSet::new(),
             under_way: Vec::new(),
+            refused,
             is_certain: true,
         }
     }
@@ -125,6 +128,17 @@ impl World {
     fn send(&mut self) {
         let now = self.now();
         self.under_way.extend(self.check.attempts_of(now));
+        let mut whose = BTreeSet::new();
+        for attempt in self.under_way.iter().filter(|attempt| !attempt.replay) {
+            let channels: BTreeSet<_> = attempt.events.iter().map(|event| event.channel().cloned()).collect();
+            for channel in channels {
+                assert!(
+                    whose.insert(channel),
+                    "a channel is in one request at a time: {:?}",
+                    self.under_way
+                );
+            }
+        }
     }
 
     /// An answer comes; then it comes again, which changes nothing.
@@ -134,6 +148,8 @@ impl World {
         }
         let attempt = self.under_way.swap_remove(how % self.under_way.len());
         let (arrives, outcome) = match how % 8 {
+            _ if self.refuses(&attempt) => (false, refusal(how)),
+            6 if how < 64 => (false, refusal(how)),
             0..=4 => (true, Outcome::Delivered),
             5 => (true, self.fails(how)),
             _ => (false, self.fails(how)),
@@ -150,6 +166,45 @@ impl World {
         assert_nothing(effects);
     }
 
+    fn refuses(&self, attempt: &Attempt) -> bool {
+        let is_refused = |event: &Arc<Event>| event.channel().map(crate::domain::ChannelName::as_str) == self.refused;
+        self.refused.is_some() && attempt.events.iter().any(is_refused)
+    }
+
+    /// The receiver takes all that it can ever take: what is left is of the channel that it refuses.
+    fn refuse_only_one(&mut self) {
+        self.check.mode(Mode::Enabled, self.ms);
+        for _ in 0..100 {
+            self.check.go_on_parking(self.ms);
+            self.send();
+            while !self.under_way.is_empty() {
+                for attempt in std::mem::take(&mut self.under_way) {
+                    let refuses = self.refuses(&attempt);
+                    if !refuses {
+                        self.accept(&attempt);
+                    }
+                    // What is refused waits for 1 s.
+                    let outcome = if refuses { refusal(8) } else { Outcome::Delivered };
+                    self.check.answer(attempt.id.0, outcome, self.ms);
+                }
+                self.send();
+            }
+            self.ms += 1_000;
+        }
+        let heads = self.check.requests.values().flat_map(|request| &request.entries);
+        let waiting = heads.map(|(_, entry)| entry).chain(self.check.queued.values());
+        for entry in waiting {
+            let channel = self.check.events[&entry.event]
+                .channel()
+                .map(crate::domain::ChannelName::as_str);
+            assert_eq!(channel, self.refused, "it need not wait");
+        }
+        for (key, occupied) in self.truth.iter().filter(|(key, _)| Some(**key) != self.refused) {
+            let known = self.picture.get(*key).copied().unwrap_or(false);
+            assert_eq!(known, *occupied, "{key}");
+        }
+    }
+
     fn fails(&self, how: usize) -> Outcome {
         let retry_in = Duration::from_millis([0, 1_000][how / 8 % 2]);
         Outcome::Failed { retry_in }
@@ -157,6 +212,7 @@ impl World {
 
     /// The receiver gets a request, and discards it when it has it.
     fn accept(&mut self, attempt: &Attempt) {
+        self.is_certain &= self.check.parked.is_empty();
         if !self.has.insert(attempt.id) {
             return;
         }
@@ -213,6 +269,13 @@ impl World {
     }
 }
 
+fn refusal(how: usize) -> Outcome {
+    Outcome::Refused {
+        retry_in: Duration::from_millis([0, 1_000][how / 8 % 2]),
+        status: 401,
+    }
+}
+
 #[track_caller]
 fn assert_nothing(effects: Effects) {
     let (queued, requests) = (effects.queued.len(), effects.requests.len());
@@ -226,10 +289,35 @@ fn assert_nothing(effects: Effects) {
 fn whatever_is_folded_parked_answered_or_restored_twice_the_receiver_ends_with_the_same_state() {
     let happenings = vec((any::<u8>(), any::<u8>()), 1..60);
     holds((1..4_u32, any::<bool>(), happenings), |(lanes, compact, happenings)| {
-        let mut world = World::new(*lanes, *compact);
+        let mut world = World::new(*lanes, *compact, None);
         for (what, how) in happenings {
             world.happen(*what, *how);
         }
+        world.settle();
+    });
+}
+
+#[test]
+fn whatever_happens_only_the_channel_that_is_refused_waits_and_is_told_once_it_is_taken() {
+    let happenings = vec((any::<u8>(), any::<u8>()), 1..60);
+    holds((1..4_u32, any::<bool>(), happenings), |(lanes, compact, happenings)| {
+        let mut world = World::new(*lanes, *compact, Some("b"));
+        // It is aside, with something behind it.
+        world.happen(0, 1);
+        for _ in 0..3 {
+            world.send();
+            world.answer(0);
+            world.ms += 1_000;
+        }
+        world.happen(0, 1);
+        for (what, how) in happenings {
+            world.happen(*what, *how);
+        }
+        // That parks what is too old, after which less is certain of the order.
+        if happenings.len().is_multiple_of(2) {
+            world.refuse_only_one();
+        }
+        world.refused = None;
         world.settle();
     });
 }

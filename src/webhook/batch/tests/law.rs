@@ -36,6 +36,7 @@ impl World {
         let limits = BatchLimits {
             window: Duration::from_millis(50),
             events_max,
+            fold_from: 2 * events_max,
             vacated_delay: delay,
         };
         Self {

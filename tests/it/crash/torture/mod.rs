@@ -30,6 +30,8 @@ const SETTLE_TIMEOUT: Duration = Duration::from_secs(60);
 /// When nothing has come for so long, nothing more will: longer than the recovery window and the
 /// first retries.
 const QUIET: Duration = Duration::from_secs(4);
+/// Channels of which the receivers take nothing until the end.
+const REFUSED: [&str; 2] = ["\"c7\"", "\"presence-8\""];
 const ADMIN_TOKEN: &str = "torture-admin-token";
 
 /// What is done.
@@ -120,6 +122,8 @@ pub async fn torture(plan: Plan) -> Report {
     let receivers = [Receiver::start().await, Receiver::start().await];
     for receiver in &receivers {
         receiver.answer_next(&answers(&mut random, 100_000));
+        // For as long as the clients wander it takes nothing of two channels, one of them with members.
+        receiver.refuse(401, |body| REFUSED.iter().any(|channel| body.contains(channel)));
     }
     let config = configuration(&folder, admin_port, &receivers);
 
@@ -154,6 +158,7 @@ pub async fn torture(plan: Plan) -> Report {
 
     for receiver in &receivers {
         receiver.answer_all(Answer::Status(200));
+        receiver.is_repaired();
     }
     let truth: BTreeSet<String> = stayed.iter().flat_map(Stayed::keys).collect();
     let pictures = settled(&receivers, &truth, seed).await;
