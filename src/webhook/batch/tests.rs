@@ -206,3 +206,17 @@ fn a_fold_waits_until_the_batch_has_doubled() {
     check.push(&["!a"]);
     assert_eq!(check.batch.dropped(), 6);
 }
+
+#[test]
+fn a_fold_waits_until_the_bytes_have_doubled_too_also_past_a_mebibyte() {
+    let mut check = Check::new();
+    for ms in [0, 50, 100, 150] {
+        check.takes(ms, "");
+    }
+    // The last of them folds, and nothing goes: they are 1.5 MiB.
+    for no in 0..12_288 {
+        check.push(&[&format!("+{no}")]);
+    }
+    check.push(&["!a"]);
+    assert_eq!(check.batch.dropped(), 0);
+}
