@@ -60,6 +60,8 @@ class Store:
             for event in events:
                 if event["name"] in COMING | GOING:
                     user_id, channel = event.get("user_id", ""), event.get("channel", "")
+                    if event["name"].startswith("user_"):
+                        channel = ""  # it names the user's own channel, which is no page
                     here = event["name"] in COMING
                     if self._insert(user_id, channel, event["seq"], here, event["at_ms"]):
                         self._forget(user_id, channel)
