@@ -141,9 +141,9 @@ mod tests {
     /// What may happen to a ledger.
     #[derive(Debug, Clone)]
     enum Happens {
-        /// A step gives so many ids of events and requests, and is stored.
+        /// A step gives this number of ids of events and of requests, and is stored.
         Step(u16),
-        /// A step gives so many ids and fails: it is undone, and nothing of it was handed out.
+        /// A step gives this number of ids and fails. It is undone, and none of them was handed out.
         Failure(u16),
         /// The server starts again on what was stored last.
         Start(u128),

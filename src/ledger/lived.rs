@@ -119,7 +119,7 @@ mod tests {
 
     const DAY: u64 = 24 * 60 * 60 * 1_000;
 
-    /// The moment `ms` later, with the wall clock so many milliseconds off.
+    /// The moment `ms` later, with the wall clock `off` milliseconds wrong.
     fn at(start: Now, ms: u64, off: i64) -> Now {
         let later = start.ms(ms);
         Now {

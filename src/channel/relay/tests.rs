@@ -165,7 +165,7 @@ struct Turns {
 }
 
 impl Turns {
-    /// With so many sockets, all of them subscribed to the channels.
+    /// A relay with `sockets_count` sockets, each subscribed to all of the channels.
     fn new(sockets_count: u128, channels: &[ChannelId]) -> Self {
         let outlets = Rc::new(Outlets::default());
         let sinks = sockets(&outlets, sockets_count);

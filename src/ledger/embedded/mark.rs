@@ -30,7 +30,7 @@ pub(super) struct Mark {
 pub(super) struct Taken;
 
 impl Mark {
-    /// Takes the mark beside a ledger, and makes it if there is none. It does not wait.
+    /// Locks the mark beside a ledger, which is made if it is missing. Does not wait for the lock.
     ///
     /// The lock is on a file of its own, since the one on the ledger goes with it when it is removed.
     pub(super) fn take(ledger: &Path) -> Result<Self, Taken> {
@@ -61,7 +61,7 @@ impl Mark {
             .is_some_and(|(own, found)| (own.dev(), own.ino()) == (found.dev(), found.ino()))
     }
 
-    /// The number that was written last; none where there is none, or something else.
+    /// The number that was written last, if the file holds one.
     pub(super) fn read(&self) -> Option<u64> {
         let mut bytes = [0; BYTES];
         self.file.as_ref()?.read_exact_at(&mut bytes, 0).ok()?;

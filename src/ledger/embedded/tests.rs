@@ -178,7 +178,7 @@ fn records_that_are_kept_twice_are_kept_once() {
     assert_eq!(loaded, want);
 }
 
-/// What is in the files of older formats.
+/// The content of the files of older formats.
 fn format_0() -> Changes {
     use crate::ledger::{Counters, EndpointRecord, EventId, Filter, Key, KeyRecord, Mode, QueuedRecord, RequestRecord};
     let app = || suite::app("a");

@@ -66,7 +66,7 @@ impl Turn<'_> {
         }
     }
 
-    /// Forgets vacant keys that are old or too many, as many as a step may.
+    /// Forgets vacant keys that are old or too many, up to the limit of a step.
     pub(super) fn forget_vacant(&mut self) {
         let lived_ms = self.lived_ms;
         let apps = self.state.apps.iter();

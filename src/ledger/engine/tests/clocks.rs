@@ -6,8 +6,7 @@ const DAY: u64 = 24 * 60 * 60 * 1_000;
 const MINUTE: u64 = 60_000;
 
 impl Check {
-    /// Steps every minute from `from` to `to` without anything to do, with the wall clock so many
-    /// days ahead.
+    /// Takes an empty step every minute from `from` to `to`, with the wall clock `days_ahead` days ahead.
     fn lives(&mut self, from: u64, to: u64, days_ahead: u64) -> &mut Self {
         for ms in (from..=to).step_by(MINUTE as usize) {
             let now = self.ahead(ms, days_ahead);
