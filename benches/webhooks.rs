@@ -2,7 +2,7 @@
 //! client was to send its command until the receiver has the whole request, signature checked.
 //!
 //! `cargo bench --bench webhooks` measures all of it, `-- latency`, `sustained`, `drain`,
-//! `endpoints` or `apps` a part. Every run has a server and a ledger of its own, and ends with every
+//! `endpoints`, `apps` or `storm` a part. Every run has a server and a ledger of its own, and ends with every
 //! change received once and in order, or the bench fails. Commands go out at a steady rate whatever
 //! the server does, and each counts from when it was due, so a stall is seen in full.
 #![allow(
@@ -20,17 +20,19 @@ use std::{
 };
 
 use harness::{
-    Admin, Churn, DeadEnd, KEY, Latencies, LedgerFolder, Receiver, SECRET, Server, cpu_time, free_port, median,
-    on_one_thread,
+    Admin, Churn, DeadEnd, KEY, Latencies, LedgerFolder, Pace, Received, Receiver, SECRET, Server, cpu_time, free_port,
+    median, on_one_thread,
 };
 
 const WINDOW_MS: f64 = 50.0;
 /// How much longer than the window the p99 may be at `BUSY_RATE`.
 const BEYOND_WINDOW_MS: f64 = 20.0;
-/// The longest p99 at `QUIET_RATE`, where every change comes after a quiet window.
-const QUIET_P99_MS: f64 = 20.0;
-const QUIET_RATE: f64 = 5.0;
+/// The longest p99 at `QUIET_RATES`, where changes come at random.
+const QUIET_P99_MS: f64 = 15.0;
+const QUIET_RATES: [f64; 3] = [5.0, 10.0, 15.0];
 const BUSY_RATE: f64 = 1_000.0;
+/// Most that the storm of one app may delay a webhook of another.
+const STORM_DELAY_MAX_MS: f64 = 100.0;
 /// Least events per second after an outage.
 const DRAIN_MIN: f64 = 20_000.0;
 /// Most that one dead endpoint may add to the p99 of the others.
@@ -50,8 +52,11 @@ fn main() -> ExitCode {
     let missed = on_one_thread(async {
         let mut missed = Vec::new();
         if is_wanted("latency") {
-            for (rate, seconds) in [(QUIET_RATE, 40), (100.0, 15), (BUSY_RATE, 15), (5_000.0, 15)] {
-                missed.extend(latency(rate, Duration::from_secs(seconds)).await.err());
+            for rate in QUIET_RATES {
+                missed.extend(latency(rate, Pace::Random, Duration::from_secs(40)).await.err());
+            }
+            for rate in [100.0, BUSY_RATE, 5_000.0] {
+                missed.extend(latency(rate, Pace::Steady, Duration::from_secs(15)).await.err());
             }
         }
         if is_wanted("sustained") {
@@ -67,6 +72,9 @@ fn main() -> ExitCode {
         }
         if is_wanted("apps") {
             missed.extend(apps().await.err());
+        }
+        if is_wanted("storm") {
+            missed.extend(storm().await.err());
         }
         missed
     });
@@ -94,14 +102,19 @@ struct Endpoint {
 }
 
 impl Run {
-    /// Starts a server with these apps, each of which has endpoints.
+    /// Starts a server with these apps, each of which has endpoints. What is left is told at once.
     fn start(name: &str, apps: &[Vec<Endpoint>]) -> Self {
+        Self::start_with(name, apps, |_| "0s")
+    }
+
+    /// Starts a server with these apps, of which each has a `vacated_delay`.
+    fn start_with(name: &str, apps: &[Vec<Endpoint>], vacated_delay: impl Fn(usize) -> &'static str) -> Self {
         let folder = LedgerFolder::new(name);
         let admin_port = free_port();
         let mut config = format!(
             "server: {{ ping_after: 1h }}\n\
              ledger: {{ path: {} }}\n\
-             webhooks: {{ vacated_delay: 0s, batch_window: {WINDOW_MS}ms }}\n\
+             webhooks: {{ batch_window: {WINDOW_MS}ms }}\n\
              admin: {{ listen: \"127.0.0.1:{admin_port}\", token: {ADMIN_TOKEN} }}\n\
              apps:\n",
             folder.file().display()
@@ -109,10 +122,11 @@ impl Run {
         for (app, endpoints) in apps.iter().enumerate() {
             let _ = write!(
                 config,
-                "  - id: \"{}\"\n    key: {}\n    secret: {SECRET}\n    \
+                "  - id: \"{}\"\n    key: {}\n    secret: {SECRET}\n    vacated_delay: {}\n    \
                  limits: {{ commands_per_second: 1000000, commands_burst: 1000000 }}\n    webhooks:\n",
                 app + 1,
-                key(app)
+                key(app),
+                vacated_delay(app)
             );
             for (at, Endpoint { url, lanes }) in endpoints.iter().enumerate() {
                 let _ = writeln!(
@@ -156,8 +170,8 @@ fn bounded(is_met: bool, missed: impl Fn() -> String) -> Result<(), String> {
     if is_met { Ok(()) } else { Err(missed()) }
 }
 
-/// One endpoint, changes at a steady rate: how long they take and what they cost.
-async fn latency(rate: f64, lasting: Duration) -> Result<(), String> {
+/// One endpoint, changes at a rate: how long they take, what they cost, and how many requests they make.
+async fn latency(rate: f64, pace: Pace, lasting: Duration) -> Result<(), String> {
     let receiver = Receiver::start();
     let endpoint = Endpoint {
         url: receiver.url(0),
@@ -165,19 +179,21 @@ async fn latency(rate: f64, lasting: Duration) -> Result<(), String> {
     };
     let run = Run::start("latency", &[vec![endpoint]]);
     let mut churn = Churn::connect(run.server.port(), &keys(1, 8), 1_000).await;
-    churn.at_rate(rate, WARM_UP).await;
+    churn.at_pace(rate, pace, WARM_UP).await;
     let from = Instant::now();
     let (cpu, before) = (cpu_time(run.server.pid()), churn.made());
-    churn.at_rate(rate, lasting).await;
+    churn.at_pace(rate, pace, lasting).await;
     arrived(&receiver, churn.made()).await;
     let cpu_us = (cpu_time(run.server.pid()) - cpu) * 1e6 / (churn.made() - before) as f64;
-    let latencies = churn.latencies(&receiver.take(), &[0], |_, _| true, from)?;
+    let received = receiver.take();
+    let latencies = churn.latencies(&received, &[0], |_, _| true, from..)?;
     println!(
-        "{rate} transitions/s: {}; {cpu_us:.0} µs CPU per transition; {}",
+        "{rate} transitions/s: {}; {cpu_us:.0} µs CPU per transition; {} requests; {}",
         latencies.in_words(),
+        received.len(),
         run.admin.commits().await
     );
-    let bound = if rate == QUIET_RATE {
+    let bound = if QUIET_RATES.contains(&rate) {
         QUIET_P99_MS
     } else if rate == BUSY_RATE {
         WINDOW_MS + BEYOND_WINDOW_MS
@@ -221,7 +237,7 @@ async fn at_most(rate: f64, lanes: u32) -> Result<String, String> {
     arrived(&receiver, churn.made()).await;
     let per_second = churn.made() as f64 / begin.elapsed().as_secs_f64();
     let cpu_us = (cpu_time(run.server.pid()) - cpu) * 1e6 / churn.made() as f64;
-    let latencies = churn.latencies(&receiver.take(), &[0], |_, _| true, begin)?;
+    let latencies = churn.latencies(&receiver.take(), &[0], |_, _| true, begin..)?;
     if P99_MAX_MS < latencies.per_mille_ms(990) {
         return Err(latencies.in_words());
     }
@@ -259,7 +275,7 @@ async fn drain() -> Result<(), String> {
     let outage = down.elapsed();
     arrived(&receiver, QUEUED).await;
     let received = receiver.take();
-    churn.latencies(&received, &[0], |_, _| true, down)?;
+    churn.latencies(&received, &[0], |_, _| true, down..)?;
     let span = received[received.len() - 1].at - received[0].at;
     let per_second = QUEUED as f64 / span.as_secs_f64();
     println!(
@@ -318,7 +334,7 @@ async fn many_endpoints(with_dead: bool) -> Result<(Latencies, String), String> 
     churn.at_rate(RATE, LASTING).await;
     arrived(&receiver, churn.made() * ALIVE as u64).await;
     let all: Vec<usize> = (0..ALIVE).collect();
-    let latencies = churn.latencies(&receiver.take(), &all, |_, _| true, from)?;
+    let latencies = churn.latencies(&receiver.take(), &all, |_, _| true, from..)?;
     Ok((latencies, run.admin.commits().await))
 }
 
@@ -345,7 +361,7 @@ async fn apps() -> Result<(), String> {
     arrived(&receiver, churn.made()).await;
     let behind = end.elapsed();
     let (all, received) = ((0..APPS).collect::<Vec<usize>>(), receiver.take());
-    let latencies = churn.latencies(&received, &all, |app, channel| channel % APPS == app, from)?;
+    let latencies = churn.latencies(&received, &all, |app, channel| channel % APPS == app, from..)?;
     println!(
         "{APPS} apps with 20 windows/s each: {}; all there {:.0} ms after the last change; {}",
         latencies.in_words(),
@@ -354,5 +370,53 @@ async fn apps() -> Result<(), String> {
     );
     bounded(behind <= BEHIND_MAX, || {
         format!("100 apps are {} ms behind", behind.as_millis())
+    })
+}
+
+/// One app has a change now and then, while the clients of another enter 100,000 channels at once and
+/// leave them at once.
+async fn storm() -> Result<(), String> {
+    const CHANNELS: u64 = 100_000;
+    const RATE: f64 = 20.0;
+    const CALM: Duration = Duration::from_secs(10);
+    const STORMY: Duration = Duration::from_secs(15);
+    /// After the channels are left it is another second until they are told vacated.
+    const LEAVE_AFTER: Duration = Duration::from_secs(7);
+    let receiver = Receiver::start();
+    let apps = [0, 1].map(|app| {
+        vec![Endpoint {
+            url: receiver.url(app),
+            lanes: 1,
+        }]
+    });
+    let run = Run::start_with("storm", &apps, |app| ["0s", "1s"][app]);
+    let mut calm = Churn::connect(run.server.port(), &[key(0)], 100).await;
+    let mut stormy = Churn::connect(run.server.port(), &vec![key(1); 10], CHANNELS as usize).await;
+    calm.at_pace(RATE, Pace::Random, WARM_UP).await;
+    let calm_from = Instant::now();
+    calm.at_pace(RATE, Pace::Random, CALM).await;
+    let storm_from = Instant::now();
+    let storm = async {
+        stormy.burst(CHANNELS).await;
+        tokio::time::sleep_until((storm_from + LEAVE_AFTER).into()).await;
+        stormy.burst(CHANNELS).await;
+    };
+    tokio::join!(calm.at_pace(RATE, Pace::Random, STORMY), storm);
+    arrived(&receiver, calm.made() + stormy.made()).await;
+    let (of_calm, of_stormy): (Vec<Received>, Vec<Received>) =
+        receiver.take().into_iter().partition(|received| received.endpoint == 0);
+    let alone = calm.latencies(&of_calm, &[0], |_, _| true, calm_from..storm_from)?;
+    let beside = calm.latencies(&of_calm, &[0], |_, _| true, storm_from..)?;
+    let told = stormy.latencies(&of_stormy, &[1], |_, _| true, storm_from..)?;
+    let later = beside.per_mille_ms(1_000) - alone.per_mille_ms(500);
+    println!(
+        "a storm of {CHANNELS} channels: {}; another app alone: {}; beside it: {}, later by {later:.1} ms at most; {}",
+        told.in_words(),
+        alone.in_words(),
+        beside.in_words(),
+        run.admin.commits().await
+    );
+    bounded(later <= STORM_DELAY_MAX_MS, || {
+        format!("a storm delays another app's webhook by {later:.1} ms, bound {STORM_DELAY_MAX_MS} ms")
     })
 }

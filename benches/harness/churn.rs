@@ -2,6 +2,7 @@
 
 use std::{
     collections::{HashMap, HashSet},
+    ops::RangeBounds,
     time::{Duration, Instant},
 };
 
@@ -13,6 +14,15 @@ use super::{Received, command_frame, connected};
 /// The first change of a run comes so long after its beginning.
 const LEAD: Duration = Duration::from_millis(20);
 
+/// How changes follow each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pace {
+    /// Each so long after the one before.
+    Steady,
+    /// At random, as those of people who know nothing of each other.
+    Random,
+}
+
 /// Changes of channels, one after the other over all channels: each is entered in one round and left
 /// in the next.
 pub struct Churn {
@@ -22,6 +32,7 @@ pub struct Churn {
     /// For each channel when each of its changes was to be made.
     changes: Vec<Vec<Instant>>,
     made: u64,
+    random: u64,
 }
 
 impl Churn {
@@ -41,6 +52,7 @@ impl Churn {
             channels,
             changes: vec![Vec::new(); channels],
             made: 0,
+            random: 1,
         }
     }
 
@@ -51,18 +63,38 @@ impl Churn {
 
     /// Makes changes at a steady rate. Each counts from when it was to be made, also if it is late.
     pub async fn at_rate(&mut self, per_second: f64, lasting: Duration) {
+        self.at_pace(per_second, Pace::Steady, lasting).await;
+    }
+
+    /// Makes changes at a rate. Each counts from when it was to be made, also if it is late.
+    pub async fn at_pace(&mut self, per_second: f64, pace: Pace, lasting: Duration) {
         let begin = Instant::now() + LEAD;
-        let count = (per_second * lasting.as_secs_f64()) as u64;
-        let mut sent = 0;
-        while sent < count {
-            let until = begin + Duration::from_secs_f64(sent as f64 / per_second);
-            tokio::time::sleep_until(until.into()).await;
-            let since = Instant::now().saturating_duration_since(begin).as_secs_f64();
-            let due = count.min((since * per_second) as u64 + 1);
-            self.make((sent..due).map(|at| begin + Duration::from_secs_f64(at as f64 / per_second)))
-                .await;
-            sent = due;
+        let mut at = begin;
+        while at < begin + lasting {
+            tokio::time::sleep_until(at.into()).await;
+            let now = Instant::now();
+            let mut due = Vec::new();
+            while at <= now && at < begin + lasting {
+                due.push(at);
+                at += self.wait(per_second, pace);
+            }
+            self.make(due.into_iter()).await;
         }
+    }
+
+    /// How long it is from one change to the next.
+    fn wait(&mut self, per_second: f64, pace: Pace) -> Duration {
+        let share = match pace {
+            Pace::Steady => 1.0,
+            Pace::Random => -(1.0 - self.random()).ln(),
+        };
+        Duration::from_secs_f64(share / per_second)
+    }
+
+    /// A number from 0 to below 1; the same ones in every run.
+    fn random(&mut self) -> f64 {
+        self.random = self.random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (self.random >> 11) as f64 / (1_u64 << 53) as f64
     }
 
     /// Makes so many changes at once, which count from now.
@@ -91,7 +123,7 @@ impl Churn {
         }
     }
 
-    /// How long each change took that was to be made at `from` or later; or what is wrong, unless
+    /// How long each change took that was to be made in this time; or what is wrong, unless
     /// each of these endpoints was told of every change of its channels once and in order.
     ///
     /// `is_told` says whether an endpoint is told of a channel.
@@ -100,7 +132,7 @@ impl Churn {
         received: &[Received],
         endpoints: &[usize],
         is_told: impl Fn(usize, usize) -> bool,
-        from: Instant,
+        during: impl RangeBounds<Instant>,
     ) -> Result<Latencies, String> {
         let mut seen = HashSet::new();
         let mut counts: HashMap<(usize, usize), usize> = HashMap::new();
@@ -119,7 +151,7 @@ impl Churn {
                     return Err(format!("{} of {} too many", event.name, event.channel));
                 };
                 *count += 1;
-                if from <= *change {
+                if during.contains(change) {
                     latencies.push(request.at.saturating_duration_since(*change));
                 }
             }

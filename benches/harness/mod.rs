@@ -12,7 +12,7 @@ mod server;
 mod signed;
 
 pub use admin::Admin;
-pub use churn::{Churn, Latencies};
+pub use churn::{Churn, Latencies, Pace};
 pub use load::{Load, Receipt, command_frame, connected, frame_end, read_to, subscribed, upgrade_request};
 pub use process::{Cpu, cpu_time, resident_bytes, waited_time};
 pub use publisher::Publisher;

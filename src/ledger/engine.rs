@@ -10,6 +10,7 @@ mod configure;
 mod records;
 mod turn;
 mod views;
+mod windows;
 
 use std::{
     sync::Arc,
@@ -180,7 +181,7 @@ impl Engine<super::MemoryStore> {
 }
 
 impl<S: Store> Ledger for Engine<S> {
-    fn step(&mut self, step: &Step, now: Now) -> Result<Done, LedgerError> {
+    fn portion(&mut self, step: &Step, work_max: usize, now: Now) -> Result<Done, LedgerError> {
         let before = self.state.clone();
         let survives = self.survives();
         let lived_ms = self.lived_ms(now);
@@ -191,9 +192,7 @@ impl<S: Store> Ledger for Engine<S> {
         for answer in &step.answers {
             turn.answer(answer);
         }
-        for window in &step.windows {
-            turn.window(window);
-        }
+        turn.windows(&step.windows, work_max);
         turn.go_on();
         // Cut first: what a healthy endpoint is about to get is none of the bound's business.
         turn.requests();

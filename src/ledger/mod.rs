@@ -68,8 +68,8 @@ pub use view::{
     View,
 };
 pub use window::{
-    Answer, AppRules, AttemptReport, Control, DisabledBecause, Done, EndpointRules, IdError, Mode, Outcome, Request,
-    RequestId, Step, Window,
+    Answer, AppRules, AttemptReport, Control, DisabledBecause, Done, EndpointRules, IdError, Left, Mode, Outcome,
+    Request, RequestId, Step, Window,
 };
 
 use crate::domain::Now;
@@ -82,9 +82,21 @@ pub trait Ledger: Send {
     /// Controls come first, then answers, then windows in the order given. A step without
     /// contents hands out what became due by `now`.
     ///
+    /// Of the windows of each app no more is carried out than `work_max`, counted as things observed
+    /// and keys that fell due; 1 or more. What is left of them is in [`Done::left`], and carrying it
+    /// out in later steps comes to the same.
+    ///
     /// # Errors
     /// When the step could not be stored.
-    fn step(&mut self, step: &Step, now: Now) -> Result<Done, LedgerError>;
+    fn portion(&mut self, step: &Step, work_max: usize, now: Now) -> Result<Done, LedgerError>;
+
+    /// Carries out a step with all of its windows, as [`Ledger::portion`] does.
+    ///
+    /// # Errors
+    /// When the step could not be stored.
+    fn step(&mut self, step: &Step, now: Now) -> Result<Done, LedgerError> {
+        self.portion(step, usize::MAX, now)
+    }
 
     /// Looks whether what was stored would be found by a later start.
     ///

@@ -185,18 +185,23 @@ impl Occupancy {
 
     /// Tells vacated what was to be by `now` or earlier, in the order of the deadlines.
     pub fn due(&mut self, now: Instant, counters: &mut Counters, told: &mut Vec<Transition>) {
-        while let Some((until, _, key)) = self.deadlines.get_min().cloned()
-            && until <= now
-        {
-            self.deadlines.remove_min();
-            let at = match self.record(&key).map(|record| record.state) {
-                Some(State::Pending(at)) => Some(at),
-                Some(State::Recovering) => self.recovered_at,
-                Some(State::Vacant | State::Occupied) | None => None,
-            };
-            if let Some(at) = at {
-                self.vacate(key, at, counters, told);
-            }
+        while self.next_due().is_some_and(|until| until <= now) {
+            self.due_next(counters, told);
+        }
+    }
+
+    /// Tells vacated the key whose deadline is the earliest, whatever the time is.
+    pub fn due_next(&mut self, counters: &mut Counters, told: &mut Vec<Transition>) {
+        let Some((_, _, key)) = self.deadlines.remove_min() else {
+            return;
+        };
+        let at = match self.record(&key).map(|record| record.state) {
+            Some(State::Pending(at)) => Some(at),
+            Some(State::Recovering) => self.recovered_at,
+            Some(State::Vacant | State::Occupied) | None => None,
+        };
+        if let Some(at) = at {
+            self.vacate(key, at, counters, told);
         }
     }
 

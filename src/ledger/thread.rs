@@ -1,6 +1,7 @@
 //! The thread that an engine runs on. Whoever asks it anything never waits for a disk.
 
 mod draft;
+mod waiting;
 
 use std::{
     collections::HashMap,
@@ -18,6 +19,7 @@ use tokio::sync::oneshot;
 use crate::{clock, domain::AppId};
 
 use draft::Draft;
+use waiting::Waiting;
 
 use super::{
     Ledger, LedgerError, LedgerHandle, StepDone,
@@ -28,6 +30,8 @@ use super::{
 
 /// Most commands that one step takes: what came meanwhile is stored in one commit.
 const COMMANDS_PER_STEP: usize = 1_000;
+/// Most of an app's windows that one step carries out, so that another app's waits no longer: about 10 ms.
+const WORK_PER_STEP: usize = 1_000;
 /// How long after a failure storing is tried again; doubled each time.
 const FIRST_BACKOFF: Duration = Duration::from_millis(100);
 /// How often it is looked whether the file is in its place.
@@ -105,6 +109,7 @@ impl LedgerThread {
 struct Worker {
     engine: Box<dyn Ledger>,
     results: HashMap<AppId, Recipient<StepDone>>,
+    waiting: Waiting,
     /// Requests that were handed out before their app was there to take them: what was under way when
     /// the server ended is handed out as soon as the configuration is known. At most one per lane.
     unclaimed: HashMap<AppId, Vec<Request>>,
@@ -132,6 +137,7 @@ impl Worker {
         Self {
             engine,
             results: HashMap::new(),
+            waiting: Waiting::default(),
             unclaimed: HashMap::new(),
             retry_at: None,
             delays: Delays::new(),
@@ -148,7 +154,12 @@ impl Worker {
             let wait = self
                 .wake_at()
                 .map_or(LOOK_EVERY, |at| at.saturating_duration_since(now));
-            let first = commands.recv_timeout(wait.min(LOOK_EVERY));
+            let wait = if self.waiting.is_empty() {
+                wait.min(LOOK_EVERY)
+            } else {
+                Duration::ZERO
+            };
+            let first = commands.recv_timeout(wait);
             let batch: Vec<Command> = match first {
                 Ok(first) => std::iter::once(first)
                     .chain(commands.try_iter().take(COMMANDS_PER_STEP - 1))
@@ -158,11 +169,12 @@ impl Worker {
             };
             self.look_if_due();
             let is_due = self.wake_at().is_some_and(|at| at <= clock::now().instant);
-            if batch.is_empty() && !is_due {
+            if batch.is_empty() && !is_due && self.waiting.is_empty() {
                 continue;
             }
             let goes_on = self.carry_out(batch);
             if !goes_on {
+                self.step_all(Draft::default());
                 self.retry();
                 return;
             }
@@ -208,7 +220,7 @@ impl Worker {
                     }
                     self.results.insert(app.clone(), results);
                     // It may have to know of deadlines that were there before it.
-                    draft.step.windows.push(Window {
+                    self.waiting.add_uncounted(Window {
                         app,
                         observed: Vec::new(),
                         until: clock::now(),
@@ -216,8 +228,8 @@ impl Worker {
                 }
                 Command::Control(control, reply) => {
                     // A step takes its controls first, so what came before one goes before it.
-                    if draft.has_more_than_controls() || !draft.asked.is_empty() {
-                        self.step(std::mem::take(&mut draft));
+                    if draft.has_answers() || !self.waiting.is_empty() || !draft.asked.is_empty() {
+                        self.step_all(std::mem::take(&mut draft));
                     }
                     match reply {
                         None => draft.step.controls.push(control),
@@ -225,15 +237,12 @@ impl Worker {
                     }
                 }
                 Command::Answer(answer) => draft.step.answers.push(answer),
-                Command::Window(window) => {
-                    *draft.windows.entry(window.app.clone()).or_default() += 1;
-                    draft.step.windows.push(window);
-                }
+                Command::Window(window) => self.waiting.add(window),
                 Command::Read(query, reply) => questions.push((query, reply)),
                 Command::Stop => goes_on = false,
             }
         }
-        if is_woken || !draft.is_empty() {
+        if is_woken || !draft.is_empty() || !self.waiting.is_empty() {
             self.step(draft);
         }
         for (query, reply) in questions {
@@ -253,12 +262,19 @@ impl Worker {
         Ok(view)
     }
 
+    /// Carries out a draft and all windows that wait.
+    fn step_all(&mut self, draft: Draft) {
+        self.step(draft);
+        while !self.waiting.is_empty() {
+            self.step(Draft::default());
+        }
+    }
+
+    /// Carries out a draft, and a share of the windows of each app.
     fn step(&mut self, draft: Draft) {
-        let Draft {
-            mut step,
-            windows,
-            asked,
-        } = draft;
+        let Draft { mut step, asked } = draft;
+        let (windows, taken) = self.waiting.take();
+        step.windows = windows;
         for control in &step.controls {
             if let Control::Configure(apps) = control {
                 let delays = apps.iter().map(|rules| (rules.id.clone(), rules.vacated_delay));
@@ -266,23 +282,25 @@ impl Worker {
             }
         }
         if let Some(failing) = &mut self.failing {
-            failing.unsaved.add(step, &self.delays);
             for (_, reply) in asked {
                 let _ = reply.send(Err(failing.error.clone()));
             }
             // The windows are not under way any more.
+            let windows = taken.all(&step.windows);
+            failing.unsaved.add(step, &self.delays);
             self.hand_out(Done::default(), windows);
             self.retry_if_due();
             return;
         }
         let own_controls = step.controls.len();
         step.controls.extend(asked.iter().map(|(control, _)| control.clone()));
-        match self.look_and_step(&step) {
+        match self.look_and_step(&step, WORK_PER_STEP) {
             Ok(done) => {
                 for (_, reply) in asked {
                     let _ = reply.send(Ok(()));
                 }
                 self.retry_at = done.retry_at;
+                let windows = self.waiting.put_back(step.windows, taken, &done.left);
                 self.hand_out(done, windows);
             }
             Err(error) => {
@@ -290,15 +308,16 @@ impl Worker {
                     let _ = reply.send(Err(error.clone()));
                 }
                 step.controls.truncate(own_controls);
+                let windows = taken.all(&step.windows);
                 self.fail(error, step);
                 self.hand_out(Done::default(), windows);
             }
         }
     }
 
-    fn look_and_step(&mut self, step: &Step) -> Result<Done, LedgerError> {
+    fn look_and_step(&mut self, step: &Step, work_max: usize) -> Result<Done, LedgerError> {
         self.engine.look()?;
-        self.engine.step(step, clock::now())
+        self.engine.portion(step, work_max, clock::now())
     }
 
     /// From here on nothing can be stored; `step` is the first that was not.
@@ -326,7 +345,7 @@ impl Worker {
     fn retry(&mut self) {
         let Some(failing) = &self.failing else { return };
         let (step, dropped) = (failing.unsaved.step(), failing.unsaved.dropped());
-        let result = self.look_and_step(&step);
+        let result = self.look_and_step(&step, usize::MAX);
         match (result, &mut self.failing) {
             (Ok(done), _) => {
                 log::info!("the ledger can be written again, {dropped} events without state were not told");

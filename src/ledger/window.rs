@@ -176,10 +176,22 @@ pub struct EndpointRules {
 pub struct Done {
     /// Requests to send now. At most one per lane is under way.
     pub requests: Vec<Request>,
-    /// For each app of the step's windows, when its next pending key falls due.
+    /// For each app of the step's windows, when its next pending key falls due; without the apps of
+    /// which a window is left.
     pub due: Vec<(AppId, Option<Instant>)>,
     /// When a step is needed for a retry or for what is left of a long job, if nothing else comes.
     pub retry_at: Option<Instant>,
+    /// What was not carried out of the step's windows, in their order.
+    pub left: Vec<Left>,
+}
+
+/// A window of which a step carried out nothing or a part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Left {
+    /// The window's place among those of the step, from 0.
+    pub window: usize,
+    /// How many of what was observed in it are done, the first ones.
+    pub observed: usize,
 }
 
 /// The id of a request, sent as `webhook-id`; it stays the same over retries.

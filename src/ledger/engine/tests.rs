@@ -18,6 +18,7 @@ mod laws;
 mod memory;
 mod numbers;
 mod occupancy;
+mod shares;
 mod storing;
 mod words;
 

@@ -7,13 +7,13 @@ use crate::{
     domain::{AppId, EndpointId, Now},
     ledger::{
         counters::Counters,
-        edge::{Key, Observed},
+        edge::Key,
         event::{Event, EventBody, EventId},
         log::{Attempted, Logged},
         occupancy::Transition,
         outbox::BULK_MAX,
         store::{Changes, KeyRecord, Loaded},
-        window::{Answer, Control, DisabledBecause, Done, Mode, Outcome, Request, Window},
+        window::{Answer, Control, DisabledBecause, Done, Left, Mode, Outcome, Request},
     },
 };
 
@@ -110,56 +110,6 @@ impl<'a> Turn<'a> {
         }
     }
 
-    pub(super) fn window(&mut self, window: &Window) {
-        let id = &window.app;
-        let is_draining = self.state.is_draining;
-        let mut told = Vec::new();
-        let mut flapped = Vec::new();
-        for observed in &window.observed {
-            match observed {
-                Observed::Edge(_) if is_draining => {}
-                Observed::Edge(edge) => {
-                    let State { apps, counters, .. } = &mut *self.state;
-                    let Some(app) = apps.get_mut(id) else { return };
-                    let occupancy = &mut Arc::make_mut(app).occupancy;
-                    let flaps = occupancy.suppressed_flaps();
-                    occupancy.apply(edge, counters, &mut told);
-                    if flaps < occupancy.suppressed_flaps() {
-                        flapped.push(&edge.key);
-                    }
-                }
-                Observed::Stateless(stateless, at) => {
-                    self.tell(id, std::mem::take(&mut told));
-                    self.queue_stateless(id, EventBody::Stateless(stateless.clone()), *at);
-                }
-            }
-        }
-        let State { apps, counters, .. } = &mut *self.state;
-        let Some(app) = apps.get_mut(id) else { return };
-        if !is_draining && app.occupancy.next_due().is_some_and(|at| at <= window.until.instant) {
-            let occupancy = &mut Arc::make_mut(app).occupancy;
-            occupancy.due(window.until.instant, counters, &mut told);
-        }
-        self.tell(id, told);
-        self.count_flaps(id, &flapped);
-        let next_due = self.state.apps.get(id).and_then(|app| app.occupancy.next_due());
-        self.done.due.push((id.clone(), next_due.filter(|_| !is_draining)));
-    }
-
-    /// Counts, for each endpoint that asks for them, keys that were left and entered again in time.
-    fn count_flaps(&mut self, app_id: &AppId, flapped: &[&Key]) {
-        let Some(app) = self.state.apps.get(app_id).filter(|_| !flapped.is_empty()) else {
-            return;
-        };
-        let of = |endpoint: &Endpoint| flapped.iter().filter(|key| asks(endpoint, key)).count();
-        let counts = app.endpoints.iter().map(|(id, endpoint)| (id.clone(), of(endpoint)));
-        for (id, count) in counts.filter(|(_, count)| 0 < *count).collect::<Vec<_>>() {
-            if let Some(endpoint) = self.state.endpoint_mut(app_id, &id) {
-                endpoint.outbox.count_flaps(count);
-            }
-        }
-    }
-
     /// Hands out the attempts that are to be made now.
     pub(super) fn requests(&mut self) {
         if self.is_holding() {
@@ -249,7 +199,7 @@ impl<'a> Turn<'a> {
         }
     }
 
-    fn queue_stateless(&mut self, app_id: &AppId, body: EventBody, at: Now) {
+    pub(super) fn queue_stateless(&mut self, app_id: &AppId, body: EventBody, at: Now) {
         let mut event = Event {
             id: EventId(0),
             body,
@@ -362,9 +312,17 @@ impl<'a> Turn<'a> {
         }
     }
 
+    /// Says when the app's next key falls due: never once a drain has begun.
     pub(super) fn tell_due(&mut self, id: &AppId) {
         let next_due = self.state.apps.get(id).and_then(|app| app.occupancy.next_due());
-        self.done.due.push((id.clone(), next_due));
+        self.done
+            .due
+            .push((id.clone(), next_due.filter(|_| !self.state.is_draining)));
+    }
+
+    /// Gives a window back that was not carried out to the end.
+    pub(super) fn left(&mut self, left: Left) {
+        self.done.left.push(left);
     }
 
     /// After a drain has begun nothing is sent any more that will be sent after a restart.
@@ -374,7 +332,7 @@ impl<'a> Turn<'a> {
 }
 
 /// Tells whether an endpoint asks for a key's changes, in one direction or both.
-fn asks(endpoint: &Endpoint, key: &Key) -> bool {
+pub(super) fn asks(endpoint: &Endpoint, key: &Key) -> bool {
     let (occupied, vacated) = key.kinds();
     let asks = |kind| endpoint.filter.matches(kind, key.channel());
     asks(occupied) || asks(vacated)

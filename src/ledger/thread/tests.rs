@@ -17,7 +17,7 @@ struct Recorder {
 }
 
 impl Ledger for Recorder {
-    fn step(&mut self, step: &Step, now: Now) -> Result<Done, LedgerError> {
+    fn portion(&mut self, step: &Step, _: usize, now: Now) -> Result<Done, LedgerError> {
         if 0 < self.failures {
             self.failures -= 1;
             return Err(LedgerError::Write {
@@ -38,6 +38,7 @@ impl Ledger for Recorder {
             requests: Vec::new(),
             due: step.windows.iter().map(|window| (window.app.clone(), None)).collect(),
             retry_at: self.retry_in.take().map(|wait| now.instant + wait),
+            left: Vec::new(),
         })
     }
 

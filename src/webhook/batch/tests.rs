@@ -41,6 +41,15 @@ impl Check {
         self
     }
 
+    /// The app has told so much just now that each further window waits for its time.
+    fn busy() -> Self {
+        let mut check = Self::new();
+        for _ in 0..8 {
+            check.takes(0, "").done(1, None);
+        }
+        check
+    }
+
     #[track_caller]
     fn is_due_at(&mut self, now_ms: u64, want_ms: Option<u64>) -> &mut Self {
         let got = self.batch.deadline(self.start.ms(now_ms).instant);
@@ -76,46 +85,83 @@ impl Check {
 }
 
 #[test]
-fn what_comes_after_a_quiet_window_goes_at_once() {
-    Check::new()
-        .is_due_at(7, None)
-        .push(&["+a"])
-        .is_due_at(7, Some(7))
-        .takes(7, "+a")
-        .done(1, None)
+fn what_comes_after_a_quiet_time_goes_at_once_eight_times_and_then_once_in_a_window() {
+    let mut check = Check::new();
+    check.is_due_at(7, None);
+    for _ in 0..8 {
+        check.push(&["+a"]).is_due_at(7, Some(7)).takes(7, "+a").done(1, None);
+    }
+    check
         .is_due_at(8, None)
         .push(&["+b"])
-        .is_due_at(60, Some(57));
+        .is_due_at(8, Some(57))
+        .takes(57, "+b");
+    check
+        .done(1, None)
+        .push(&["+c"])
+        .is_due_at(60, Some(107))
+        .takes(107, "+c");
+}
+
+#[test]
+fn each_quiet_window_lets_one_more_go_at_once() {
+    let mut check = Check::busy();
+    for _ in 0..3 {
+        check
+            .push(&["+a"])
+            .is_due_at(150, Some(150))
+            .takes(150, "+a")
+            .done(1, None);
+    }
+    check.push(&["+b"]).is_due_at(150, Some(200));
+    let mut check = Check::busy();
+    check.takes(60_000, "").done(1, None);
+    for _ in 1..8 {
+        check
+            .push(&["+a"])
+            .is_due_at(60_000, Some(60_000))
+            .takes(60_000, "+a")
+            .done(1, None);
+    }
+    check.push(&["+b"]).is_due_at(60_000, Some(60_050));
 }
 
 #[test]
 fn what_comes_within_a_window_is_collected_until_it_closes() {
-    Check::new()
-        .push(&["+a"])
-        .takes(0, "+a")
+    Check::busy()
         .push(&["+b", "-b"])
         .is_due_at(10, Some(50))
         .takes(50, "+b -b");
 }
 
 #[test]
-fn a_full_window_goes_at_once() {
-    Check::new()
-        .push(&["+a"])
-        .takes(0, "+a")
-        .push(&["+b", "+c"])
-        .is_due_at(10, Some(50))
-        .push(&["+d"])
+fn a_full_window_goes_at_once_and_delays_the_next_by_no_more_than_one() {
+    let mut check = Check::busy();
+    check.push(&["+b", "+c"]).is_due_at(10, Some(50)).push(&["+d"]);
+    check.is_due_at(10, Some(10)).takes(10, "+b +c +d").done(1, None);
+    check
+        .push(&["+b", "+c", "+d"])
         .is_due_at(10, Some(10))
         .takes(10, "+b +c +d");
+    check.push(&["+e"]).is_due_at(10, Some(60));
+}
+
+#[test]
+fn what_is_too_much_for_a_window_goes_in_several_and_only_the_last_lets_fall_due_what_is_due_by_now() {
+    let mut check = Check::new();
+    for no in 0..1_001 {
+        check.push(&[&format!("+{no}")]);
+    }
+    let window = check.batch.take(check.start.ms(9));
+    assert_eq!((window.observed.len(), window.until), (1_000, check.start));
+    check.is_due_at(9, Some(9)).takes(9, "+1000").is_due_at(9, None);
 }
 
 #[test]
 fn what_falls_due_is_taken_on_the_window_boundary() {
-    Check::new()
-        .push(&["+a"])
-        .takes(0, "+a")
-        .done(1, Some(20))
+    let mut check = Check::busy();
+    check
+        .done(0, Some(20))
         .is_due_at(10, Some(50))
         .done(0, Some(3_000))
         .is_due_at(10, Some(3_000))
@@ -142,7 +188,7 @@ fn while_the_ledger_is_behind_nothing_is_taken() {
     check.push(&["+a"]).is_due_at(150, Some(150)).takes(150, "+a");
     check.push(&["+b"]).is_due_at(500, None);
     assert!(!check.batch.is_idle());
-    check.done(1, None).is_due_at(500, Some(200)).takes(500, "+b");
+    check.done(1, None).is_due_at(500, Some(500)).takes(500, "+b");
     check.done(3, None);
     assert!(!check.batch.is_idle());
     check.done(1, None);
@@ -182,7 +228,7 @@ fn a_mebibyte_under_way_holds_the_window_as_four_windows_do() {
         .batch
         .push(client(MEBIBYTE - OBSERVED_BYTES - "client-a".len() - 1));
     check.batch.take(check.start);
-    check.push(&["+a"]).is_due_at(100, Some(50));
+    check.push(&["+a"]).is_due_at(100, Some(100));
     check.batch.push(client(1));
     check.batch.take(check.start);
     check.push(&["+b"]).is_due_at(100, None);
@@ -190,7 +236,7 @@ fn a_mebibyte_under_way_holds_the_window_as_four_windows_do() {
     assert_eq!(check.batch.dropped(), 0);
     check.batch.push(client(MEBIBYTE / 2));
     assert_eq!(check.batch.dropped(), 2);
-    check.done(1, None).is_due_at(100, Some(50));
+    check.done(1, None).is_due_at(100, Some(100));
 }
 
 #[test]

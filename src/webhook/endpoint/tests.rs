@@ -26,7 +26,7 @@ use crate::{
 struct Recorder(mpsc::Sender<Answer>);
 
 impl Ledger for Recorder {
-    fn step(&mut self, step: &Step, _: Now) -> Result<Done, LedgerError> {
+    fn portion(&mut self, step: &Step, _: usize, _: Now) -> Result<Done, LedgerError> {
         for answer in &step.answers {
             let _ = self.0.send(answer.clone());
         }

@@ -125,7 +125,7 @@ async fn read_request(stream: &mut TlsStream<TcpStream>) -> bool {
 struct Idle;
 
 impl Ledger for Idle {
-    fn step(&mut self, _: &Step, _: Now) -> Result<Done, LedgerError> {
+    fn portion(&mut self, _: &Step, _: usize, _: Now) -> Result<Done, LedgerError> {
         Ok(Done::default())
     }
 

@@ -26,7 +26,7 @@ pub(super) struct Fake {
 }
 
 impl Ledger for Fake {
-    fn step(&mut self, step: &Step, _: Now) -> Result<Done, LedgerError> {
+    fn portion(&mut self, step: &Step, _: usize, _: Now) -> Result<Done, LedgerError> {
         let mut controls = self.controls.lock().expect("not poisoned");
         for control in &step.controls {
             controls.push(match control {
