@@ -6,7 +6,7 @@ use clap::Parser;
 use vacancy::cli::Cli;
 
 /// Gives back to the system what a storm of connections leaves free, and with less CPU: decision 0018.
-#[cfg(not(target_env = "msvc"))]
+#[cfg(all(feature = "jemalloc", not(target_env = "msvc")))]
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 

@@ -1,6 +1,6 @@
 //! An encoder farm that publishes only what somebody listens to, and what that saves.
 //!
-//! `cargo run --release --example panda`, or with a seed and a file for the picture behind `--`.
+//! `examples/panda/run`, or with a seed and a file for the picture.
 #![allow(
     clippy::disallowed_methods,
     reason = "an example reads clocks; the server's rules are for the server"

@@ -224,7 +224,7 @@ impl Site {
     pub async fn replay_dead_letters(&self) {
         let target = std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
         let target = Path::new(env!("CARGO_MANIFEST_DIR")).join(target);
-        let mut command = Command::new(target.join("release/vacancy"));
+        let mut command = Command::new(target.join("quick/vacancy"));
         let url = format!("http://127.0.0.1:{}", self.admin);
         command.args(["webhooks", "replay", "--dead", "--url", &url]);
         Program::start(command.env("VACANCY_ADMIN_TOKEN", TOKEN))
