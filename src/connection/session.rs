@@ -5,14 +5,15 @@ use std::{collections::HashMap, sync::Arc, time::Instant};
 use ahash::RandomState;
 
 use super::{
-    member_data,
+    member_data::{self, MemberDataError},
     rate::TokenBucket,
+    refusal::SubscriptionRefused,
     user_data::{self, SignedInUser},
 };
 use crate::{
     app::{Key, Keys},
     domain::{AppLimits, Attempt, ChannelKind, ChannelName, EventName, Member, Now, SocketId, UserId},
-    protocol::{ClientMessage, DecodeError, ProtocolError, ServerMessage, SubscribeRequest, SubscriptionErrorType},
+    protocol::{ClientMessage, DecodeError, ProtocolError, ServerMessage, SubscribeError, SubscribeRequest},
     signature::{sign_in, subscription},
 };
 
@@ -134,6 +135,10 @@ impl Session {
                     Err(error) => commands.push(refusal(&error)),
                 }
             }
+            Err(DecodeError::Subscribe { channel, error }) => {
+                refuse(&channel, &error.into(), commands);
+                self.count_command(now.instant, commands);
+            }
             Err(error) => commands.push(complaint(&error.to_string())),
         }
     }
@@ -178,76 +183,58 @@ impl Session {
     }
 
     fn subscribe(&mut self, request: SubscribeRequest, now: Now, commands: &mut Vec<Command>) {
-        let SubscribeRequest {
-            channel,
-            auth,
-            channel_data,
-        } = request;
-        if let Err(error) = self.check_subscribe(&channel) {
-            return commands.push(refusal(&error));
+        // It is subscribed and stays so: to be told on the channel that it is not would be untrue.
+        if self.subscriptions.contains_key(&request.channel) {
+            return commands.push(refusal(&ProtocolError::AlreadySubscribed(request.channel)));
         }
-        let channel_data = channel_data.as_deref();
+        match self.check_subscribe(&request, now) {
+            Ok(member) => self.enter(request.channel, member, commands),
+            Err(refused) => refuse(request.channel.as_str(), &refused, commands),
+        }
+    }
+
+    /// Whom the subscription stands for, on presence channels, when it may be.
+    fn check_subscribe(&mut self, request: &SubscribeRequest, now: Now) -> Result<Option<Member>, SubscriptionRefused> {
+        let (channel, limits) = (&request.channel, &self.rules.limits);
+        limits
+            .check_channel_name(channel)
+            .map_err(SubscribeError::ChannelName)?;
+        if limits.subscriptions_per_connection <= self.subscriptions.len() {
+            return Err(SubscribeError::TooManySubscriptions(limits.subscriptions_per_connection).into());
+        }
+        let channel_data = request.channel_data.as_deref();
         let is_presence = match channel.kind() {
-            ChannelKind::Public => return self.enter(channel, None, commands),
-            ChannelKind::ServerToUser => return self.enter_own(channel, commands),
+            ChannelKind::Public => return Ok(None),
+            ChannelKind::ServerToUser => return Ok(self.check_own(channel).map(|()| None)?),
             ChannelKind::Private | ChannelKind::PrivateEncrypted => false,
             ChannelKind::Presence => true,
         };
         if is_presence && channel_data.is_none() && self.user.is_none() {
-            return commands.push(refusal(&ProtocolError::MissingChannelData(channel)));
+            return Err(SubscribeError::MissingChannelData(channel.clone()).into());
         }
-        let auth = auth.as_deref().unwrap_or_default();
+        let auth = request.auth.as_deref().unwrap_or_default();
         let Key { key, signing, .. } = self.key_of(auth, now);
-        let verified = subscription::verify(key, signing, self.socket_id, &channel, channel_data, auth);
-        if let Err(error) = verified {
-            let error = error.to_string();
-            let on_channel = ServerMessage::SubscriptionError {
-                channel: &channel,
-                kind: SubscriptionErrorType::AuthError,
-                error: &error,
-            };
-            commands.push(complaint(&error));
-            commands.push(Command::Send(on_channel.encode()));
-            return;
-        }
+        subscription::verify(key, signing, self.socket_id, channel, channel_data, auth)?;
         self.is_authorized = true;
-        if !is_presence {
-            return self.enter(channel, None, commands);
-        }
-        match self.member(channel_data) {
-            Ok(member) => self.enter(channel, Some(member), commands),
-            Err(error) => commands.push(complaint(&error.to_string())),
-        }
-    }
-
-    fn check_subscribe(&self, channel: &ChannelName) -> Result<(), ProtocolError> {
-        let limits = &self.rules.limits;
-        limits.check_channel_name(channel).map_err(ProtocolError::ChannelName)?;
-        if self.subscriptions.contains_key(channel) {
-            return Err(ProtocolError::AlreadySubscribed(channel.clone()));
-        }
-        if limits.subscriptions_per_connection <= self.subscriptions.len() {
-            return Err(ProtocolError::TooManySubscriptions(limits.subscriptions_per_connection));
-        }
-        Ok(())
+        Ok(is_presence.then(|| self.member(channel_data)).transpose()?)
     }
 
     /// Whom a presence subscription stands for: as its `channel_data` says, or who is signed in.
-    fn member(&self, channel_data: Option<&str>) -> Result<Member, member_data::MemberDataError> {
+    fn member(&self, channel_data: Option<&str>) -> Result<Member, MemberDataError> {
         match (channel_data, &self.user) {
             (Some(data), _) => member_data::member(data, &self.rules.limits),
             (None, Some(user)) => Ok(Member::new(user.user_id.clone(), user.user_info.as_deref())),
-            (None, None) => Err(member_data::MemberDataError::NotAnObject),
+            (None, None) => Err(MemberDataError::NotAnObject),
         }
     }
 
-    /// Lets the connection into the channel of the user that it is signed in as.
-    fn enter_own(&mut self, channel: ChannelName, commands: &mut Vec<Command>) {
+    /// The channel of a user is for the connections that are signed in as that user.
+    fn check_own(&self, channel: &ChannelName) -> Result<(), SubscribeError> {
         let user_id = self.user.as_ref().map(|user| user.user_id.as_str());
         if user_id == channel.server_to_user() {
-            self.enter(channel, None, commands);
+            Ok(())
         } else {
-            commands.push(refusal(&ProtocolError::NotThatUser(channel)));
+            Err(SubscribeError::NotThatUser(channel.clone()))
         }
     }
 
@@ -338,6 +325,11 @@ impl Session {
         }
         Ok(user_id.clone())
     }
+}
+
+/// Tells that a subscription is refused, on the connection and on the channel.
+fn refuse(channel: &str, refused: &SubscriptionRefused, commands: &mut Vec<Command>) {
+    commands.extend(refused.texts(channel).map(Command::Send));
 }
 
 fn refusal(error: &ProtocolError) -> Command {

@@ -4,6 +4,9 @@
 pub const APP_ID_BYTES_MAX: usize = 64;
 /// Longest channel name that an app may allow, in bytes.
 pub const CHANNEL_NAME_BYTES_CEILING: usize = 1_024;
+/// Longest text that a refused subscription repeats as the name of its channel, in bytes; of a longer
+/// one the client is told without a name.
+pub const CHANNEL_NAME_ECHO_BYTES_MAX: usize = 4 * CHANNEL_NAME_BYTES_CEILING;
 /// Longest event name that an app may allow, in characters.
 pub const EVENT_NAME_CHARS_CEILING: usize = 1_024;
 /// Longest user id that an app may allow, in characters.

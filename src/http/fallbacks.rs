@@ -20,8 +20,8 @@ use crate::{
 
 /// What stands in front of `/app`: pusher-js's own default.
 const PREFIX: &str = "/pusher";
-/// A body that arrives is counted in steps of at least so many bytes.
-const BODY_STEP: usize = 16 * 1_024;
+/// Least bytes that a body counts for while it arrives. A longer one counts for up to twice what has come.
+const BODY_BYTES_MIN: usize = 1_024;
 /// How long what a client sends may take to arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -54,13 +54,21 @@ pub(super) async fn request(
     }
 }
 
+/// Hands over what a client sends. Where it is not its fault that this cannot be done its session is
+/// closed, so that it connects again: pusher-js looks at no answer.
 async fn send(path: &FallbackPath, body: web::Payload, state: &HttpState) -> Result<HttpResponse, ApiError> {
     if !state.fallbacks.contains(&path.key, path.session) {
         return Err(ApiError::NoSuchPath);
     }
     let arriving = read_body(body, &state.fallback_bodies);
-    let body = tokio::time::timeout(BODY_TIMEOUT, arriving).await;
-    let (body, _charges) = body.map_err(|_| ApiError::BodyTooSlow)??;
+    let body = match tokio::time::timeout(BODY_TIMEOUT, arriving).await {
+        Ok(body) => body,
+        Err(_) => Err(ApiError::BodyTooSlow),
+    };
+    if let Err(ApiError::BodyTooSlow | ApiError::BodyUnreadable | ApiError::Busy) = body {
+        state.fallbacks.lose(&path.key, path.session, CloseCode::ServerFull);
+    }
+    let (body, _charges) = body?;
     let messages = decode_send(&body).map_err(|error| ApiError::InvalidJson(error.to_string()))?;
     match state.fallbacks.send(&path.key, path.session, messages) {
         Ok(()) => Ok(HttpResponse::NoContent().finish()),
@@ -79,7 +87,7 @@ async fn read_body(mut payload: web::Payload, held: &Arc<Backlog>) -> Result<(By
             return Err(ApiError::BodyTooLarge(REQUEST_BODY_BYTES_MAX));
         }
         if charged < length {
-            let step = BODY_STEP.max(length - charged);
+            let step = BODY_BYTES_MIN.max(charged).max(length - charged);
             charges.push(held.charge(step).ok_or(ApiError::Busy)?);
             charged += step;
         }

@@ -1,7 +1,7 @@
 //! What becomes of frames that clients should not send, and of messages in parts (RFC 6455 section
 //! 5; PROTOCOL.md sections 1.2 and 12).
 
-use super::plain_server;
+use super::{no_code_error, plain_server};
 use crate::harness::{Frame, Process, Raw, client_frame, client_text};
 
 const PONG: &str = r#"{"event":"pusher:pong","data":"{}"}"#;
@@ -251,19 +251,45 @@ async fn malformed_json_is_answered_and_the_connection_stays() {
         "",
         "hello",
         "{",
-        "[]",
-        "null",
-        "7",
-        "\"x\"",
-        r#"{"event":7}"#,
-        r#"{"event":"pusher:subscribe","data":7}"#,
-        r#"{"event":"pusher:subscribe","data":"no JSON"}"#,
-        r#"{"event":"pusher:subscribe","data":{"channel":["a"]}}"#,
         r#"{"event":"pusher:ping"}{"event":"pusher:ping"}"#,
         "{\"event\":\"pusher:ping\",\"data\":\"\u{0}\"}",
     ] {
         client.send(text).await;
         client.expect(INVALID_JSON).await;
+        client.expect_nothing().await;
+    }
+}
+
+#[tokio::test]
+async fn json_of_another_form_is_answered_with_the_field_and_what_it_must_be() {
+    let server = plain_server();
+    let mut client = server.client().await;
+    let data = "data must be an object, or a string that holds one";
+    for (text, want) in [
+        ("[]", "Message must be an object, not an array"),
+        ("null", "Message must be an object, not null"),
+        ("7", "Message must be an object, not a number"),
+        ("\"x\"", "Message must be an object, not a string"),
+        (r#"{"event":7}"#, "event must be a string, not a number"),
+        (
+            r#"{"event":"pusher:ping","event":"pusher:ping"}"#,
+            "Message has event twice",
+        ),
+        (
+            r#"{"event":"pusher:subscribe","data":7}"#,
+            &format!("{data}, not a number"),
+        ),
+        (
+            r#"{"event":"pusher:subscribe","data":"no JSON"}"#,
+            &format!("{data}: expected ident at line 1 column 2"),
+        ),
+        (
+            r#"{"event":"pusher:subscribe","data":{"channel":["a"]}}"#,
+            "data.channel must be a string, not an array",
+        ),
+    ] {
+        client.send(text).await;
+        client.expect(&no_code_error(want)).await;
         client.expect_nothing().await;
     }
 }
@@ -295,7 +321,7 @@ async fn an_object_without_an_event_or_with_an_unknown_one_is_answered() {
 }
 
 #[tokio::test]
-async fn deeply_nested_json_is_answered_as_malformed() {
+async fn deeply_nested_json_is_answered_with_the_depth_that_is_read() {
     let server = plain_server();
     let mut client = server.client().await;
     let nested = |levels: usize, open: &str, close: &str| {
@@ -315,7 +341,9 @@ async fn deeply_nested_json_is_answered_as_malformed() {
         r#"{"event":"#.repeat(10_000),
     ] {
         client.send(&text).await;
-        client.expect(INVALID_JSON).await;
+        client
+            .expect(&no_code_error("Received invalid JSON: nested deeper than 64 levels"))
+            .await;
     }
     client.expect_nothing().await;
 }
