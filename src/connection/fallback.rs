@@ -128,15 +128,42 @@ impl FallbackHub {
         self.sessions().by_id.contains_key(&(key.clone(), id))
     }
 
-    /// Hands messages of a client to its session, in order: all of them or none. Without messages it
-    /// is a sign of life.
+    /// Hands messages of a client to its session, in order: all of them or none. Of one that is longer than
+    /// `limit` only its length. Without messages it is a sign of life.
     ///
     /// # Errors
     /// When there is no such session, or it has too much waiting and is closed for it.
-    pub fn send(&self, key: &AppKey, id: FallbackSession, messages: Vec<String>) -> Result<(), SendRefused> {
+    pub fn send(
+        &self,
+        key: &AppKey,
+        id: FallbackSession,
+        messages: Vec<String>,
+        limit: usize,
+    ) -> Result<(), SendRefused> {
+        let message = |text: String| match text.len() {
+            len if limit < len => Assembled::TooLong { len, limit },
+            _ => Assembled::Text(text.into()),
+        };
+        self.put(key, id, messages.into_iter().map(message).collect())
+    }
+
+    /// Has a session told that its client sent more at once than is read, of which nothing is.
+    ///
+    /// # Errors
+    /// As of [`send`](Self::send).
+    pub fn send_too_long(
+        &self,
+        key: &AppKey,
+        id: FallbackSession,
+        len: usize,
+        limit: usize,
+    ) -> Result<(), SendRefused> {
+        self.put(key, id, vec![Assembled::TooLong { len, limit }])
+    }
+
+    fn put(&self, key: &AppKey, id: FallbackSession, mut messages: Vec<Assembled>) -> Result<(), SendRefused> {
         let session = self.sessions().by_id.get(&(key.clone(), id)).map(Arc::clone);
         let session = session.ok_or(SendRefused::NoSession)?;
-        let mut messages: Vec<Assembled> = messages.into_iter().map(|text| Assembled::Text(text.into())).collect();
         if messages.is_empty() {
             messages.push(Assembled::Pong);
         }
@@ -209,11 +236,12 @@ impl Outlet for FallbackOutlet {
         if self.gate.is_shut() {
             return;
         }
-        let mut waiting = 0;
+        let mut is_over = false;
         for text in texts(frames) {
-            waiting = self.session.push(FallbackLine::Messages(&[&text]).encode());
+            self.session.push(FallbackLine::Messages(&[&text]).encode());
+            is_over |= self.session.queue().is_over(self.waiting_bytes_max);
         }
-        if self.waiting_bytes_max < waiting {
+        if is_over {
             self.session.queue().clear();
             self.close(CloseCode::OverCapacity);
         }

@@ -42,6 +42,22 @@ pub enum MemberDataError {
 }
 
 impl MemberDataError {
+    /// The key of the configuration that decides, if one does.
+    #[must_use]
+    pub const fn setting(&self) -> Option<&'static str> {
+        match self {
+            Self::UserInfoTooLong { .. } => Some("limits.user_info"),
+            Self::UserId(UserIdError::TooLong { .. }) => Some("limits.user_id"),
+            Self::NotAnObject
+            | Self::NoJson(_)
+            | Self::Twice(_)
+            | Self::UserIdMissing
+            | Self::UserIdText(_)
+            | Self::UserId(UserIdError::Empty)
+            | Self::UserInfoNotAnObject => None,
+        }
+    }
+
     /// The class of the refusal.
     #[must_use]
     pub const fn kind(&self) -> SubscriptionErrorType {

@@ -7,14 +7,17 @@ use ahash::RandomState;
 use super::{
     member_data::{self, MemberDataError},
     rate::TokenBucket,
-    refusal::SubscriptionRefused,
+    refusal::{NOT_SIGNED, SubscriptionRefused},
     user_data::{self, SignedInUser},
 };
 use crate::{
-    app::{Key, Keys},
+    app::{Key, Keys, Mistake},
     domain::{AppLimits, Attempt, ChannelKind, ChannelName, EventName, Member, Now, SocketId, UserId},
     protocol::{ClientMessage, DecodeError, ProtocolError, ServerMessage, SubscribeError, SubscribeRequest},
-    signature::{sign_in, subscription},
+    signature::{
+        sign_in::{self, SignInAuthError},
+        subscription,
+    },
 };
 
 /// What an app lets its connections do, shared by all of them.
@@ -61,6 +64,8 @@ struct Subscription {
 pub enum Command {
     /// Send the client this text.
     Send(String),
+    /// Log that the client is refused something.
+    Note(Mistake),
     /// Subscribe to a channel.
     Enter(Attempt, Option<Member>),
     /// End the subscription to a channel.
@@ -132,14 +137,19 @@ impl Session {
                         data,
                         user_id,
                     }),
-                    Err(error) => commands.push(refusal(&error)),
+                    Err(error) => refuse(&error, commands),
                 }
             }
             Err(DecodeError::Subscribe { channel, error }) => {
-                refuse(&channel, &error.into(), commands);
+                refuse_subscription(&channel, &error.into(), commands);
                 self.count_command(now.instant, commands);
             }
-            Err(error) => commands.push(complaint(&error.to_string())),
+            Err(error) => {
+                let reason = error.to_string();
+                commands.push(complaint(error.code(), &reason));
+                let setting = error.setting();
+                commands.push(Command::Note(Mistake { reason, setting }));
+            }
         }
     }
 
@@ -185,11 +195,11 @@ impl Session {
     fn subscribe(&mut self, request: SubscribeRequest, now: Now, commands: &mut Vec<Command>) {
         // It is subscribed and stays so: to be told on the channel that it is not would be untrue.
         if self.subscriptions.contains_key(&request.channel) {
-            return commands.push(refusal(&ProtocolError::AlreadySubscribed(request.channel)));
+            return refuse(&ProtocolError::AlreadySubscribed(request.channel), commands);
         }
         match self.check_subscribe(&request, now) {
             Ok(member) => self.enter(request.channel, member, commands),
-            Err(refused) => refuse(request.channel.as_str(), &refused, commands),
+            Err(refused) => refuse_subscription(request.channel.as_str(), &refused, commands),
         }
     }
 
@@ -248,14 +258,18 @@ impl Session {
     fn sign_in(&mut self, auth: &str, user_data: &str, now: Now, commands: &mut Vec<Command>) {
         let Key { key, signing, .. } = self.key_of(auth, now);
         if let Err(error) = sign_in::verify(key, signing, self.socket_id, user_data, auth) {
-            return commands.push(complaint(&error.to_string()));
+            let reason = match &error {
+                SignInAuthError::Signature { .. } => NOT_SIGNED.to_owned(),
+                SignInAuthError::Format | SignInAuthError::Key { .. } => error.to_string(),
+            };
+            return refuse_sign_in(&error.to_string(), reason, None, commands);
         }
         let user = match user_data::user(user_data, &self.rules.limits) {
             Ok(user) => user,
-            Err(error) => return commands.push(complaint(&error.to_string())),
+            Err(error) => return refuse_sign_in(&error.to_string(), error.to_string(), error.setting(), commands),
         };
         if self.user.as_ref().is_some_and(|known| known.user_id != user.user_id) {
-            return commands.push(refusal(&ProtocolError::SignedInAsAnother));
+            return refuse(&ProtocolError::SignedInAsAnother, commands);
         }
         self.is_authorized = true;
         commands.push(Command::SignIn {
@@ -269,7 +283,7 @@ impl Session {
                 limit: self.rules.limits.watchlist_users,
                 accepted: accepted.join(", "),
             };
-            commands.push(refusal(&error));
+            refuse(&error, commands);
         }
         self.user = Some(Box::new(user));
     }
@@ -284,10 +298,10 @@ impl Session {
     }
 
     fn unsubscribe(&mut self, channel: ChannelName, commands: &mut Vec<Command>) {
-        commands.push(match self.subscriptions.remove(&channel) {
-            Some(_) => Command::Leave(channel),
-            None => refusal(&ProtocolError::NotSubscribed(channel)),
-        });
+        match self.subscriptions.remove(&channel) {
+            Some(_) => commands.push(Command::Leave(channel)),
+            None => refuse(&ProtocolError::NotSubscribed(channel), commands),
+        }
     }
 
     /// Tells as whom a client event may be sent.
@@ -328,18 +342,45 @@ impl Session {
 }
 
 /// Tells that a subscription is refused, on the connection and on the channel.
-fn refuse(channel: &str, refused: &SubscriptionRefused, commands: &mut Vec<Command>) {
+fn refuse_subscription(channel: &str, refused: &SubscriptionRefused, commands: &mut Vec<Command>) {
     commands.extend(refused.texts(channel).map(Command::Send));
+    commands.push(Command::Note(refused.mistake(channel)));
 }
 
-fn refusal(error: &ProtocolError) -> Command {
+fn refuse_sign_in(told: &str, reason: String, setting: Option<&'static str>, commands: &mut Vec<Command>) {
+    commands.push(complaint(None, told));
+    let reason = format!("sign-in: {reason}");
+    commands.push(Command::Note(Mistake { reason, setting }));
+}
+
+fn refuse(error: &ProtocolError, commands: &mut Vec<Command>) {
     let text = error.to_string();
-    Command::Send(ServerMessage::refusal(error, &text).encode())
+    commands.push(Command::Send(ServerMessage::refusal(error, &text).encode()));
+    commands.push(Command::Note(mistake(error)));
 }
 
-/// Tells of something that has no code.
-fn complaint(message: &str) -> Command {
-    let error = ServerMessage::Error { code: None, message };
+/// What is logged of a refusal.
+pub(super) fn mistake(error: &ProtocolError) -> Mistake {
+    let reason = match error {
+        // Not whom.
+        ProtocolError::WatchlistCut { limit, .. } => format!("Watchlist has more than {limit} users"),
+        ProtocolError::AlreadySubscribed(_)
+        | ProtocolError::NotSubscribed(_)
+        | ProtocolError::EventName(_)
+        | ProtocolError::SignedInAsAnother
+        | ProtocolError::ClientEventsOff
+        | ProtocolError::ClientEventOnPublicChannel(_)
+        | ProtocolError::ClientEventNotSubscribed(_)
+        | ProtocolError::ClientEventRate
+        | ProtocolError::OverCapacity
+        | ProtocolError::ClientEventTooLarge { .. } => error.to_string(),
+    };
+    let setting = error.setting();
+    Mistake { reason, setting }
+}
+
+fn complaint(code: Option<u16>, message: &str) -> Command {
+    let error = ServerMessage::Error { code, message };
     Command::Send(error.encode())
 }
 

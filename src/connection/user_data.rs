@@ -91,6 +91,29 @@ pub enum SignInIdError {
     UserId(#[from] UserIdError),
 }
 
+impl UserDataError {
+    /// The key of the configuration that decides, if one does.
+    #[must_use]
+    pub const fn setting(&self) -> Option<&'static str> {
+        match self {
+            Self::UserInfoTooLong { .. } => Some("limits.user_info"),
+            Self::Id(SignInIdError::TooLong { .. })
+            | Self::Watched {
+                error: SignInIdError::TooLong { .. },
+                ..
+            } => Some("limits.user_id"),
+            Self::NotAnObject
+            | Self::NoJson(_)
+            | Self::Twice(_)
+            | Self::IdMissing
+            | Self::Id(_)
+            | Self::UserInfoNotAnObject
+            | Self::WatchlistNotAnArray
+            | Self::Watched { .. } => None,
+        }
+    }
+}
+
 impl From<ObjectError> for UserDataError {
     fn from(error: ObjectError) -> Self {
         match error {

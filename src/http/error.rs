@@ -108,7 +108,7 @@ pub enum ApiError {
     },
     /// The data of an event is too long.
     #[error(
-        "The data content of this event exceeds the allowed maximum ({0} bytes). See https://pusher.com/docs/channels/server_api/http-api#publishing-events for more info"
+        "The data content of this event exceeds the allowed maximum ({0} bytes), which is limits.event_data of the app"
     )]
     DataTooLarge(usize),
     /// `info` asks for something unknown.

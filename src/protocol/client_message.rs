@@ -64,6 +64,14 @@ pub enum DecodeError {
     /// The text is no JSON.
     #[error("Received invalid JSON")]
     InvalidJson,
+    /// The message was longer than is read.
+    #[error("Message is {len} bytes, limit is {limit}")]
+    TooLong {
+        /// Its length in bytes.
+        len: usize,
+        /// The longest that is read.
+        limit: usize,
+    },
     /// The text is nested too deep.
     #[error("Received invalid JSON: nested deeper than {JSON_DEPTH_MAX} levels")]
     TooDeep,
@@ -99,6 +107,48 @@ pub enum DecodeError {
     /// The name of a client event is not allowed.
     #[error("Invalid client event: {0}")]
     EventName(#[from] EventNameError),
+}
+
+impl DecodeError {
+    /// The key of the configuration that decides, if one does.
+    #[must_use]
+    pub const fn setting(&self) -> Option<&'static str> {
+        match self {
+            Self::TooLong { .. } => Some("limits.event_data"),
+            Self::ChannelName(ChannelNameError::TooLong { .. }) => Some("limits.channel_name"),
+            Self::EventName(EventNameError::TooLong { .. }) => Some("limits.event_name"),
+            Self::Subscribe { error, .. } => error.setting(),
+            Self::ChannelName(ChannelNameError::Empty | ChannelNameError::Forbidden(_))
+            | Self::EventName(EventNameError::Empty)
+            | Self::InvalidJson
+            | Self::TooDeep
+            | Self::Value(_)
+            | Self::MissingEvent
+            | Self::UnsupportedEvent(_)
+            | Self::MissingChannel
+            | Self::IncompleteSignIn
+            | Self::IncompleteClientEvent => None,
+        }
+    }
+
+    /// The code in the `pusher:error`: what is too long is most often a client event, and told as that.
+    #[must_use]
+    pub const fn code(&self) -> Option<u16> {
+        match self {
+            Self::TooLong { .. } => Some(4301),
+            Self::InvalidJson
+            | Self::TooDeep
+            | Self::Value(_)
+            | Self::MissingEvent
+            | Self::UnsupportedEvent(_)
+            | Self::MissingChannel
+            | Self::ChannelName(_)
+            | Self::Subscribe { .. }
+            | Self::IncompleteSignIn
+            | Self::IncompleteClientEvent
+            | Self::EventName(_) => None,
+        }
+    }
 }
 
 /// The fields of every message, as they came.

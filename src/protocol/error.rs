@@ -32,6 +32,20 @@ pub enum SubscribeError {
 }
 
 impl SubscribeError {
+    /// The key of the configuration that decides, if one does.
+    #[must_use]
+    pub const fn setting(&self) -> Option<&'static str> {
+        match self {
+            Self::ChannelName(ChannelNameError::TooLong { .. }) => Some("limits.channel_name"),
+            Self::TooManySubscriptions(_) => Some("limits.subscriptions_per_connection"),
+            Self::ChannelFull { .. } => Some("limits.presence_members"),
+            Self::ChannelName(ChannelNameError::Empty | ChannelNameError::Forbidden(_))
+            | Self::Value(_)
+            | Self::MissingChannelData(_)
+            | Self::NotThatUser(_) => None,
+        }
+    }
+
     /// The class of the refusal.
     #[must_use]
     pub const fn kind(&self) -> SubscriptionErrorType {
@@ -73,7 +87,9 @@ pub enum ProtocolError {
         accepted: String,
     },
     /// The app has client events switched off.
-    #[error("To send client events, you must enable this feature in the Settings page of your dashboard.")]
+    #[error(
+        "To send client events, you must enable this feature: client_events of the app in the configuration of the server"
+    )]
     ClientEventsOff,
     /// The client sent an event to a channel that takes none from clients.
     #[error("Client events are only allowed on private and presence channels, not on {0}")]
@@ -98,6 +114,25 @@ pub enum ProtocolError {
 }
 
 impl ProtocolError {
+    /// The key of the configuration that decides, if one does.
+    #[must_use]
+    pub const fn setting(&self) -> Option<&'static str> {
+        match self {
+            Self::ClientEventRate => Some("limits.client_events_per_second"),
+            Self::ClientEventTooLarge { .. } => Some("limits.event_data"),
+            Self::EventName(EventNameError::TooLong { .. }) => Some("limits.event_name"),
+            Self::WatchlistCut { .. } => Some("limits.watchlist"),
+            Self::ClientEventsOff => Some("client_events"),
+            Self::OverCapacity => Some("server.publish_backlog"),
+            Self::EventName(EventNameError::Empty)
+            | Self::AlreadySubscribed(_)
+            | Self::NotSubscribed(_)
+            | Self::SignedInAsAnother
+            | Self::ClientEventOnPublicChannel(_)
+            | Self::ClientEventNotSubscribed(_) => None,
+        }
+    }
+
     /// The code in the `pusher:error`, for the few that document one.
     #[must_use]
     pub const fn code(&self) -> Option<u16> {
@@ -149,7 +184,7 @@ mod tests {
         check(
             &ProtocolError::ClientEventsOff,
             None,
-            "To send client events, you must enable this feature in the Settings page of your dashboard.",
+            "To send client events, you must enable this feature: client_events of the app in the configuration of the server",
         );
         assert_eq!(ProtocolError::ClientEventOnPublicChannel(room).code(), None);
     }

@@ -65,9 +65,12 @@ impl Session {
     pub(super) fn put(&self, messages: Vec<Assembled>, all: &Arc<Backlog>) -> Result<(), SendRefused> {
         let len = |message: &Assembled| match message {
             Assembled::Text(text) => INPUT_BYTES + text.len(),
-            Assembled::Nothing | Assembled::Binary | Assembled::Ping(_) | Assembled::Pong | Assembled::Close(_) => {
-                INPUT_BYTES
-            }
+            Assembled::Nothing
+            | Assembled::TooLong { .. }
+            | Assembled::Binary
+            | Assembled::Ping(_)
+            | Assembled::Pong
+            | Assembled::Close(_) => INPUT_BYTES,
         };
         let bytes = messages.iter().map(len).sum();
         let charges = self.waiting.charge(bytes).zip(all.charge(bytes));
@@ -110,14 +113,13 @@ impl Session {
         is_left
     }
 
-    pub(super) fn push(&self, line: Bytes) -> usize {
+    pub(super) fn push(&self, line: Bytes) {
         let mut queue = self.queue();
         if !queue.is_left {
             queue.bytes += line.len();
             queue.lines.push_back(line);
             queue.wake();
         }
-        queue.bytes
     }
 
     pub(super) fn close(&self) {

@@ -96,7 +96,7 @@ fn what_a_client_sends_at_once_waits_in_its_order() {
     let (_outlet, mut inputs) = hub.begin(key.clone(), session, 1_000).expect("a new session");
     for at in 0..1_000 {
         let messages = vec![format!("{at}a"), format!("{at}b")];
-        assert_eq!(hub.send(&key, session, messages), Ok(()));
+        assert_eq!(hub.send(&key, session, messages, usize::MAX), Ok(()));
     }
     for at in 0..1_000 {
         assert_eq!(read(&mut inputs), Some(format!("{at}a")));
@@ -113,13 +113,19 @@ fn a_session_with_more_than_4_mb_waiting_is_closed_and_reads_nothing_of_it() {
     let (_outlet, mut inputs) = hub.begin(key.clone(), session, 1_000).expect("a new session");
     let long = || vec!["x".repeat(1_024 * 1_024 - 128)];
     for _ in 0..4 {
-        assert_eq!(hub.send(&key, session, long()), Ok(()));
+        assert_eq!(hub.send(&key, session, long(), usize::MAX), Ok(()));
     }
-    assert_eq!(hub.send(&key, session, vec!["x".into()]), Err(SendRefused::Full));
+    assert_eq!(
+        hub.send(&key, session, vec!["x".into()], usize::MAX),
+        Err(SendRefused::Full)
+    );
     assert_eq!(read(&mut inputs), Some("Err(ServerFull)".into()));
     drop(inputs);
     assert_eq!(hub.waiting.bytes(), 0);
-    assert_eq!(hub.send(&key, session, vec!["x".into()]), Err(SendRefused::NoSession));
+    assert_eq!(
+        hub.send(&key, session, vec!["x".into()], usize::MAX),
+        Err(SendRefused::NoSession)
+    );
 }
 
 #[test]
@@ -129,7 +135,7 @@ fn a_message_that_is_longer_than_all_that_may_wait_is_read_when_nothing_waits() 
     let (_outlet, mut inputs) = hub.begin(key.clone(), session, 1_000).expect("a new session");
     let long = "x".repeat(5 * 1_024 * 1_024);
     for _ in 0..2 {
-        assert_eq!(hub.send(&key, session, vec![long.clone()]), Ok(()));
+        assert_eq!(hub.send(&key, session, vec![long.clone()], usize::MAX), Ok(()));
         assert_eq!(read(&mut inputs).map(|text| text.len()), Some(long.len()));
     }
 }

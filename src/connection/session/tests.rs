@@ -50,7 +50,8 @@ impl Check {
         let mut commands = Vec::new();
         let message = ClientMessage::decode(text);
         self.session.on_message(message, self.now, &mut commands);
-        let got: Vec<String> = commands.iter().map(print).collect();
+        let is_said = |command: &&Command| !matches!(command, Command::Note(_));
+        let got: Vec<String> = commands.iter().filter(is_said).map(print).collect();
         assert_eq!(got, want, "{text}");
         self
     }
@@ -95,6 +96,7 @@ impl Check {
 fn print(command: &Command) -> String {
     match command {
         Command::Send(text) => format!(">{text}"),
+        Command::Note(Mistake { reason, setting }) => format!("!{reason} {}", setting.unwrap_or_default()),
         Command::Enter(Attempt { channel, .. }, None) => format!("+{channel}"),
         Command::Enter(Attempt { channel, .. }, Some(member)) => {
             let info = member.user_info().unwrap_or_default();
@@ -179,7 +181,7 @@ fn a_client_event_goes_to_the_others_and_names_its_sender_only_on_presence_chann
 fn a_client_event_needs_the_feature_the_right_kind_of_channel_and_a_subscription() {
     Check::with_client_events(false).in_private().says(
         r#"{"event":"client-x","channel":"private-foobar","data":1}"#,
-        &[r#">{"event":"pusher:error","data":{"code":null,"message":"To send client events, you must enable this feature in the Settings page of your dashboard."}}"#],
+        &[r#">{"event":"pusher:error","data":{"code":null,"message":"To send client events, you must enable this feature: client_events of the app in the configuration of the server"}}"#],
     );
     Check::new()
         .says(r#"{"event":"pusher:subscribe","data":{"channel":"news"}}"#, &["+news"])

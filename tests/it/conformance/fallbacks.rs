@@ -167,7 +167,7 @@ async fn an_empty_list_is_a_sign_of_life_and_another_body_is_400() {
 async fn a_session_that_may_not_be_opens_and_is_closed_with_its_code() {
     let server = Process::start(&config_of("", &["limits: {connections: 1}"], ""));
     let query = "?protocol=7&client=js";
-    let unknown = "App key not in this cluster. Did you forget to specify the cluster?";
+    let unknown = "App key does not exist on this server";
     for (key, transport, want) in [
         (
             "bad-key",

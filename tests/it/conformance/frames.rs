@@ -65,38 +65,55 @@ async fn a_character_may_be_split_over_two_parts() {
         .await;
 }
 
+/// What is said of a message that is not read.
+fn not_read(len: usize) -> String {
+    format!(r#"{{"event":"pusher:error","data":{{"code":4301,"message":"Message is {len} bytes, limit is 131072"}}}}"#)
+}
+
 #[tokio::test]
-async fn a_length_over_the_limit_is_closed_with_1009_before_the_payload_is_sent() {
+async fn a_length_over_64_mb_is_closed_with_1009_before_the_payload_is_sent() {
     let server = plain_server();
     let announce = |length: u64| {
         let mut bytes = vec![TEXT, 0xFF];
         bytes.extend(length.to_be_bytes());
+        bytes.extend([0; 4]);
         bytes
     };
-    closes(&server, &announce(128 * 1_024 + 1), too_large()).await;
+    closes(&server, &announce(64 * 1_024 * 1_024 + 1), too_large()).await;
     closes(&server, &announce(1 << 40), too_large()).await;
     closes(&server, &announce(i64::MAX as u64), too_large()).await;
     closes(&server, &announce(1 << 63), violation()).await;
 }
 
 #[tokio::test]
-async fn a_message_as_long_as_the_limit_is_read_and_a_byte_more_is_not() {
+async fn a_message_as_long_as_the_limit_is_read_and_a_longer_one_is_an_error_and_the_connection_stays() {
     let server = plain_server();
     let mut client = Raw::client(server.port).await;
     let padded = |length: usize| format!("{PING}{}", " ".repeat(length - PING.len()));
     client.send(&client_text(&padded(128 * 1_024))).await;
     client.expect(PONG).await;
-    closes(&server, &client_text(&padded(128 * 1_024 + 1)), too_large()).await;
+    for len in [128 * 1_024 + 1, 200_000, 5_000_000] {
+        client.send(&client_text(&padded(len))).await;
+        client.expect(&not_read(len)).await;
+        client.send(&client_text(PING)).await;
+        client.expect(PONG).await;
+    }
 }
 
 #[tokio::test]
-async fn parts_that_grow_over_the_limit_are_closed_with_1009() {
+async fn parts_that_grow_over_the_limit_are_an_error_at_their_end_and_the_connection_stays() {
     let server = plain_server();
+    let mut client = Raw::client(server.port).await;
     let part = vec![b' '; 64 * 1_024];
-    let mut bytes = client_frame(TEXT_PART, &part);
-    bytes.extend(client_frame(PART, &part));
-    bytes.extend(client_frame(PART, b" "));
-    closes(&server, &bytes, too_large()).await;
+    client.send(&client_frame(TEXT_PART, &part)).await;
+    for _ in 0..10 {
+        client.send(&client_frame(PART, &part)).await;
+    }
+    client.send(&client_frame(PART, &vec![b' '; 300_000])).await;
+    client.send(&client_frame(LAST_PART, b" ")).await;
+    client.expect(&not_read(11 * 64 * 1_024 + 300_001)).await;
+    client.send(&client_text(PING)).await;
+    client.expect(PONG).await;
 }
 
 #[tokio::test]

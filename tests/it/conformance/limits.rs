@@ -38,7 +38,7 @@ async fn event_data() {
     for (server, limit) in [(plain_server(), 10_240), (limited("{event_data: 20KB}"), 20_480)] {
         let (fits, longer) = ("x".repeat(limit), "x".repeat(limit + 1));
         let text = format!(
-            "The data content of this event exceeds the allowed maximum ({limit} bytes). See https://pusher.com/docs/channels/server_api/http-api#publishing-events for more info\n"
+            "The data content of this event exceeds the allowed maximum ({limit} bytes), which is limits.event_data of the app\n"
         );
         check_post(&server, "/events", &to_one("e", "a", &fits), 200, "{}").await;
         check_post(&server, "/events", &to_one("e", "a", &longer), 413, &text).await;

@@ -21,6 +21,7 @@ mod http_more;
 mod http_occupancy;
 mod keys;
 mod limits;
+mod limits_reached;
 mod liveness;
 mod more;
 mod presence;

@@ -169,3 +169,51 @@ fn subscriptions_per_connection_are_bounded() {
         .says(r#"{"event":"pusher:unsubscribe","data":{"channel":"a"}}"#, &["-a"])
         .says(r#"{"event":"pusher:subscribe","data":{"channel":"c"}}"#, &["+c"]);
 }
+
+/// What is logged when a client says this.
+fn noted(check: &mut Check, text: &str) -> Vec<String> {
+    let mut commands = Vec::new();
+    check
+        .session
+        .on_message(ClientMessage::decode(text), check.now, &mut commands);
+    let is_note = |command: &&Command| matches!(command, Command::Note(_));
+    commands.iter().filter(is_note).map(print).collect()
+}
+
+#[test]
+fn each_refusal_is_logged_with_its_setting_and_without_what_was_signed() {
+    let mut check = Check::new();
+    check.in_private();
+    for (text, want) in [
+        ("nonsense", "!Received invalid JSON "),
+        (
+            r#"{"event":"pusher:subscribe","data":{"channel":"a b"}}"#,
+            "!subscription to a b: Invalid channel name: channel name has forbidden character ' ', allowed are A-Z a-z 0-9 _ - = @ , . and ; ",
+        ),
+        (
+            r#"{"event":"pusher:subscribe","data":{"channel":"presence-a","auth":"278d425bdf160c739803:00","channel_data":"{\"user_id\":\"secret\"}"}}"#,
+            "!subscription to presence-a: Invalid signature: it was made with another secret, or for another connection ",
+        ),
+        (
+            r#"{"event":"pusher:signin","data":{"auth":"278d425bdf160c739803:00","user_data":"{\"id\":\"secret\"}"}}"#,
+            "!sign-in: Invalid signature: it was made with another secret, or for another connection ",
+        ),
+        (
+            r#"{"event":"pusher:subscribe","data":{"channel":"private-foobar"}}"#,
+            "!Existing subscription to channel private-foobar ",
+        ),
+    ] {
+        assert_eq!(noted(&mut check, text), [want], "{text}");
+    }
+    let long = |len: usize| "x".repeat(len);
+    let text = format!(
+        r#"{{"event":"client-x","channel":"private-foobar","data":"{}"}}"#,
+        long(10_241)
+    );
+    let want = "!Client event data is 10241 bytes, limit is 10240 limits.event_data";
+    assert_eq!(noted(&mut check, &text), [want]);
+    let text = format!(r#"{{"event":"pusher:subscribe","data":{{"channel":"{}"}}}}"#, long(165));
+    let got = noted(&mut check, &text);
+    assert!(got[0].ends_with("limit is 164 limits.channel_name"), "{got:?}");
+    assert_eq!(noted(&mut check, r#"{"event":"pusher:ping"}"#), [""; 0]);
+}
