@@ -10,6 +10,7 @@ use bytes::Bytes;
 
 use super::{
     keys::Keys,
+    mistakes::{Mistake, Mistakes},
     quota::{Quota, QuotaGuard},
     rate::Rate,
     users::Users,
@@ -26,6 +27,7 @@ pub struct App {
     parts: AppParts,
     connections: Arc<Quota>,
     users: Mutex<Users>,
+    mistakes: Mutex<Mistakes>,
 }
 
 /// What an app is made of.
@@ -101,6 +103,7 @@ impl App {
         Self {
             connections: Arc::new(Quota::new(parts.limits.connections)),
             users: Mutex::default(),
+            mistakes: Mutex::default(),
             parts,
         }
     }
@@ -238,6 +241,16 @@ impl App {
     /// How long it is until one more may be made.
     pub fn call(&self, now: Instant) -> Result<(), Duration> {
         self.parts.api_calls.as_ref().map_or(Ok(()), |rate| rate.take(now))
+    }
+
+    /// Logs what a client was refused, unless there was too much like it lately.
+    pub fn note(&self, mistake: &Mistake, now: Instant) {
+        let mut mistakes = self.mistakes.lock().unwrap_or_else(PoisonError::into_inner);
+        let line = mistakes.line(mistake, now);
+        drop(mistakes);
+        if let Some(line) = line {
+            log::info!("app {}: a client was refused: {line}", self.parts.id);
+        }
     }
 
     /// How many connections there are.

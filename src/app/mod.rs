@@ -6,6 +6,7 @@
 mod app;
 mod apps;
 mod keys;
+mod mistakes;
 mod quota;
 mod rate;
 mod users;
@@ -13,6 +14,7 @@ mod users;
 pub use app::{App, AppParts, Busy, Online, Outgoing, Switches};
 pub use apps::Apps;
 pub use keys::{Key, Keys};
+pub use mistakes::{Mistake, Mistakes};
 pub use quota::{Quota, QuotaGuard};
 pub use rate::Rate;
 pub use users::{SignIn, SignOut, Users};

@@ -9,7 +9,7 @@ use crate::{
     clock,
     domain::{Attempt, ChannelKind, ChannelName, Member, Now, SocketId, UserId},
     ledger::{ClientEvent, Edge, Key, Observe, Observed, Stateless},
-    protocol::{CloseCode, ServerMessage, SubscriptionErrorType},
+    protocol::{CloseCode, ServerMessage, SubscribeError},
 };
 
 use super::{
@@ -174,18 +174,13 @@ impl Channel {
 
     /// Tells a connection that the channel is full.
     fn refuse(&mut self, socket_id: SocketId, worker: WorkerId, number: u32) {
-        let limit = self.registry.rules().presence_members;
-        let text = format!("Presence channel {} has {limit} members, which is the limit", self.name);
-        let error = ServerMessage::Error {
-            code: None,
-            message: &text,
+        let error = SubscribeError::ChannelFull {
+            channel: self.name.clone(),
+            limit: self.registry.rules().presence_members,
         };
-        let on_channel = ServerMessage::SubscriptionError {
-            channel: &self.name,
-            kind: SubscriptionErrorType::LimitReached,
-            error: &text,
-        };
-        let mut frames = BytesMut::from(error.to_frame());
+        let text = error.to_string();
+        let [on_connection, on_channel] = ServerMessage::refused_subscription(self.name.as_str(), error.kind(), &text);
+        let mut frames = BytesMut::from(on_connection.to_frame());
         frames.extend_from_slice(&on_channel.to_frame());
         let attempt = Attempt {
             channel: self.name.clone(),

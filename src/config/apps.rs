@@ -19,6 +19,8 @@ pub(super) struct Around<'a> {
     pub(super) webhooks: &'a WebhookSettings,
     /// Where the server listens.
     pub(super) listen: SocketAddr,
+    /// Bytes that may wait for one client.
+    pub(super) outbound_limit: usize,
     /// The files that an app names.
     pub(super) files: Files<'a>,
 }
@@ -54,7 +56,7 @@ fn app(
     let vacated_delay = inherited(section, "vacated_delay", "webhooks.vacated_delay", delay);
     let recovery = around.webhooks.recovery_window;
     let recovery_window = inherited(section, "recovery_window", "webhooks.recovery_window", recovery);
-    let limits = limits::limits(section);
+    let limits = limits::limits(section, around.outbound_limit);
     let webhooks = endpoints::endpoints(section, id.as_ref(), &around.files);
     let keys = keys?;
     let oldest = keys.first()?;
@@ -138,6 +140,7 @@ mod tests {
         };
         let around = Around {
             webhooks: &webhooks,
+            outbound_limit: 1 << 20,
             listen: listen.parse().expect("valid"),
             files: Files {
                 folder: Path::new("/etc/vacancy"),

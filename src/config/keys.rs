@@ -130,6 +130,7 @@ mod tests {
         };
         let around = Around {
             webhooks: &webhooks,
+            outbound_limit: 1 << 20,
             listen: listen.parse().expect("valid"),
             files: Files {
                 folder: Path::new("/etc/vacancy"),

@@ -1,14 +1,22 @@
 //! The limits of an app, with Pusher's numbers as defaults.
 
-use super::{reader::Section, settings::LimitSettings, values};
+use super::{reach, reader::Section, settings::LimitSettings, values};
 
 const KB: usize = 1 << 10;
 const MB: usize = 1 << 20;
 const GB: usize = 1 << 30;
 
-/// Reads `limits` of an app.
-pub(super) fn limits(app: &mut Section<'_>) -> LimitSettings {
-    app.section("limits", |limits| LimitSettings {
+/// Reads `limits` of an app, for each of whose clients so many bytes may wait.
+pub(super) fn limits(app: &mut Section<'_>, outbound_limit: usize) -> LimitSettings {
+    app.section("limits", |section| {
+        let limits = read(section);
+        reach::warn(section, &limits, outbound_limit);
+        limits
+    })
+}
+
+fn read(limits: &mut Section<'_>) -> LimitSettings {
+    LimitSettings {
         event_data: limits.or_default("event_data", "10KB", values::size(1..=MB)),
         event_name: limits.or_default("event_name", "200", values::integer(1..=1_024)),
         channel_name: limits.or_default("channel_name", "164", values::integer(1..=1_024)),
@@ -29,7 +37,7 @@ pub(super) fn limits(app: &mut Section<'_>) -> LimitSettings {
         commands_burst: limits.or_default("commands_burst", "2000", values::integer(1..=1_000_000)),
         cached_bytes: limits.or_default("cached_bytes", "64MB", values::size(KB..=64 * GB)),
         api_calls_per_second: limits.or_default("api_calls_per_second", "unlimited", values::rate),
-    })
+    }
 }
 
 #[cfg(test)]
@@ -47,7 +55,7 @@ mod tests {
     fn read(limits_yaml: &str) -> (LimitSettings, Vec<String>) {
         let yaml = format!("limits: {limits_yaml}");
         let mut findings = Findings::default();
-        let limits = reader::read(parse(&yaml).expect(&yaml), &mut findings, limits);
+        let limits = reader::read(parse(&yaml).expect(&yaml), &mut findings, |app| limits(app, 1 << 20));
         (limits, findings.problems.iter().map(Problem::to_string).collect())
     }
 

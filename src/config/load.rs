@@ -145,6 +145,7 @@ fn settings(
         let around = Around {
             webhooks: &webhooks,
             listen: server.listen,
+            outbound_limit: server.outbound_limit,
             files,
         };
         let apps = apps::apps(root, &around);

@@ -19,6 +19,7 @@ mod keys;
 mod ledger;
 mod limits;
 mod load;
+mod reach;
 mod reader;
 mod sections;
 mod settings;

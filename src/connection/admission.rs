@@ -1,9 +1,12 @@
 //! Whether there is room for one client more, whoever it is.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Instant,
+};
 
 use crate::{
-    app::{Quota, QuotaGuard, Rate},
+    app::{Mistake, Mistakes, Quota, QuotaGuard, Rate},
     protocol::CloseCode,
 };
 
@@ -20,6 +23,8 @@ pub struct Admission {
     /// The sockets beyond those that are being told so.
     refusals: Arc<Quota>,
     handshakes: Option<Rate>,
+    /// Of clients that named no app.
+    mistakes: Mutex<Mistakes>,
 }
 
 /// How many sockets the listener may have.
@@ -44,7 +49,14 @@ impl Admission {
             sockets: Arc::new(Quota::new(room.map(|room| room.all))),
             refusals: Arc::new(Quota::new(Some(REFUSALS_MAX))),
             handshakes,
+            mistakes: Mutex::default(),
         }
+    }
+
+    /// Gives the line to log of a client that named no app, unless there were too many like it lately.
+    pub fn note(&self, mistake: &Mistake, now: Instant) -> Option<String> {
+        let mut mistakes = self.mistakes.lock().unwrap_or_else(PoisonError::into_inner);
+        mistakes.line(mistake, now)
     }
 
     /// Counts a socket that was accepted until the guard is dropped; none when there are as many as

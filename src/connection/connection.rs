@@ -9,15 +9,15 @@ use super::{
     heartbeat::{Heartbeat, Pulse, Ticks},
     line::{Input, Line},
     reassembly::Assembled,
-    session::{Command, Session, SessionRules},
+    session::{self, Command, Session, SessionRules},
     socket::SocketLimits,
 };
 use crate::{
-    app::{App, ClientEvent, Online, QuotaGuard},
+    app::{App, ClientEvent, Mistake, Online, QuotaGuard},
     channel::{Outlet, Outlets, Subscribe, Unsubscribe, WorkerId},
     clock,
     domain::{Attempt, ChannelName, EventName, Now, SocketId, UserId},
-    protocol::{ClientMessage, CloseCode, ProtocolError, ServerMessage, frame},
+    protocol::{ClientMessage, CloseCode, DecodeError, ProtocolError, ServerMessage, frame},
 };
 
 /// How connections are kept.
@@ -91,10 +91,17 @@ impl Connection {
         }
     }
 
+    fn take_in(&mut self, message: Result<ClientMessage, DecodeError>, now: Now, ctx: &mut Context<Self>) {
+        let mut commands = Vec::new();
+        self.session.on_message(message, now, &mut commands);
+        self.carry_out(commands, now, ctx);
+    }
+
     fn carry_out(&mut self, commands: Vec<Command>, now: Now, ctx: &mut Context<Self>) {
         for command in commands {
             match command {
                 Command::Send(text) => self.line.write(&frame::encode_text(text.as_bytes())),
+                Command::Note(mistake) => self.app.note(&mistake, now.instant),
                 Command::Enter(Attempt { channel, number }, member) => {
                     let subscribe = Subscribe {
                         socket_id: self.socket_id,
@@ -162,6 +169,7 @@ impl Connection {
         };
         if self.app.send_client_event(event, frame, now).is_err() {
             let error = ProtocolError::OverCapacity;
+            self.app.note(&session::mistake(&error), now.instant);
             let text = error.to_string();
             let refusal = ServerMessage::refusal(&error, &text);
             self.line.write(&refusal.to_frame());
@@ -171,6 +179,7 @@ impl Connection {
     /// Closes the connection if it is not authorized by now.
     fn check_authorized(&mut self, ctx: &mut Context<Self>) {
         if !self.session.is_authorized() {
+            self.app.note(&closed(CloseCode::NotAuthorized), clock::now().instant);
             self.line.close(CloseCode::NotAuthorized);
             ctx.stop();
         }
@@ -193,6 +202,14 @@ impl Connection {
                 ctx.stop();
             }
         }
+    }
+}
+
+/// What is logged of a client that is closed, or not let in.
+pub(super) fn closed(code: CloseCode) -> Mistake {
+    Mistake {
+        reason: format!("closed with {code}"),
+        setting: code.setting(),
     }
 }
 
@@ -236,8 +253,16 @@ impl StreamHandler<Result<Input, CloseCode>> for Connection {
     fn handle(&mut self, input: Result<Input, CloseCode>, ctx: &mut Context<Self>) {
         let message = match input {
             Ok(Input::Message(message)) => message,
-            Ok(Input::Refused(attempt)) => return self.session.on_refused(&attempt),
+            Ok(Input::Refused(attempt)) => {
+                let mistake = Mistake {
+                    reason: format!("Presence channel {} has as many members as it may", attempt.channel),
+                    setting: Some("limits.presence_members"),
+                };
+                self.app.note(&mistake, clock::now().instant);
+                return self.session.on_refused(&attempt);
+            }
             Err(code) => {
+                self.app.note(&closed(code), clock::now().instant);
                 self.line.close(code);
                 return ctx.stop();
             }
@@ -245,11 +270,9 @@ impl StreamHandler<Result<Input, CloseCode>> for Connection {
         let now = clock::now();
         self.heartbeat.on_activity(now.instant);
         let close = match message {
-            Assembled::Text(text) => {
-                let mut commands = Vec::new();
-                let message = ClientMessage::decode(&text);
-                self.session.on_message(message, now, &mut commands);
-                return self.carry_out(commands, now, ctx);
+            Assembled::Text(text) => return self.take_in(ClientMessage::decode(&text), now, ctx),
+            Assembled::TooLong { len, limit } => {
+                return self.take_in(Err(DecodeError::TooLong { len, limit }), now, ctx);
             }
             Assembled::Ping(payload) => return self.line.write(&frame::encode_pong(&payload)),
             Assembled::Pong | Assembled::Nothing => return,

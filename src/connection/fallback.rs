@@ -5,36 +5,31 @@
 //! whichever worker it landed; what the client sends is handed over from anywhere.
 
 mod queue;
+mod receive;
+mod session;
 
 use std::{
     collections::{HashMap, VecDeque},
-    convert::Infallible,
-    pin::Pin,
     rc::Rc,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    task::{Context, Poll},
     time::{Duration, Instant},
 };
 
 use bytes::Bytes;
-use futures_core::Stream;
-use tokio::sync::mpsc;
 
-use self::queue::{Queue, STREAM_CHARS_MAX};
-use super::{
-    gate::{Gate, Pass},
-    line::{Input, Line},
-    reassembly::Assembled,
-};
+pub use self::receive::ReceiveStream;
+pub(super) use self::session::FallbackInputs;
+use self::session::Session;
+use super::{gate::Gate, line::Line, reassembly::Assembled};
 use crate::{
-    channel::Outlet,
+    channel::{Backlog, Outlet},
     clock,
     domain::{AppKey, Attempt},
     protocol::{CloseCode, FallbackLine, FallbackSession, texts},
 };
 
-/// Messages of a client that wait for its connection; more are refused with 503.
-const INPUTS_MAX: usize = 16;
+/// Bytes of messages that wait for their connections, of all clients together; the same past it.
+const ALL_INPUT_BYTES_MAX: usize = 64 * 1_024 * 1_024;
 /// How long a session lives on without a request that receives, and how long its last lines are
 /// kept after it ended.
 const DETACHED_FOR: Duration = Duration::from_secs(10);
@@ -43,9 +38,10 @@ type SessionKey = (AppKey, FallbackSession);
 
 /// The sessions of a server by key and id, shared by all workers. A session is in it until its
 /// connection has ended and its client, if it still asks, was told so.
-#[derive(Default)]
 pub struct FallbackHub {
     sessions: Mutex<Sessions>,
+    /// The messages of all clients that wait for their connections.
+    waiting: Arc<Backlog>,
 }
 
 #[derive(Default)]
@@ -61,15 +57,18 @@ pub enum SendRefused {
     /// There is no such session, or no more.
     #[error("no such session")]
     NoSession,
-    /// More waits to be read than may.
-    #[error("the session has too much waiting to be read, try again")]
+    /// More would wait to be read than may: the session is closed.
+    #[error("the session has too much waiting to be read and is closed")]
     Full,
 }
 
-/// One session, as requests on any worker see it.
-struct Session {
-    queue: Mutex<Queue>,
-    inputs: mpsc::Sender<Assembled>,
+impl Default for FallbackHub {
+    fn default() -> Self {
+        Self {
+            sessions: Mutex::default(),
+            waiting: Arc::new(Backlog::new(ALL_INPUT_BYTES_MAX)),
+        }
+    }
 }
 
 impl FallbackHub {
@@ -84,23 +83,24 @@ impl FallbackHub {
         if sessions.by_id.contains_key(&(key.clone(), id)) {
             return None;
         }
-        let (inputs, receiver) = mpsc::channel(INPUTS_MAX);
-        let session = Arc::new(Session {
-            queue: Mutex::default(),
-            inputs,
-        });
+        let (session, receiver) = Session::new();
+        let session = Arc::new(session);
         session.push(FallbackLine::Open.encode());
         sessions.by_id.insert((key.clone(), id), Arc::clone(&session));
         let gate = Rc::new(Gate::default());
         let outlet = FallbackOutlet {
-            session,
+            session: Arc::clone(&session),
             gate: Rc::clone(&gate),
             hub: Arc::clone(self),
             key,
             id,
             waiting_bytes_max,
         };
-        let inputs = FallbackInputs { gate, receiver };
+        let inputs = FallbackInputs {
+            session,
+            gate,
+            receiver,
+        };
         Some((outlet, inputs))
     }
 
@@ -110,7 +110,7 @@ impl FallbackHub {
     pub fn receive(&self, key: &AppKey, id: FallbackSession, is_streaming: bool) -> Option<ReceiveStream> {
         let session = self.sessions().by_id.get(&(key.clone(), id)).map(Arc::clone)?;
         // A request is a sign of life; when others wait to be read, those are too.
-        let _ = session.inputs.try_send(Assembled::Pong);
+        let _ = session.put(vec![Assembled::Pong], &self.waiting);
         let mut queue = session.queue();
         queue.receiver += 1;
         queue.is_attached = true;
@@ -119,13 +119,7 @@ impl FallbackHub {
             previous.wake();
         }
         drop(queue);
-        Some(ReceiveStream {
-            session,
-            receiver,
-            is_streaming,
-            chars: 0,
-            is_over: false,
-        })
+        Some(ReceiveStream::new(session, receiver, is_streaming))
     }
 
     /// Tells whether there is a session of this id.
@@ -134,29 +128,59 @@ impl FallbackHub {
         self.sessions().by_id.contains_key(&(key.clone(), id))
     }
 
-    /// Hands messages of a client to its session, in order: all of them or none. Without messages it
-    /// is a sign of life.
+    /// Hands messages of a client to its session, in order: all of them or none. Of one that is longer than
+    /// `limit` only its length. Without messages it is a sign of life.
     ///
     /// # Errors
-    /// When there is no such session, or it has too much waiting.
-    pub fn send(&self, key: &AppKey, id: FallbackSession, messages: Vec<String>) -> Result<(), SendRefused> {
+    /// When there is no such session, or it has too much waiting and is closed for it.
+    pub fn send(
+        &self,
+        key: &AppKey,
+        id: FallbackSession,
+        messages: Vec<String>,
+        limit: usize,
+    ) -> Result<(), SendRefused> {
+        let message = |text: String| match text.len() {
+            len if limit < len => Assembled::TooLong { len, limit },
+            _ => Assembled::Text(text.into()),
+        };
+        self.put(key, id, messages.into_iter().map(message).collect())
+    }
+
+    /// Has a session told that its client sent more at once than is read, of which nothing is.
+    ///
+    /// # Errors
+    /// As of [`send`](Self::send).
+    pub fn send_too_long(
+        &self,
+        key: &AppKey,
+        id: FallbackSession,
+        len: usize,
+        limit: usize,
+    ) -> Result<(), SendRefused> {
+        self.put(key, id, vec![Assembled::TooLong { len, limit }])
+    }
+
+    fn put(&self, key: &AppKey, id: FallbackSession, mut messages: Vec<Assembled>) -> Result<(), SendRefused> {
         let session = self.sessions().by_id.get(&(key.clone(), id)).map(Arc::clone);
         let session = session.ok_or(SendRefused::NoSession)?;
-        let mut messages: Vec<Assembled> = messages.into_iter().map(|text| Assembled::Text(text.into())).collect();
         if messages.is_empty() {
             messages.push(Assembled::Pong);
         }
-        let places = session
-            .inputs
-            .try_reserve_many(messages.len())
-            .map_err(|error| match error {
-                mpsc::error::TrySendError::Full(()) => SendRefused::Full,
-                mpsc::error::TrySendError::Closed(()) => SendRefused::NoSession,
-            })?;
-        for (place, message) in places.zip(messages) {
-            place.send(message);
+        let put = session.put(messages, &self.waiting);
+        if put == Err(SendRefused::Full) {
+            session.lose(CloseCode::ServerFull);
         }
-        Ok(())
+        put
+    }
+
+    /// Closes a session of which something is lost that its client sent: pusher-js looks at no answer,
+    /// and would wait for ever for what comes of it. It connects again, and repeats what matters.
+    pub fn lose(&self, key: &AppKey, id: FallbackSession, code: CloseCode) {
+        let session = self.sessions().by_id.get(&(key.clone(), id)).map(Arc::clone);
+        if let Some(session) = session {
+            session.lose(code);
+        }
     }
 
     /// How many sessions have a connection.
@@ -197,38 +221,6 @@ impl FallbackHub {
     }
 }
 
-impl Session {
-    fn queue(&self) -> MutexGuard<'_, Queue> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Tells whether nobody has come to receive after a request; then nobody will.
-    fn is_left_by(&self, receiver: u64) -> bool {
-        let mut queue = self.queue();
-        let is_left = queue.receiver == receiver && !queue.is_attached;
-        if is_left {
-            queue.leave();
-        }
-        is_left
-    }
-
-    fn push(&self, line: Bytes) -> usize {
-        let mut queue = self.queue();
-        if !queue.is_left {
-            queue.bytes += line.len();
-            queue.lines.push_back(line);
-            queue.wake();
-        }
-        queue.bytes
-    }
-
-    fn close(&self) {
-        let mut queue = self.queue();
-        queue.is_closed = true;
-        queue.wake();
-    }
-}
-
 /// The outgoing half of a session.
 pub(super) struct FallbackOutlet {
     session: Arc<Session>,
@@ -244,11 +236,12 @@ impl Outlet for FallbackOutlet {
         if self.gate.is_shut() {
             return;
         }
-        let mut waiting = 0;
+        let mut is_over = false;
         for text in texts(frames) {
-            waiting = self.session.push(FallbackLine::Messages(&[&text]).encode());
+            self.session.push(FallbackLine::Messages(&[&text]).encode());
+            is_over |= self.session.queue().is_over(self.waiting_bytes_max);
         }
-        if self.waiting_bytes_max < waiting {
+        if is_over {
             self.session.queue().clear();
             self.close(CloseCode::OverCapacity);
         }
@@ -288,95 +281,6 @@ impl Drop for FallbackOutlet {
     fn drop(&mut self) {
         self.session.close();
         self.hub.end((self.key.clone(), self.id), &self.session);
-    }
-}
-
-/// The incoming half of a session.
-pub(super) struct FallbackInputs {
-    gate: Rc<Gate>,
-    receiver: mpsc::Receiver<Assembled>,
-}
-
-impl Stream for FallbackInputs {
-    type Item = Result<Input, CloseCode>;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        match self.gate.pass(cx.waker()) {
-            Pass::Read => {}
-            Pass::Wait => return Poll::Pending,
-            Pass::Refused(attempt) => return Poll::Ready(Some(Ok(Input::Refused(attempt)))),
-            Pass::End => return Poll::Ready(None),
-        }
-        self.receiver
-            .poll_recv(cx)
-            .map(|message| message.map(|message| Ok(Input::Message(message))))
-    }
-}
-
-/// The body of a response that receives from a session.
-pub struct ReceiveStream {
-    session: Arc<Session>,
-    receiver: u64,
-    is_streaming: bool,
-    /// How much was received, as its client counts.
-    chars: usize,
-    /// Nothing more comes in this response: its client is about to ask for another.
-    is_over: bool,
-}
-
-impl Stream for ReceiveStream {
-    type Item = Result<Bytes, Infallible>;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        if self.is_over && !self.is_streaming {
-            return Poll::Ready(None);
-        }
-        let session = Arc::clone(&self.session);
-        let mut queue = session.queue();
-        if queue.receiver != self.receiver {
-            return Poll::Ready(None);
-        }
-        // A streaming response must not end before its client has asked for the next one.
-        if !self.is_over
-            && let Some(chunk) = queue.take(&mut self.chars)
-        {
-            self.is_over = !self.is_streaming || STREAM_CHARS_MAX < self.chars;
-            return Poll::Ready(Some(Ok(chunk)));
-        }
-        if queue.is_closed && queue.lines.is_empty() {
-            return Poll::Ready(None);
-        }
-        queue.waker = Some(cx.waker().clone());
-        Poll::Pending
-    }
-}
-
-impl Drop for ReceiveStream {
-    /// A client that gives a response up before its end has gone; one that does not come back after
-    /// its end, too.
-    fn drop(&mut self) {
-        let mut queue = self.session.queue();
-        if queue.receiver != self.receiver {
-            return;
-        }
-        queue.is_attached = false;
-        if !self.is_over {
-            queue.leave();
-            if !queue.is_closed && self.session.inputs.try_send(Assembled::Close(None)).is_ok() {
-                return;
-            }
-        }
-        if queue.is_closed {
-            return;
-        }
-        drop(queue);
-        let (session, receiver) = (Arc::clone(&self.session), self.receiver);
-        actix_rt::spawn(async move {
-            actix_rt::time::sleep(DETACHED_FOR).await;
-            if session.is_left_by(receiver) {
-                let _ = session.inputs.send(Assembled::Close(None)).await;
-            }
-        });
     }
 }
 

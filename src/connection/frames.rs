@@ -7,8 +7,9 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use bytes::BytesMut;
+use bytes::{Buf, BytesMut};
 use futures_core::Stream;
+use tokio::time::{Sleep, sleep_until};
 
 use super::{
     gate::Pass,
@@ -19,8 +20,11 @@ use super::{
 };
 use crate::{
     clock,
-    domain::limits::{CLIENT_MESSAGE_BYTES_MAX, CLIENT_MESSAGE_FRAGMENTS_MAX},
-    protocol::{CloseCode, frame},
+    domain::limits::{CLIENT_MESSAGE_FRAGMENT_BYTES, SKIPPED_MESSAGE_BYTES_MAX},
+    protocol::{
+        CloseCode,
+        frame::{self, FrameError, Header},
+    },
 };
 
 /// The messages of a client. It ends when the client or we close, and after an error.
@@ -28,18 +32,33 @@ pub(super) struct Frames {
     socket: Rc<Socket>,
     buffer: BytesMut,
     reassembly: Reassembly,
+    /// The longest message that is read, in bytes.
+    message_bytes_max: usize,
+    /// Bytes that are still to come of a payload that is thrown away.
+    skipped: usize,
     unfinished: Unfinished,
+    /// Wakes the reader when a message has not come whole in time: its client may send nothing more.
+    timer: Option<Pin<Box<Sleep>>>,
     is_over: bool,
 }
 
 impl Frames {
-    /// Reads from a socket, beginning with what came right after the upgrade request.
-    pub(super) fn new(socket: Rc<Socket>, first_bytes: BytesMut, unfinished: Unfinished) -> Self {
+    /// Reads messages of at most so many bytes from a socket, beginning with what came right after the
+    /// upgrade request.
+    pub(super) fn new(
+        socket: Rc<Socket>,
+        first_bytes: BytesMut,
+        message_bytes_max: usize,
+        unfinished: Unfinished,
+    ) -> Self {
         Self {
             socket,
             buffer: first_bytes,
-            reassembly: Reassembly::new(CLIENT_MESSAGE_BYTES_MAX, CLIENT_MESSAGE_FRAGMENTS_MAX),
+            reassembly: Reassembly::new(message_bytes_max, message_bytes_max / CLIENT_MESSAGE_FRAGMENT_BYTES),
+            message_bytes_max,
+            skipped: 0,
             unfinished,
+            timer: None,
             is_over: false,
         }
     }
@@ -47,10 +66,25 @@ impl Frames {
     /// Takes the next message out of the buffer, if a whole one is there.
     fn next_buffered(&mut self) -> Result<Option<Assembled>, ReassemblyError> {
         while !self.buffer.is_empty() {
-            let Some(frame) = frame::decode(&mut self.buffer, CLIENT_MESSAGE_BYTES_MAX)? else {
-                return Ok(None);
+            if 0 < self.skipped {
+                let here = self.skipped.min(self.buffer.len());
+                self.buffer.advance(here);
+                self.skipped -= here;
+                continue;
+            }
+            let message = match frame::decode(&mut self.buffer, self.message_bytes_max) {
+                Ok(Some(frame)) => self.reassembly.push(frame)?,
+                Err(FrameError::TooLong { .. }) => match Header::parse(&self.buffer, SKIPPED_MESSAGE_BYTES_MAX)? {
+                    Some(header) => {
+                        self.buffer.advance(header.header_len);
+                        self.skipped = header.payload_len;
+                        self.reassembly.skip(&header)?
+                    }
+                    None => return Ok(None),
+                },
+                Ok(None) => return Ok(None),
+                Err(error) => return Err(error.into()),
             };
-            let message = self.reassembly.push(frame)?;
             if message != Assembled::Nothing {
                 return Ok(Some(message));
             }
@@ -65,7 +99,25 @@ impl Frames {
         if held == 0 && self.unfinished.is_nothing() {
             return Ok(());
         }
-        self.unfinished.hold(held, clock::now().instant)
+        self.unfinished.hold(held, clock::now().instant)?;
+        match self.unfinished.until() {
+            Some(until) if self.timer.is_none() => self.timer = Some(Box::pin(sleep_until(until.into()))),
+            Some(_) => {}
+            None => self.timer = None,
+        }
+        Ok(())
+    }
+
+    /// Whether a message has not come whole in time.
+    fn is_late(&mut self, cx: &mut Context<'_>) -> bool {
+        let is_late = self
+            .timer
+            .as_mut()
+            .is_some_and(|timer| timer.as_mut().poll(cx).is_ready());
+        if is_late {
+            self.timer = None;
+        }
+        is_late
     }
 
     /// Reads what the kernel has; false at the end.
@@ -100,7 +152,11 @@ impl Stream for Frames {
                 Pass::End => return Poll::Ready(None),
             }
             match this.next_buffered() {
-                Ok(Some(message)) => return Poll::Ready(Some(Ok(Input::Message(message)))),
+                Ok(Some(message)) => {
+                    this.unfinished.done();
+                    this.timer = None;
+                    return Poll::Ready(Some(Ok(Input::Message(message))));
+                }
                 Ok(None) => {
                     if let Err(code) = this.hold() {
                         log::debug!("a client is closed while it sends a message: {code}");
@@ -113,6 +169,9 @@ impl Stream for Frames {
                     this.is_over = true;
                     return Poll::Ready(Some(Err(close_code(&error))));
                 }
+            }
+            if this.is_late(cx) {
+                continue;
             }
             if !ready!(this.poll_read(cx)) {
                 return Poll::Ready(None);

@@ -1,9 +1,11 @@
 //! Reads the `channel_data` of a presence subscription (PROTOCOL.md section 2.7).
 
-use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::domain::{AppLimits, Member, UserId, UserIdError};
+use crate::{
+    domain::{AppLimits, Member, UserId, UserIdError},
+    protocol::{JsonString, ObjectError, StringError, SubscriptionErrorType, members},
+};
 
 /// Why a `channel_data` names no member, as the client is told.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -11,9 +13,18 @@ pub enum MemberDataError {
     /// It is no JSON object.
     #[error("channel_data supplied to presence subscription is invalid - it must be a JSON object")]
     NotAnObject,
+    /// It is no JSON.
+    #[error("channel_data supplied to presence subscription is invalid - it must be a JSON object: {0}")]
+    NoJson(String),
+    /// A member stands in it twice.
+    #[error("channel_data supplied to presence subscription is invalid - it has {0} twice")]
+    Twice(&'static str),
     /// It has no `user_id` that is a text or a number.
     #[error("channel_data must include a user_id that is a string or a number")]
     UserIdMissing,
+    /// The `user_id` is no text.
+    #[error("user_id supplied to presence subscription is invalid: {0}")]
+    UserIdText(StringError),
     /// The `user_id` is not allowed.
     #[error("user_id supplied to presence subscription is invalid: {0}")]
     UserId(#[from] UserIdError),
@@ -30,28 +41,65 @@ pub enum MemberDataError {
     },
 }
 
-#[derive(Deserialize)]
-struct Wire<'a> {
-    #[serde(borrow)]
-    user_id: Option<&'a RawValue>,
-    #[serde(borrow)]
-    user_info: Option<&'a RawValue>,
+impl MemberDataError {
+    /// The key of the configuration that decides, if one does.
+    #[must_use]
+    pub const fn setting(&self) -> Option<&'static str> {
+        match self {
+            Self::UserInfoTooLong { .. } => Some("limits.user_info"),
+            Self::UserId(UserIdError::TooLong { .. }) => Some("limits.user_id"),
+            Self::NotAnObject
+            | Self::NoJson(_)
+            | Self::Twice(_)
+            | Self::UserIdMissing
+            | Self::UserIdText(_)
+            | Self::UserId(UserIdError::Empty)
+            | Self::UserInfoNotAnObject => None,
+        }
+    }
+
+    /// The class of the refusal.
+    #[must_use]
+    pub const fn kind(&self) -> SubscriptionErrorType {
+        match self {
+            Self::UserInfoTooLong { .. } | Self::UserId(UserIdError::TooLong { .. }) => {
+                SubscriptionErrorType::MemberTooLarge
+            }
+            Self::NotAnObject
+            | Self::NoJson(_)
+            | Self::Twice(_)
+            | Self::UserIdMissing
+            | Self::UserIdText(_)
+            | Self::UserId(UserIdError::Empty)
+            | Self::UserInfoNotAnObject => SubscriptionErrorType::AuthError,
+        }
+    }
+}
+
+impl From<ObjectError> for MemberDataError {
+    fn from(error: ObjectError) -> Self {
+        match error {
+            ObjectError::Kind(_) => Self::NotAnObject,
+            ObjectError::NoJson(what) => Self::NoJson(what),
+            ObjectError::Twice(name) => Self::Twice(name),
+        }
+    }
 }
 
 /// Reads who a subscription stands for. A number becomes its decimal text; `user_info` stays as it
 /// came.
 pub(super) fn member(channel_data: &str, limits: &AppLimits) -> Result<Member, MemberDataError> {
-    if !channel_data.trim_start().starts_with('{') {
-        return Err(MemberDataError::NotAnObject);
-    }
-    let wire: Wire<'_> = serde_json::from_str(channel_data).map_err(|_| MemberDataError::NotAnObject)?;
-    let raw_id = wire.user_id.map_or("", RawValue::get);
+    let [user_id, user_info] = members(channel_data, ["user_id", "user_info"])?;
+    let raw_id = user_id.map_or("", RawValue::get);
     let user_id = match raw_id.as_bytes().first() {
-        Some(b'"') => serde_json::from_str::<String>(raw_id).map_err(|_| MemberDataError::NotAnObject)?,
-        Some(b'0'..=b'9' | b'-') => raw_id.to_owned(),
+        Some(b'"') => {
+            let text = JsonString::of_token(raw_id).map_err(MemberDataError::UserIdText)?;
+            text.decode()
+        }
+        Some(b'0'..=b'9' | b'-') => raw_id.into(),
         Some(_) | None => return Err(MemberDataError::UserIdMissing),
     };
-    let user_info = wire.user_info.map(RawValue::get);
+    let user_info = user_info.map(RawValue::get);
     if user_info.is_some_and(|info| !info.starts_with('{')) {
         return Err(MemberDataError::UserInfoNotAnObject);
     }
@@ -87,7 +135,11 @@ mod tests {
             check(bad, Err(MemberDataError::UserIdMissing));
         }
         check(r#"{"user_id":""}"#, Err(MemberDataError::UserId(UserIdError::Empty)));
-        check(r#"{"user_id":"\ud800"}"#, Err(MemberDataError::NotAnObject));
+        let half = StringError::HalfCharacter {
+            escape: r"\ud800".to_owned(),
+            at: 0,
+        };
+        check(r#"{"user_id":"\ud800"}"#, Err(MemberDataError::UserIdText(half)));
     }
 
     #[test]
@@ -132,8 +184,26 @@ mod tests {
 
     #[test]
     fn what_is_no_object_is_refused() {
-        for bad in ["", "7", "[]", r#"["7",{"a":1}]"#, "{", "null"] {
+        for bad in ["7", "[]", r#"["7",{"a":1}]"#, "null"] {
             check(bad, Err(MemberDataError::NotAnObject));
         }
+        check(
+            "{",
+            Err(MemberDataError::NoJson(
+                "EOF while parsing an object at line 1 column 1".into(),
+            )),
+        );
+    }
+
+    #[test]
+    fn a_member_that_is_named_twice_is_refused_by_name() {
+        check(
+            r#"{"user_id":"7","user_id":"8"}"#,
+            Err(MemberDataError::Twice("user_id")),
+        );
+        assert_eq!(
+            MemberDataError::Twice("user_id").to_string(),
+            "channel_data supplied to presence subscription is invalid - it has user_id twice"
+        );
     }
 }

@@ -14,6 +14,7 @@ mod line;
 mod member_data;
 mod rate;
 mod reassembly;
+mod refusal;
 mod session;
 mod socket;
 mod unfinished;

@@ -3,7 +3,10 @@
 use bytes::Bytes;
 use bytestring::ByteString;
 
-use crate::protocol::frame::{Frame, FrameError, Opcode, parse_close};
+use crate::{
+    domain::limits::SKIPPED_MESSAGE_BYTES_MAX,
+    protocol::frame::{Frame, FrameError, Header, Opcode, parse_close},
+};
 
 /// The message that a connection is receiving in parts, if any.
 ///
@@ -22,6 +25,13 @@ pub enum Assembled {
     Nothing,
     /// A text message; one that came in a single frame is not copied.
     Text(ByteString),
+    /// A text message that is longer than the limit; its payload is dropped.
+    TooLong {
+        /// Its length in bytes.
+        len: usize,
+        /// The longest that is read.
+        limit: usize,
+    },
     /// A binary message, told at its first frame; its payload is dropped.
     Binary,
     /// A ping, to be answered with a pong of this payload, at most 125 bytes.
@@ -38,10 +48,10 @@ pub enum ReassemblyError {
     /// A text is not UTF-8.
     #[error("text message is not utf-8")]
     NotUtf8,
-    /// A text is longer than the limit.
+    /// A text is longer than what is thrown away of one that is too long.
     #[error("message is longer than {limit} bytes")]
     TooLong {
-        /// The longest message accepted, in bytes.
+        /// The longest message that is thrown away, in bytes.
         limit: usize,
     },
     /// A text has more parts than the limit.
@@ -77,13 +87,20 @@ impl ReassemblyError {
 #[derive(Debug)]
 enum Partial {
     None,
-    Text { bytes: Vec<u8>, fragments: usize },
+    Text {
+        bytes: Vec<u8>,
+        fragments: usize,
+    },
+    /// A text that is too long, of so many bytes until now.
+    Skipped {
+        len: usize,
+    },
     Binary,
 }
 
 impl Reassembly {
-    /// Starts between messages. A text of more than `bytes_max` bytes or of more than
-    /// `fragments_max` frames is refused.
+    /// Starts between messages. Of a text of more than `bytes_max` bytes only its length is told; one of
+    /// more than `fragments_max` frames is refused.
     #[must_use]
     pub const fn new(bytes_max: usize, fragments_max: usize) -> Self {
         Self {
@@ -97,7 +114,7 @@ impl Reassembly {
     #[must_use]
     pub const fn held(&self) -> usize {
         match &self.partial {
-            Partial::None | Partial::Binary => 0,
+            Partial::None | Partial::Binary | Partial::Skipped { .. } => 0,
             Partial::Text { bytes, .. } => bytes.len(),
         }
     }
@@ -118,9 +135,46 @@ impl Reassembly {
         }
     }
 
+    /// Takes the next frame, of which the payload is too long to be read.
+    ///
+    /// # Errors
+    /// When the frames break the RFC or the message is too long to be thrown away.
+    pub fn skip(&mut self, header: &Header) -> Result<Assembled, ReassemblyError> {
+        let len = header.payload_len;
+        match (header.opcode, &self.partial) {
+            (Opcode::Continuation, Partial::None) => Err(ReassemblyError::ContinuationWithoutStart),
+            (Opcode::Continuation, Partial::Text { bytes, .. }) => self.too_long(bytes.len() + len, header.fin),
+            (Opcode::Continuation, Partial::Skipped { len: before }) => self.too_long(before + len, header.fin),
+            (Opcode::Continuation, Partial::Binary) => self.proceed(header.fin, &[]),
+            (Opcode::Text, _) => {
+                self.check_idle()?;
+                self.too_long(len, header.fin)
+            }
+            (Opcode::Binary, _) => self.start_binary(header.fin),
+            (Opcode::Close | Opcode::Ping | Opcode::Pong, _) => Err(ReassemblyError::Close(FrameError::ControlTooLong)),
+        }
+    }
+
+    /// Takes in that a text has so many bytes, more than are read, and whether that is its end.
+    fn too_long(&mut self, len: usize, fin: bool) -> Result<Assembled, ReassemblyError> {
+        if SKIPPED_MESSAGE_BYTES_MAX < len {
+            let limit = SKIPPED_MESSAGE_BYTES_MAX;
+            return Err(ReassemblyError::TooLong { limit });
+        }
+        if !fin {
+            self.partial = Partial::Skipped { len };
+            return Ok(Assembled::Nothing);
+        }
+        self.partial = Partial::None;
+        let limit = self.bytes_max;
+        Ok(Assembled::TooLong { len, limit })
+    }
+
     fn start_text(&mut self, fin: bool, payload: Bytes) -> Result<Assembled, ReassemblyError> {
         self.check_idle()?;
-        self.check_len(payload.len())?;
+        if self.bytes_max < payload.len() {
+            return self.too_long(payload.len(), fin);
+        }
         if fin {
             return text(payload);
         }
@@ -149,12 +203,16 @@ impl Reassembly {
                 }
                 Ok(Assembled::Nothing)
             }
+            Partial::Skipped { len } => self.too_long(len.saturating_add(payload.len()), fin),
             Partial::Text { mut bytes, fragments } => {
                 if self.fragments_max <= fragments {
                     let limit = self.fragments_max;
                     return Err(ReassemblyError::TooManyFragments { limit });
                 }
-                self.check_len(bytes.len().saturating_add(payload.len()))?;
+                let len = bytes.len().saturating_add(payload.len());
+                if self.bytes_max < len {
+                    return self.too_long(len, fin);
+                }
                 bytes.extend_from_slice(payload);
                 if fin {
                     return text(bytes.into());
@@ -171,15 +229,10 @@ impl Reassembly {
     fn check_idle(&self) -> Result<(), ReassemblyError> {
         match self.partial {
             Partial::None => Ok(()),
-            Partial::Text { .. } | Partial::Binary => Err(ReassemblyError::MessageInsideMessage),
+            Partial::Text { .. } | Partial::Skipped { .. } | Partial::Binary => {
+                Err(ReassemblyError::MessageInsideMessage)
+            }
         }
-    }
-
-    fn check_len(&self, len: usize) -> Result<(), ReassemblyError> {
-        if self.bytes_max < len {
-            return Err(ReassemblyError::TooLong { limit: self.bytes_max });
-        }
-        Ok(())
     }
 }
 

@@ -5,15 +5,19 @@ use std::{collections::HashMap, sync::Arc, time::Instant};
 use ahash::RandomState;
 
 use super::{
-    member_data,
+    member_data::{self, MemberDataError},
     rate::TokenBucket,
+    refusal::{NOT_SIGNED, SubscriptionRefused},
     user_data::{self, SignedInUser},
 };
 use crate::{
-    app::{Key, Keys},
+    app::{Key, Keys, Mistake},
     domain::{AppLimits, Attempt, ChannelKind, ChannelName, EventName, Member, Now, SocketId, UserId},
-    protocol::{ClientMessage, DecodeError, ProtocolError, ServerMessage, SubscribeRequest, SubscriptionErrorType},
-    signature::{sign_in, subscription},
+    protocol::{ClientMessage, DecodeError, ProtocolError, ServerMessage, SubscribeError, SubscribeRequest},
+    signature::{
+        sign_in::{self, SignInAuthError},
+        subscription,
+    },
 };
 
 /// What an app lets its connections do, shared by all of them.
@@ -60,6 +64,8 @@ struct Subscription {
 pub enum Command {
     /// Send the client this text.
     Send(String),
+    /// Log that the client is refused something.
+    Note(Mistake),
     /// Subscribe to a channel.
     Enter(Attempt, Option<Member>),
     /// End the subscription to a channel.
@@ -131,10 +137,19 @@ impl Session {
                         data,
                         user_id,
                     }),
-                    Err(error) => commands.push(refusal(&error)),
+                    Err(error) => refuse(&error, commands),
                 }
             }
-            Err(error) => commands.push(complaint(&error.to_string())),
+            Err(DecodeError::Subscribe { channel, error }) => {
+                refuse_subscription(&channel, &error.into(), commands);
+                self.count_command(now.instant, commands);
+            }
+            Err(error) => {
+                let reason = error.to_string();
+                commands.push(complaint(error.code(), &reason));
+                let setting = error.setting();
+                commands.push(Command::Note(Mistake { reason, setting }));
+            }
         }
     }
 
@@ -178,76 +193,58 @@ impl Session {
     }
 
     fn subscribe(&mut self, request: SubscribeRequest, now: Now, commands: &mut Vec<Command>) {
-        let SubscribeRequest {
-            channel,
-            auth,
-            channel_data,
-        } = request;
-        if let Err(error) = self.check_subscribe(&channel) {
-            return commands.push(refusal(&error));
+        // It is subscribed and stays so: to be told on the channel that it is not would be untrue.
+        if self.subscriptions.contains_key(&request.channel) {
+            return refuse(&ProtocolError::AlreadySubscribed(request.channel), commands);
         }
-        let channel_data = channel_data.as_deref();
+        match self.check_subscribe(&request, now) {
+            Ok(member) => self.enter(request.channel, member, commands),
+            Err(refused) => refuse_subscription(request.channel.as_str(), &refused, commands),
+        }
+    }
+
+    /// Whom the subscription stands for, on presence channels, when it may be.
+    fn check_subscribe(&mut self, request: &SubscribeRequest, now: Now) -> Result<Option<Member>, SubscriptionRefused> {
+        let (channel, limits) = (&request.channel, &self.rules.limits);
+        limits
+            .check_channel_name(channel)
+            .map_err(SubscribeError::ChannelName)?;
+        if limits.subscriptions_per_connection <= self.subscriptions.len() {
+            return Err(SubscribeError::TooManySubscriptions(limits.subscriptions_per_connection).into());
+        }
+        let channel_data = request.channel_data.as_deref();
         let is_presence = match channel.kind() {
-            ChannelKind::Public => return self.enter(channel, None, commands),
-            ChannelKind::ServerToUser => return self.enter_own(channel, commands),
+            ChannelKind::Public => return Ok(None),
+            ChannelKind::ServerToUser => return Ok(self.check_own(channel).map(|()| None)?),
             ChannelKind::Private | ChannelKind::PrivateEncrypted => false,
             ChannelKind::Presence => true,
         };
         if is_presence && channel_data.is_none() && self.user.is_none() {
-            return commands.push(refusal(&ProtocolError::MissingChannelData(channel)));
+            return Err(SubscribeError::MissingChannelData(channel.clone()).into());
         }
-        let auth = auth.as_deref().unwrap_or_default();
+        let auth = request.auth.as_deref().unwrap_or_default();
         let Key { key, signing, .. } = self.key_of(auth, now);
-        let verified = subscription::verify(key, signing, self.socket_id, &channel, channel_data, auth);
-        if let Err(error) = verified {
-            let error = error.to_string();
-            let on_channel = ServerMessage::SubscriptionError {
-                channel: &channel,
-                kind: SubscriptionErrorType::AuthError,
-                error: &error,
-            };
-            commands.push(complaint(&error));
-            commands.push(Command::Send(on_channel.encode()));
-            return;
-        }
+        subscription::verify(key, signing, self.socket_id, channel, channel_data, auth)?;
         self.is_authorized = true;
-        if !is_presence {
-            return self.enter(channel, None, commands);
-        }
-        match self.member(channel_data) {
-            Ok(member) => self.enter(channel, Some(member), commands),
-            Err(error) => commands.push(complaint(&error.to_string())),
-        }
-    }
-
-    fn check_subscribe(&self, channel: &ChannelName) -> Result<(), ProtocolError> {
-        let limits = &self.rules.limits;
-        limits.check_channel_name(channel).map_err(ProtocolError::ChannelName)?;
-        if self.subscriptions.contains_key(channel) {
-            return Err(ProtocolError::AlreadySubscribed(channel.clone()));
-        }
-        if limits.subscriptions_per_connection <= self.subscriptions.len() {
-            return Err(ProtocolError::TooManySubscriptions(limits.subscriptions_per_connection));
-        }
-        Ok(())
+        Ok(is_presence.then(|| self.member(channel_data)).transpose()?)
     }
 
     /// Whom a presence subscription stands for: as its `channel_data` says, or who is signed in.
-    fn member(&self, channel_data: Option<&str>) -> Result<Member, member_data::MemberDataError> {
+    fn member(&self, channel_data: Option<&str>) -> Result<Member, MemberDataError> {
         match (channel_data, &self.user) {
             (Some(data), _) => member_data::member(data, &self.rules.limits),
             (None, Some(user)) => Ok(Member::new(user.user_id.clone(), user.user_info.as_deref())),
-            (None, None) => Err(member_data::MemberDataError::NotAnObject),
+            (None, None) => Err(MemberDataError::NotAnObject),
         }
     }
 
-    /// Lets the connection into the channel of the user that it is signed in as.
-    fn enter_own(&mut self, channel: ChannelName, commands: &mut Vec<Command>) {
+    /// The channel of a user is for the connections that are signed in as that user.
+    fn check_own(&self, channel: &ChannelName) -> Result<(), SubscribeError> {
         let user_id = self.user.as_ref().map(|user| user.user_id.as_str());
         if user_id == channel.server_to_user() {
-            self.enter(channel, None, commands);
+            Ok(())
         } else {
-            commands.push(refusal(&ProtocolError::NotThatUser(channel)));
+            Err(SubscribeError::NotThatUser(channel.clone()))
         }
     }
 
@@ -261,14 +258,18 @@ impl Session {
     fn sign_in(&mut self, auth: &str, user_data: &str, now: Now, commands: &mut Vec<Command>) {
         let Key { key, signing, .. } = self.key_of(auth, now);
         if let Err(error) = sign_in::verify(key, signing, self.socket_id, user_data, auth) {
-            return commands.push(complaint(&error.to_string()));
+            let reason = match &error {
+                SignInAuthError::Signature { .. } => NOT_SIGNED.to_owned(),
+                SignInAuthError::Format | SignInAuthError::Key { .. } => error.to_string(),
+            };
+            return refuse_sign_in(&error.to_string(), reason, None, commands);
         }
         let user = match user_data::user(user_data, &self.rules.limits) {
             Ok(user) => user,
-            Err(error) => return commands.push(complaint(&error.to_string())),
+            Err(error) => return refuse_sign_in(&error.to_string(), error.to_string(), error.setting(), commands),
         };
         if self.user.as_ref().is_some_and(|known| known.user_id != user.user_id) {
-            return commands.push(refusal(&ProtocolError::SignedInAsAnother));
+            return refuse(&ProtocolError::SignedInAsAnother, commands);
         }
         self.is_authorized = true;
         commands.push(Command::SignIn {
@@ -282,7 +283,7 @@ impl Session {
                 limit: self.rules.limits.watchlist_users,
                 accepted: accepted.join(", "),
             };
-            commands.push(refusal(&error));
+            refuse(&error, commands);
         }
         self.user = Some(Box::new(user));
     }
@@ -297,10 +298,10 @@ impl Session {
     }
 
     fn unsubscribe(&mut self, channel: ChannelName, commands: &mut Vec<Command>) {
-        commands.push(match self.subscriptions.remove(&channel) {
-            Some(_) => Command::Leave(channel),
-            None => refusal(&ProtocolError::NotSubscribed(channel)),
-        });
+        match self.subscriptions.remove(&channel) {
+            Some(_) => commands.push(Command::Leave(channel)),
+            None => refuse(&ProtocolError::NotSubscribed(channel), commands),
+        }
     }
 
     /// Tells as whom a client event may be sent.
@@ -340,14 +341,46 @@ impl Session {
     }
 }
 
-fn refusal(error: &ProtocolError) -> Command {
-    let text = error.to_string();
-    Command::Send(ServerMessage::refusal(error, &text).encode())
+/// Tells that a subscription is refused, on the connection and on the channel.
+fn refuse_subscription(channel: &str, refused: &SubscriptionRefused, commands: &mut Vec<Command>) {
+    commands.extend(refused.texts(channel).map(Command::Send));
+    commands.push(Command::Note(refused.mistake(channel)));
 }
 
-/// Tells of something that has no code.
-fn complaint(message: &str) -> Command {
-    let error = ServerMessage::Error { code: None, message };
+fn refuse_sign_in(told: &str, reason: String, setting: Option<&'static str>, commands: &mut Vec<Command>) {
+    commands.push(complaint(None, told));
+    let reason = format!("sign-in: {reason}");
+    commands.push(Command::Note(Mistake { reason, setting }));
+}
+
+fn refuse(error: &ProtocolError, commands: &mut Vec<Command>) {
+    let text = error.to_string();
+    commands.push(Command::Send(ServerMessage::refusal(error, &text).encode()));
+    commands.push(Command::Note(mistake(error)));
+}
+
+/// What is logged of a refusal.
+pub(super) fn mistake(error: &ProtocolError) -> Mistake {
+    let reason = match error {
+        // Not whom.
+        ProtocolError::WatchlistCut { limit, .. } => format!("Watchlist has more than {limit} users"),
+        ProtocolError::AlreadySubscribed(_)
+        | ProtocolError::NotSubscribed(_)
+        | ProtocolError::EventName(_)
+        | ProtocolError::SignedInAsAnother
+        | ProtocolError::ClientEventsOff
+        | ProtocolError::ClientEventOnPublicChannel(_)
+        | ProtocolError::ClientEventNotSubscribed(_)
+        | ProtocolError::ClientEventRate
+        | ProtocolError::OverCapacity
+        | ProtocolError::ClientEventTooLarge { .. } => error.to_string(),
+    };
+    let setting = error.setting();
+    Mistake { reason, setting }
+}
+
+fn complaint(code: Option<u16>, message: &str) -> Command {
+    let error = ServerMessage::Error { code, message };
     Command::Send(error.encode())
 }
 

@@ -32,7 +32,7 @@ const LINGER_READ: usize = 8 * 1_024;
 /// What bounds a socket.
 #[derive(Debug, Clone, Copy)]
 pub struct SocketLimits {
-    /// Bytes that may wait; past it the client is closed with 4100.
+    /// Bytes that may wait besides one message; past it the client is closed with 4100.
     pub waiting_bytes_max: usize,
     /// How long nothing may be written while bytes wait before the socket is given up.
     pub write_timeout: Duration,
@@ -137,15 +137,6 @@ impl Socket {
         }
         drop(waiting);
         self.start_task();
-    }
-
-    /// Drops what waits, except the rest of a frame of which a part was written.
-    fn forget_waiting(&self) {
-        let mut waiting = self.waiting.borrow_mut();
-        let kept = usize::from(waiting.is_cut).min(waiting.frames.len());
-        waiting.frames.truncate(kept);
-        waiting.frames.shrink_to_fit();
-        waiting.bytes = waiting.frames.iter().map(Bytes::len).sum();
     }
 
     fn start_task(&self) {
@@ -271,8 +262,13 @@ impl Outlet for Socket {
             return;
         }
         self.send(frame);
-        if self.limits.waiting_bytes_max < self.waiting_bytes() {
-            self.forget_waiting();
+        let unflushed = self.wire.unflushed();
+        let is_over = self
+            .waiting
+            .borrow_mut()
+            .is_over(unflushed, self.limits.waiting_bytes_max);
+        if is_over {
+            self.waiting.borrow_mut().forget();
             self.close(CloseCode::OverCapacity);
         }
     }

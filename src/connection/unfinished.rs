@@ -43,6 +43,16 @@ impl Unfinished {
         self.counted.is_none()
     }
 
+    /// Takes in that a message came whole: what is held behind it is of another, which has its own time.
+    pub(super) fn done(&mut self) {
+        self.counted = None;
+    }
+
+    /// When what is held has been for as long as it may.
+    pub(super) fn until(&self) -> Option<Instant> {
+        self.counted.as_ref().map(|counted| counted.since + HELD_MAX)
+    }
+
     /// Counts that so many bytes are held now.
     ///
     /// # Errors
@@ -123,6 +133,11 @@ mod tests {
         ] {
             assert_eq!(unfinished.hold(held, at(ms)), Ok(()), "{ms}");
         }
+        assert_eq!(unfinished.until(), Some(at(62_000)));
         assert_eq!(unfinished.hold(2_001, at(62_000)), Err(CloseCode::MessageTooSlow));
+        unfinished.done();
+        assert_eq!(unfinished.until(), None);
+        assert_eq!(unfinished.hold(2_001, at(62_000)), Ok(()));
+        assert_eq!(unfinished.until(), Some(at(92_000)));
     }
 }

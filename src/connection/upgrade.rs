@@ -18,7 +18,7 @@ use actix_web_actors::ws::HandshakeError;
 
 use super::{
     admission::Admission,
-    connection::{Connection, ConnectionSettings, Inputs, Opened},
+    connection::{Connection, ConnectionSettings, Inputs, Opened, closed},
     fallback::FallbackHub,
     frames::Frames,
     line::Line,
@@ -156,12 +156,14 @@ impl Upgrader {
         match self.admit(&asked) {
             Ok(admitted) => {
                 let unfinished = Unfinished::new(Arc::clone(&self.unfinished));
-                let inputs = Box::pin(Frames::new(Rc::clone(&socket), first_bytes, unfinished));
+                let message_bytes_max = admitted.rules.limits.client_message_bytes();
+                let frames = Frames::new(Rc::clone(&socket), first_bytes, message_bytes_max, unfinished);
+                let inputs = Box::pin(frames);
                 self.start(admitted, socket, inputs);
             }
             Err(CloseCode::UnknownApp) => {
                 let key: String = key.chars().take(40).collect();
-                let reason = format!("App key {key} not in this cluster. Did you forget to specify the cluster?");
+                let reason = format!("App key {key} does not exist on this server");
                 socket.close_with(CloseCode::UnknownApp.code(), &reason);
             }
             Err(code) => socket.close(code),
@@ -205,8 +207,27 @@ impl Upgrader {
         Connection::new(opened, &self.settings).start();
     }
 
-    /// Tells whether a client may connect, in the order in which the documentation lists the codes.
+    /// Tells whether a client may connect, and logs why it may not.
     fn admit(&self, asked: &Asked<'_>) -> Result<Admitted, CloseCode> {
+        let admitted = self.check(asked);
+        if let Err(code) = admitted {
+            let now = clock::now().instant;
+            match self.apps.by_key(asked.key) {
+                Some(app) => app.note(&closed(code), now),
+                None => {
+                    let mut mistake = closed(code);
+                    mistake.reason = format!("{}: key {}", mistake.reason, asked.key);
+                    if let Some(line) = self.admission.note(&mistake, now) {
+                        log::info!("a client was refused: {line}");
+                    }
+                }
+            }
+        }
+        admitted
+    }
+
+    /// Tells whether a client may connect, in the order in which the documentation lists the codes.
+    fn check(&self, asked: &Asked<'_>) -> Result<Admitted, CloseCode> {
         asked_version(asked.query).and_then(check_version)?;
         let app = self.apps.by_key(asked.key).ok_or(CloseCode::UnknownApp)?;
         let now = clock::now();

@@ -3,10 +3,12 @@
 use std::{collections::HashSet, sync::Arc};
 
 use ahash::RandomState;
-use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::domain::{AppLimits, UserId, UserIdError};
+use crate::{
+    domain::{AppLimits, UserId, UserIdError},
+    protocol::{JsonString, ObjectError, StringError, members},
+};
 
 /// Who a connection signed in as.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +30,12 @@ pub enum UserDataError {
     /// It is no JSON object.
     #[error("user_data supplied to signin is invalid - it must be a JSON object")]
     NotAnObject,
+    /// It is no JSON.
+    #[error("user_data supplied to signin is invalid - it must be a JSON object: {0}")]
+    NoJson(String),
+    /// A member stands in it twice.
+    #[error("user_data supplied to signin is invalid - it has {0} twice")]
+    Twice(&'static str),
     /// It has no `id`.
     #[error("user_data must include an id that is a non-empty string")]
     IdMissing,
@@ -64,6 +72,9 @@ pub enum SignInIdError {
     /// It is no string.
     #[error("user id must be a string")]
     NotAString,
+    /// It is no text.
+    #[error("user id is no valid string: {0}")]
+    NoText(StringError),
     /// It is longer than the app allows.
     #[error("user id is {len} characters, limit is {limit}")]
     TooLong {
@@ -80,14 +91,37 @@ pub enum SignInIdError {
     UserId(#[from] UserIdError),
 }
 
-#[derive(Deserialize)]
-struct Wire<'a> {
-    #[serde(borrow)]
-    id: Option<&'a RawValue>,
-    #[serde(borrow)]
-    user_info: Option<&'a RawValue>,
-    #[serde(borrow)]
-    watchlist: Option<&'a RawValue>,
+impl UserDataError {
+    /// The key of the configuration that decides, if one does.
+    #[must_use]
+    pub const fn setting(&self) -> Option<&'static str> {
+        match self {
+            Self::UserInfoTooLong { .. } => Some("limits.user_info"),
+            Self::Id(SignInIdError::TooLong { .. })
+            | Self::Watched {
+                error: SignInIdError::TooLong { .. },
+                ..
+            } => Some("limits.user_id"),
+            Self::NotAnObject
+            | Self::NoJson(_)
+            | Self::Twice(_)
+            | Self::IdMissing
+            | Self::Id(_)
+            | Self::UserInfoNotAnObject
+            | Self::WatchlistNotAnArray
+            | Self::Watched { .. } => None,
+        }
+    }
+}
+
+impl From<ObjectError> for UserDataError {
+    fn from(error: ObjectError) -> Self {
+        match error {
+            ObjectError::Kind(_) => Self::NotAnObject,
+            ObjectError::NoJson(what) => Self::NoJson(what),
+            ObjectError::Twice(name) => Self::Twice(name),
+        }
+    }
 }
 
 /// Reads who a connection signs in as. Keys that are not known are left to the application; an
@@ -96,14 +130,11 @@ struct Wire<'a> {
 /// Of the watchlist the first users count, as many as the limit; what comes after the first user
 /// beyond it is not looked at.
 pub(super) fn user(user_data: &str, limits: &AppLimits) -> Result<SignedInUser, UserDataError> {
-    if !user_data.trim_start().starts_with('{') {
-        return Err(UserDataError::NotAnObject);
-    }
-    let wire: Wire<'_> = serde_json::from_str(user_data).map_err(|_| UserDataError::NotAnObject)?;
-    let id = wire.id.ok_or(UserDataError::IdMissing)?;
+    let [id, info, list] = members(user_data, ["id", "user_info", "watchlist"])?;
+    let id = id.ok_or(UserDataError::IdMissing)?;
     let user_id = user_id(id, limits).map_err(UserDataError::Id)?;
-    let user_info = wire.user_info.map(|info| user_info(info, limits)).transpose()?;
-    let (watchlist, watchlist_cut) = match wire.watchlist {
+    let user_info = info.map(|info| user_info(info, limits)).transpose()?;
+    let (watchlist, watchlist_cut) = match list {
         Some(list) => watchlist(list, limits)?,
         None => (Vec::new(), false),
     };
@@ -116,7 +147,11 @@ pub(super) fn user(user_data: &str, limits: &AppLimits) -> Result<SignedInUser, 
 }
 
 fn user_id(raw: &RawValue, limits: &AppLimits) -> Result<UserId, SignInIdError> {
-    let id: String = serde_json::from_str(raw.get()).map_err(|_| SignInIdError::NotAString)?;
+    let id = JsonString::of_token(raw.get()).map_err(|error| match error {
+        StringError::Kind(_) => SignInIdError::NotAString,
+        StringError::HalfCharacter { .. } => SignInIdError::NoText(error),
+    })?;
+    let id = id.decode();
     let allowed = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '=' | '@' | ',' | '.' | ';');
     if let Some(bad) = id.chars().find(|c| !allowed(c)) {
         return Err(SignInIdError::Forbidden(bad));
@@ -209,12 +244,16 @@ mod tests {
         let missing = "user_data must include an id that is a non-empty string";
         check_refused("{}", missing);
         check_refused(r#"{"id":null}"#, missing);
-        for bad in ["7", "true", "{}", "[\"a\"]", r#""\ud800""#] {
+        for bad in ["7", "true", "{}", "[\"a\"]"] {
             check_refused(
                 &format!(r#"{{"id":{bad}}}"#),
                 "id supplied to signin is invalid: user id must be a string",
             );
         }
+        check_refused(
+            r#"{"id":"a\ud800"}"#,
+            r"id supplied to signin is invalid: user id is no valid string: \ud800 at byte 1 of it is half of a character",
+        );
         check_refused(r#"{"id":""}"#, "id supplied to signin is invalid: user_id is empty");
         for (id, bad) in [("a b", ' '), ("a/b", '/'), ("é", 'é'), ("#a", '#'), ("a:b", ':')] {
             check_refused(
@@ -296,11 +335,17 @@ mod tests {
 
     #[test]
     fn what_is_no_object_is_refused() {
-        for bad in ["", "7", "[]", "{", "null", r#"["7",null,null]"#, "{\"id\":\"7\"} x"] {
-            check_refused(
-                bad,
-                "user_data supplied to signin is invalid - it must be a JSON object",
-            );
+        let want = "user_data supplied to signin is invalid - it must be a JSON object";
+        for bad in ["7", "[]", "null", r#"["7",null,null]"#] {
+            check_refused(bad, want);
         }
+        check_refused(
+            "{\"id\":\"7\"} x",
+            &format!("{want}: trailing characters at line 1 column 12"),
+        );
+        check_refused(
+            r#"{"id":"7","id":"8"}"#,
+            "user_data supplied to signin is invalid - it has id twice",
+        );
     }
 }

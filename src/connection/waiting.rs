@@ -7,6 +7,31 @@ use bytes::{Buf, Bytes, BytesMut};
 /// Most bytes of frames that wait which are joined into one write.
 pub(super) const JOINED_MAX: usize = 16 * 1_024;
 
+/// The one message that does not count against what may wait for a client: whoever has room for nothing
+/// else waits for it, however long it is.
+#[derive(Debug, Default)]
+pub(super) struct Exempt {
+    /// Its place in the queue.
+    at: Option<usize>,
+}
+
+impl Exempt {
+    /// Tells whether more waits than may: `bytes` in all, of which the messages in `queue` are what is not
+    /// written at all. The last of them is what came now, and becomes exempt if there is none.
+    pub(super) fn is_over(&mut self, queue: &VecDeque<Bytes>, bytes: usize, bytes_max: usize) -> bool {
+        let Some(last) = queue.len().checked_sub(1).filter(|_| bytes_max < bytes) else {
+            return false;
+        };
+        let exempt = queue.get(*self.at.get_or_insert(last)).map_or(0, Bytes::len);
+        bytes_max < bytes.saturating_sub(exempt)
+    }
+
+    /// Takes in that the first message was taken off the queue.
+    pub(super) fn advance(&mut self) {
+        self.at = self.at.and_then(|at| at.checked_sub(1));
+    }
+}
+
 /// Frames that a socket did not take yet, in their order.
 #[derive(Default)]
 pub(super) struct Waiting {
@@ -18,6 +43,7 @@ pub(super) struct Waiting {
     pub(super) is_cut: bool,
     /// A task writes them out.
     pub(super) has_task: bool,
+    exempt: Exempt,
 }
 
 impl Waiting {
@@ -40,6 +66,20 @@ impl Waiting {
         joined.freeze()
     }
 
+    /// Tells whether more waits than may, with so many bytes that wait elsewhere.
+    pub(super) fn is_over(&mut self, elsewhere: usize, bytes_max: usize) -> bool {
+        self.exempt.is_over(&self.frames, self.bytes + elsewhere, bytes_max)
+    }
+
+    /// Drops what waits, except the rest of a frame of which a part was written.
+    pub(super) fn forget(&mut self) {
+        let kept = usize::from(self.is_cut).min(self.frames.len());
+        self.frames.truncate(kept);
+        self.frames.shrink_to_fit();
+        self.bytes = self.frames.iter().map(Bytes::len).sum();
+        self.exempt = Exempt::default();
+    }
+
     /// Takes in that so many of the bytes were written.
     pub(super) fn advance(&mut self, written: usize) {
         self.bytes -= written;
@@ -51,6 +91,7 @@ impl Waiting {
             self.is_cut = !front.is_empty();
             if front.is_empty() {
                 self.frames.pop_front();
+                self.exempt.advance();
             }
         }
         if self.frames.is_empty() {
@@ -95,5 +136,39 @@ mod tests {
         assert_eq!(written(2), ("ef".into(), 2, true));
         assert_eq!(written(0), ("ef".into(), 2, true));
         assert_eq!(written(2), (Bytes::new(), 0, false));
+    }
+
+    #[test]
+    fn one_message_never_waits_too_long_and_a_second_does() {
+        let long = Bytes::from_static(&[0; 100]);
+        let mut waiting = waiting(&[b"ab"]);
+        let push = |waiting: &mut Waiting, frame: &Bytes| {
+            waiting.frames.push_back(frame.clone());
+            waiting.bytes += frame.len();
+            waiting.is_over(0, 10)
+        };
+        assert!(!push(&mut waiting, &long), "one message");
+        assert!(
+            !push(&mut waiting, &Bytes::from_static(b"12345678")),
+            "and what may wait beside it"
+        );
+        assert!(push(&mut waiting, &Bytes::from_static(b"9")), "more than that");
+        // The long one is written but for its end, then whole.
+        waiting.advance(100);
+        assert!(!waiting.is_over(0, 10));
+        waiting.advance(2);
+        assert_eq!(waiting.bytes, 9);
+        assert!(!push(&mut waiting, &long), "another one after it");
+        assert!(push(&mut waiting, &long), "and no third");
+        waiting.forget();
+        assert!(!push(&mut waiting, &long), "what is forgotten does not wait");
+    }
+
+    #[test]
+    fn what_waits_elsewhere_counts() {
+        let mut waiting = waiting(&[b"abc"]);
+        assert!(!waiting.is_over(7, 10));
+        assert!(!waiting.is_over(10, 10), "the message is exempt");
+        assert!(waiting.is_over(11, 10));
     }
 }

@@ -4,12 +4,16 @@ use super::{
     channel_name::{ChannelName, ChannelNameError},
     event_name::{EventName, EventNameError},
     limits::{
-        BATCH_EVENTS_MAX, CHANNEL_NAME_BYTES_MAX, CLIENT_EVENTS_PER_SECOND, EVENT_DATA_BYTES_MAX, EVENT_NAME_CHARS_MAX,
-        REQUEST_BODY_BYTES_MAX, SUBSCRIPTIONS_PER_CONNECTION_MAX, TRIGGER_CHANNELS_MAX, USER_ID_CHARS_MAX,
-        USER_INFO_BYTES_MAX,
+        BATCH_EVENTS_MAX, CHANNEL_NAME_BYTES_MAX, CLIENT_EVENTS_PER_SECOND, CLIENT_MESSAGE_BYTES_MAX, ESCAPED_BYTES,
+        EVENT_DATA_BYTES_MAX, EVENT_NAME_CHARS_MAX, REQUEST_BODY_BYTES_CEILING, REQUEST_BODY_BYTES_MAX,
+        SUBSCRIPTIONS_PER_CONNECTION_MAX, TRIGGER_CHANNELS_MAX, USER_ID_CHARS_MAX, USER_INFO_BYTES_MAX,
     },
     member::{UserId, UserIdError},
 };
+
+/// What stands in a message beside what the limits are about, in bytes: the names of its fields, an
+/// `auth`, a key of idempotency.
+const ENVELOPE_BYTES: usize = 4_096;
 
 /// The limits of one app. Unless set otherwise they are Pusher's, and ours where Pusher has none.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,13 +101,44 @@ impl AppLimits {
         Ok(())
     }
 
-    /// The longest request body, in bytes: a full batch of which every byte is escaped, or what
-    /// pusher-js sends over a fallback; 64 MB at most.
+    /// The longest request body, in bytes: a full batch, or an event to as many channels as it may name,
+    /// of which every byte is escaped; 64 MB at most.
     #[must_use]
     pub fn request_body_bytes(&self) -> usize {
-        let event = self.event_data_bytes.saturating_mul(6).saturating_add(4_096);
+        let event = self.event_bytes();
         let batch = event.saturating_mul(self.batch_events);
-        batch.clamp(REQUEST_BODY_BYTES_MAX, 64 * REQUEST_BODY_BYTES_MAX)
+        let names = (self.channel_name_bytes + 4).saturating_mul(self.trigger_channels);
+        let trigger = event.saturating_add(names);
+        batch
+            .max(trigger)
+            .clamp(REQUEST_BODY_BYTES_MAX, REQUEST_BODY_BYTES_CEILING)
+    }
+
+    /// The longest message of a client, in bytes: the longest that any of these limits allows, however it
+    /// is written, and 128 KB at least.
+    #[must_use]
+    pub fn client_message_bytes(&self) -> usize {
+        // An id stands in JSON that stands in a JSON string.
+        let user = ESCAPED_BYTES * (self.user_info_bytes + 2 * ESCAPED_BYTES * self.user_id_chars) + ENVELOPE_BYTES;
+        // An id is of characters that need no escape, and in quotes that do.
+        let watchlist = self.watchlist_users.saturating_mul(2 * self.user_id_chars + 16);
+        let longest = self.event_bytes().max(user.saturating_add(watchlist));
+        longest.max(CLIENT_MESSAGE_BYTES_MAX)
+    }
+
+    /// The longest body of a request to `xhr_send`, in bytes: one message, of which each quote and backslash
+    /// is escaped again.
+    #[must_use]
+    pub fn fallback_body_bytes(&self) -> usize {
+        let message = 2 * self.client_message_bytes() + ENVELOPE_BYTES;
+        message.max(REQUEST_BODY_BYTES_MAX)
+    }
+
+    /// The longest event, in bytes, of which every byte is escaped.
+    const fn event_bytes(&self) -> usize {
+        // A character outside the basic plane is two escapes.
+        let name = 2 * ESCAPED_BYTES * self.event_name_chars;
+        ESCAPED_BYTES * (self.event_data_bytes + self.channel_name_bytes) + name + ENVELOPE_BYTES
     }
 }
 
@@ -164,8 +199,35 @@ mod tests {
             limits.request_body_bytes()
         };
         assert_eq!(body(10_240, 10), 1_048_576);
-        assert_eq!(body(1_000_000, 10), 60_040_960);
+        assert_eq!(body(1_000_000, 10), 60_074_800);
         assert_eq!(body(1_000_000, 10_000), 67_108_864);
+    }
+
+    #[test]
+    fn a_body_holds_an_event_to_as_many_channels_as_it_may_name() {
+        let limits = AppLimits {
+            batch_events: 1,
+            trigger_channels: 10_000,
+            ..AppLimits::default()
+        };
+        assert!(10_000 * (164 + 3) + 10_240 <= limits.request_body_bytes());
+    }
+
+    #[test]
+    fn a_message_of_a_client_is_as_long_as_any_limit_allows_however_it_is_written() {
+        let bytes = |set: fn(&mut AppLimits)| {
+            let mut limits = AppLimits::default();
+            set(&mut limits);
+            (limits.client_message_bytes(), limits.fallback_body_bytes())
+        };
+        assert_eq!(bytes(|_| ()), (131_072, 1_048_576));
+        let (message, body) = bytes(|limits| limits.event_data_bytes = 1_048_576);
+        assert!(6 * 1_048_576 < message && 7 * 1_048_576 < body, "{message} {body}");
+        let (message, _) = bytes(|limits| limits.user_info_bytes = 65_536);
+        assert!(6 * 65_536 < message, "{message}");
+        // Each id in quotes, which are escaped, and with a comma.
+        let (message, _) = bytes(|limits| limits.watchlist_users = 10_000);
+        assert!(10_000 * (128 + 5) < message, "{message}");
     }
 
     #[test]

@@ -16,6 +16,7 @@ use crate::{
     channel::UsersError,
     domain::{ChannelNameError, EventNameError, SocketIdError, UserIdError},
     ledger::LedgerError,
+    protocol::StringError,
     signature::http_request::{HttpAuthError, QueryError},
 };
 
@@ -64,6 +65,14 @@ pub enum ApiError {
     /// A parameter is missing or is not of its type.
     #[error("Expected {0} parameter to be a string")]
     NotAString(&'static str),
+    /// A parameter is a string of which an escape is wrong.
+    #[error("The {name} parameter is not a valid string: {error}")]
+    NoText {
+        /// The parameter.
+        name: &'static str,
+        /// What is wrong with it.
+        error: StringError,
+    },
     /// A parameter is missing.
     #[error("Missing required parameter: {0}")]
     Missing(&'static str),
@@ -99,7 +108,7 @@ pub enum ApiError {
     },
     /// The data of an event is too long.
     #[error(
-        "The data content of this event exceeds the allowed maximum ({0} bytes). See https://pusher.com/docs/channels/server_api/http-api#publishing-events for more info"
+        "The data content of this event exceeds the allowed maximum ({0} bytes), which is limits.event_data of the app"
     )]
     DataTooLarge(usize),
     /// `info` asks for something unknown.
@@ -199,6 +208,7 @@ impl ResponseError for ApiError {
             | Self::BodyUnreadable
             | Self::InvalidJson(_)
             | Self::NotAString(_)
+            | Self::NoText { .. }
             | Self::Missing(_)
             | Self::ChannelName { .. }
             | Self::EventName(_)

@@ -14,14 +14,13 @@ use super::{error::ApiError, routes::HttpState};
 use crate::{
     channel::{Backlog, Charge},
     connection::{SendRefused, Upgrader, is_secure},
-    domain::limits::REQUEST_BODY_BYTES_MAX,
     protocol::{CloseCode, FallbackLine, FallbackPath, Transport, decode_send},
 };
 
 /// What stands in front of `/app`: pusher-js's own default.
 const PREFIX: &str = "/pusher";
-/// A body that arrives is counted in steps of at least so many bytes.
-const BODY_STEP: usize = 16 * 1_024;
+/// Least bytes that a body counts for while it arrives. A longer one counts for up to twice what has come.
+const BODY_BYTES_MIN: usize = 1_024;
 /// How long what a client sends may take to arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -54,15 +53,30 @@ pub(super) async fn request(
     }
 }
 
+/// Hands over what a client sends. Where it is not its fault that this cannot be done its session is
+/// closed, so that it connects again: pusher-js looks at no answer.
 async fn send(path: &FallbackPath, body: web::Payload, state: &HttpState) -> Result<HttpResponse, ApiError> {
+    let app = state.apps.by_key(path.key.as_str()).ok_or(ApiError::NoSuchPath)?;
     if !state.fallbacks.contains(&path.key, path.session) {
         return Err(ApiError::NoSuchPath);
     }
-    let arriving = read_body(body, &state.fallback_bodies);
-    let body = tokio::time::timeout(BODY_TIMEOUT, arriving).await;
-    let (body, _charges) = body.map_err(|_| ApiError::BodyTooSlow)??;
+    let limits = app.limits();
+    let bytes_max = limits.fallback_body_bytes();
+    let arriving = read_body(body, bytes_max, &state.fallback_bodies);
+    let body = match tokio::time::timeout(BODY_TIMEOUT, arriving).await {
+        Ok(body) => body,
+        Err(_) => Err(ApiError::BodyTooSlow),
+    };
+    if let Err(ApiError::BodyTooSlow | ApiError::BodyUnreadable | ApiError::Busy) = body {
+        state.fallbacks.lose(&path.key, path.session, CloseCode::ServerFull);
+    }
+    if let Err(ApiError::BodyTooLarge(limit)) = body {
+        let _ = state.fallbacks.send_too_long(&path.key, path.session, limit + 1, limit);
+    }
+    let (body, _charges) = body?;
     let messages = decode_send(&body).map_err(|error| ApiError::InvalidJson(error.to_string()))?;
-    match state.fallbacks.send(&path.key, path.session, messages) {
+    let limit = limits.client_message_bytes();
+    match state.fallbacks.send(&path.key, path.session, messages, limit) {
         Ok(()) => Ok(HttpResponse::NoContent().finish()),
         Err(SendRefused::NoSession) => Err(ApiError::NoSuchPath),
         Err(SendRefused::Full) => Err(ApiError::Busy),
@@ -70,16 +84,20 @@ async fn send(path: &FallbackPath, body: web::Payload, state: &HttpState) -> Res
 }
 
 /// Reads a body within the bound that all such bodies have together: it counts while it is held.
-async fn read_body(mut payload: web::Payload, held: &Arc<Backlog>) -> Result<(BytesMut, Vec<Arc<Charge>>), ApiError> {
+async fn read_body(
+    mut payload: web::Payload,
+    bytes_max: usize,
+    held: &Arc<Backlog>,
+) -> Result<(BytesMut, Vec<Arc<Charge>>), ApiError> {
     let (mut body, mut charges, mut charged) = (BytesMut::new(), Vec::new(), 0);
     while let Some(chunk) = payload.next().await {
         let chunk = chunk.map_err(|_| ApiError::BodyUnreadable)?;
         let length = body.len() + chunk.len();
-        if REQUEST_BODY_BYTES_MAX < length {
-            return Err(ApiError::BodyTooLarge(REQUEST_BODY_BYTES_MAX));
+        if bytes_max < length {
+            return Err(ApiError::BodyTooLarge(bytes_max));
         }
         if charged < length {
-            let step = BODY_STEP.max(length - charged);
+            let step = BODY_BYTES_MIN.max(charged).max(length - charged);
             charges.push(held.charge(step).ok_or(ApiError::Busy)?);
             charged += step;
         }

@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 use super::{error::ApiError, idempotency::IdempotencyKey, info::Info};
 use crate::{
     domain::{AppLimits, ChannelName, EventName, SocketId},
-    protocol::JsonString,
+    protocol::{JsonString, StringError},
     signature::http_request::Query,
 };
 
@@ -186,8 +186,7 @@ impl<'a> EventWire<'a> {
     fn publication(&self, channels: Vec<ChannelName>, limits: &AppLimits) -> Result<Publication<'a>, ApiError> {
         let optional = |raw: Option<&'a RawValue>, name| raw.map(|raw| text(Some(raw), name)).transpose();
         let name = event_name(&text(self.name, "name")?, limits)?;
-        let data = self.data.and_then(|raw| JsonString::of_token(raw.get()));
-        let data = data.ok_or(ApiError::NotAString("data"))?;
+        let data = string(self.data, "data")?;
         let data = checked_data(EventData::Json(data), limits)?;
         let except = optional(self.socket_id, "socket_id")?;
         let info = optional(self.info, "info")?;
@@ -243,10 +242,18 @@ fn parse_json<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, ApiError> {
         .map_err(|error| ApiError::InvalidJson(error.to_string()))
 }
 
-/// The text of a JSON string.
+/// A parameter that must be there and be a JSON string.
+fn string<'a>(raw: Option<&'a RawValue>, name: &'static str) -> Result<JsonString<'a>, ApiError> {
+    let raw = raw.ok_or(ApiError::NotAString(name))?;
+    JsonString::of_token(raw.get()).map_err(|error| match error {
+        StringError::Kind(_) => ApiError::NotAString(name),
+        StringError::HalfCharacter { .. } => ApiError::NoText { name, error },
+    })
+}
+
+/// The text of such a parameter.
 fn text<'a>(raw: Option<&'a RawValue>, name: &'static str) -> Result<Cow<'a, str>, ApiError> {
-    let string = raw.and_then(|raw| JsonString::of_token(raw.get()));
-    Ok(string.ok_or(ApiError::NotAString(name))?.decode())
+    Ok(string(raw, name)?.decode())
 }
 
 /// Reads the name of a channel, wherever it stands in a request.

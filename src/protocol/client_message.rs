@@ -2,10 +2,21 @@
 
 use std::borrow::Cow;
 
-use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::domain::{ChannelName, ChannelNameError, EventName, EventNameError, limits::JSON_DEPTH_MAX};
+use super::{
+    error::SubscribeError,
+    json_value::{JsonKind, ObjectError, ValueError, members, string, string_or},
+};
+use crate::domain::{
+    ChannelName, ChannelNameError, EventName, EventNameError,
+    limits::{CHANNEL_NAME_BYTES_CEILING, CHANNEL_NAME_ECHO_BYTES_MAX, JSON_DEPTH_MAX},
+};
+
+/// What the data of a message must be.
+const OBJECT: &str = "an object, or a string that holds one";
+/// What its fields that hold JSON must be.
+const JSON_TEXT: &str = "a string that holds JSON";
 
 /// A message of a client.
 #[derive(Debug, PartialEq, Eq)]
@@ -50,9 +61,23 @@ pub struct SubscribeRequest {
 /// Why a text is no message. Its text is what the client is told; the connection stays open.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
-    /// The text is no JSON object of the expected form, or is nested too deep.
+    /// The text is no JSON.
     #[error("Received invalid JSON")]
     InvalidJson,
+    /// The message was longer than is read.
+    #[error("Message is {len} bytes, limit is {limit}")]
+    TooLong {
+        /// Its length in bytes.
+        len: usize,
+        /// The longest that is read.
+        limit: usize,
+    },
+    /// The text is nested too deep.
+    #[error("Received invalid JSON: nested deeper than {JSON_DEPTH_MAX} levels")]
+    TooDeep,
+    /// A field is not what it must be.
+    #[error("{0}")]
+    Value(#[from] ValueError),
     /// The message has no `event`.
     #[error("Message must contain an event")]
     MissingEvent,
@@ -65,6 +90,14 @@ pub enum DecodeError {
     /// The name of a channel is not allowed.
     #[error("Invalid channel name: {0}")]
     ChannelName(#[from] ChannelNameError),
+    /// A subscribe that names a channel is refused.
+    #[error("{error}")]
+    Subscribe {
+        /// The channel, as the client calls it.
+        channel: String,
+        /// Why.
+        error: SubscribeError,
+    },
     /// A sign-in lacks its `auth` or its `user_data`.
     #[error("Invalid signin (must contain auth and user_data)")]
     IncompleteSignIn,
@@ -76,32 +109,52 @@ pub enum DecodeError {
     EventName(#[from] EventNameError),
 }
 
-#[derive(Deserialize)]
+impl DecodeError {
+    /// The key of the configuration that decides, if one does.
+    #[must_use]
+    pub const fn setting(&self) -> Option<&'static str> {
+        match self {
+            Self::TooLong { .. } => Some("limits.event_data"),
+            Self::ChannelName(ChannelNameError::TooLong { .. }) => Some("limits.channel_name"),
+            Self::EventName(EventNameError::TooLong { .. }) => Some("limits.event_name"),
+            Self::Subscribe { error, .. } => error.setting(),
+            Self::ChannelName(ChannelNameError::Empty | ChannelNameError::Forbidden(_))
+            | Self::EventName(EventNameError::Empty)
+            | Self::InvalidJson
+            | Self::TooDeep
+            | Self::Value(_)
+            | Self::MissingEvent
+            | Self::UnsupportedEvent(_)
+            | Self::MissingChannel
+            | Self::IncompleteSignIn
+            | Self::IncompleteClientEvent => None,
+        }
+    }
+
+    /// The code in the `pusher:error`: what is too long is most often a client event, and told as that.
+    #[must_use]
+    pub const fn code(&self) -> Option<u16> {
+        match self {
+            Self::TooLong { .. } => Some(4301),
+            Self::InvalidJson
+            | Self::TooDeep
+            | Self::Value(_)
+            | Self::MissingEvent
+            | Self::UnsupportedEvent(_)
+            | Self::MissingChannel
+            | Self::ChannelName(_)
+            | Self::Subscribe { .. }
+            | Self::IncompleteSignIn
+            | Self::IncompleteClientEvent
+            | Self::EventName(_) => None,
+        }
+    }
+}
+
+/// The fields of every message, as they came.
 struct Wire<'a> {
-    #[serde(borrow)]
-    event: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    channel: Option<Cow<'a, str>>,
-    #[serde(borrow)]
+    channel: Option<&'a RawValue>,
     data: Option<&'a RawValue>,
-}
-
-#[derive(Default, Deserialize)]
-struct SubscribeWire<'a> {
-    #[serde(borrow)]
-    channel: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    auth: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    channel_data: Option<Cow<'a, str>>,
-}
-
-#[derive(Deserialize)]
-struct SignInWire<'a> {
-    #[serde(borrow)]
-    auth: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    user_data: Option<Cow<'a, str>>,
 }
 
 impl ClientMessage {
@@ -110,17 +163,17 @@ impl ClientMessage {
     /// # Errors
     /// What was wrong, as the client is told.
     pub fn decode(text: &str) -> Result<Self, DecodeError> {
-        // An array would be read for the members of the object, in their order.
-        if nests_deeper_than(text, JSON_DEPTH_MAX) || !text.trim_start().starts_with('{') {
-            return Err(DecodeError::InvalidJson);
+        if nests_deeper_than(text, JSON_DEPTH_MAX) {
+            return Err(DecodeError::TooDeep);
         }
-        let wire: Wire<'_> = serde_json::from_str(text).map_err(|_| DecodeError::InvalidJson)?;
-        let event = wire.event.as_deref().ok_or(DecodeError::MissingEvent)?;
-        match event {
+        let [event, channel, data] = members(text, ["event", "channel", "data"]).map_err(message_error)?;
+        let event = string("event", event.ok_or(DecodeError::MissingEvent)?)?;
+        let wire = Wire { channel, data };
+        match &*event {
             "pusher:ping" => Ok(Self::Ping),
             "pusher:pong" => Ok(Self::Pong),
             "pusher:subscribe" => wire.subscribe().map(Self::Subscribe),
-            "pusher:unsubscribe" => wire.subscribe().map(|request| Self::Unsubscribe(request.channel)),
+            "pusher:unsubscribe" => wire.unsubscribe(),
             "pusher:signin" => wire.sign_in(),
             name if name.starts_with("client-") => wire.client_event(name),
             other => Err(DecodeError::UnsupportedEvent(clipped(other))),
@@ -131,64 +184,112 @@ impl ClientMessage {
 impl Wire<'_> {
     /// The text of the object in `data`, which may stand in a string.
     fn object(&self) -> Result<Cow<'_, str>, DecodeError> {
-        let raw = self.data.map_or("{}", RawValue::get);
-        let object = if raw.starts_with('"') {
-            let unquoted: String = serde_json::from_str(raw).map_err(|_| DecodeError::InvalidJson)?;
-            if nests_deeper_than(&unquoted, JSON_DEPTH_MAX) {
-                return Err(DecodeError::InvalidJson);
-            }
-            Cow::Owned(unquoted)
-        } else {
-            Cow::Borrowed(raw)
+        let Some(data) = self.data else {
+            return Ok(Cow::Borrowed("{}"));
         };
-        if object.trim_start().starts_with('{') {
-            Ok(object)
-        } else {
-            Err(DecodeError::InvalidJson)
+        let unquoted = match JsonKind::of(data.get()) {
+            JsonKind::Object => return Ok(Cow::Borrowed(data.get())),
+            JsonKind::String => string("data", data)?,
+            got @ (JsonKind::Array | JsonKind::Number | JsonKind::Boolean | JsonKind::Null) => {
+                return Err(kind("data", OBJECT, got).into());
+            }
+        };
+        if nests_deeper_than(&unquoted, JSON_DEPTH_MAX) {
+            return Err(DecodeError::TooDeep);
         }
+        Ok(unquoted)
     }
 
     fn sign_in(&self) -> Result<ClientMessage, DecodeError> {
         let object = self.object()?;
-        let data: SignInWire<'_> = serde_json::from_str(&object).map_err(|_| DecodeError::InvalidJson)?;
-        match (data.auth, data.user_data) {
-            (Some(auth), Some(user_data)) => Ok(ClientMessage::SignIn {
-                auth: auth.into_owned(),
-                user_data: user_data.into_owned(),
-            }),
-            (None, _) | (_, None) => Err(DecodeError::IncompleteSignIn),
-        }
-    }
-
-    /// Reads the `data` of a (un)subscribe.
-    fn subscribe(&self) -> Result<SubscribeRequest, DecodeError> {
-        let object = self.object()?;
-        let data: SubscribeWire<'_> = serde_json::from_str(&object).map_err(|_| DecodeError::InvalidJson)?;
-        let channel = data.channel.ok_or(DecodeError::MissingChannel)?;
-        let filled = |text: Option<Cow<'_, str>>| text.filter(|text| !text.is_empty()).map(Cow::into_owned);
-        Ok(SubscribeRequest {
-            channel: channel.parse()?,
-            auth: filled(data.auth),
-            channel_data: filled(data.channel_data),
+        let [auth, user_data] = data_members(&object, ["auth", "user_data"])?;
+        let (Some(auth), Some(user_data)) = (auth, user_data) else {
+            return Err(DecodeError::IncompleteSignIn);
+        };
+        Ok(ClientMessage::SignIn {
+            auth: string("data.auth", auth)?.into_owned(),
+            user_data: string_or("data.user_data", JSON_TEXT, user_data)?.into_owned(),
         })
     }
 
+    fn subscribe(&self) -> Result<SubscribeRequest, DecodeError> {
+        let object = self.object()?;
+        let [channel, auth, channel_data] = data_members(&object, ["channel", "auth", "channel_data"])?;
+        let name = string("data.channel", channel.ok_or(DecodeError::MissingChannel)?)?;
+        if CHANNEL_NAME_ECHO_BYTES_MAX < name.len() {
+            let (len, limit) = (name.len(), CHANNEL_NAME_BYTES_CEILING);
+            return Err(ChannelNameError::TooLong { len, limit }.into());
+        }
+        let request = || {
+            Ok(SubscribeRequest {
+                channel: name.parse()?,
+                auth: filled(auth, |raw| string("data.auth", raw))?,
+                channel_data: filled(channel_data, |raw| string_or("data.channel_data", JSON_TEXT, raw))?,
+            })
+        };
+        request().map_err(|error| DecodeError::Subscribe {
+            channel: name.clone().into_owned(),
+            error,
+        })
+    }
+
+    fn unsubscribe(&self) -> Result<ClientMessage, DecodeError> {
+        let object = self.object()?;
+        let [channel] = data_members(&object, ["channel"])?;
+        let name = string("data.channel", channel.ok_or(DecodeError::MissingChannel)?)?;
+        Ok(ClientMessage::Unsubscribe(name.parse()?))
+    }
+
     fn client_event(&self, name: &str) -> Result<ClientMessage, DecodeError> {
-        let (Some(channel), Some(data)) = (&self.channel, self.data) else {
+        let (Some(channel), Some(data)) = (self.channel, self.data) else {
             return Err(DecodeError::IncompleteClientEvent);
         };
         let raw = data.get();
         let data = if raw.starts_with('"') {
-            serde_json::from_str(raw).map_err(|_| DecodeError::InvalidJson)?
+            string("data", data)?.into_owned()
         } else {
             raw.to_owned()
         };
         Ok(ClientMessage::Event {
             name: name.parse()?,
-            channel: channel.parse()?,
+            channel: string("channel", channel)?.parse()?,
             data,
         })
     }
+}
+
+const fn kind(field: &'static str, must: &'static str, got: JsonKind) -> ValueError {
+    ValueError::Kind { field, must, got }
+}
+
+/// What is wrong with a text of which no field could be read.
+fn message_error(error: ObjectError) -> DecodeError {
+    match error {
+        ObjectError::NoJson(_) => DecodeError::InvalidJson,
+        ObjectError::Kind(got) => kind("Message", "an object", got).into(),
+        ObjectError::Twice(name) => ValueError::Twice(name).into(),
+    }
+}
+
+/// The fields of `data`.
+fn data_members<'a, const N: usize>(
+    object: &'a str,
+    names: [&'static str; N],
+) -> Result<[Option<&'a RawValue>; N], ValueError> {
+    members(object, names).map_err(|error| ValueError::Object {
+        field: "data",
+        must: OBJECT,
+        error,
+    })
+}
+
+/// The text of a field, unless it is absent or empty.
+fn filled<'a>(
+    raw: Option<&'a RawValue>,
+    read: impl FnOnce(&'a RawValue) -> Result<Cow<'a, str>, ValueError>,
+) -> Result<Option<String>, ValueError> {
+    let text = raw.map(read).transpose()?;
+    Ok(text.filter(|text| !text.is_empty()).map(Cow::into_owned))
 }
 
 /// Tells whether a JSON text opens more than `depth_max` brackets at once.

@@ -77,6 +77,34 @@ impl CloseCode {
         }
     }
 
+    /// The key of the configuration that decides, if one does.
+    #[must_use]
+    pub const fn setting(self) -> Option<&'static str> {
+        match self {
+            Self::TlsOnly => Some("tls_only"),
+            Self::AppDisabled => Some("enabled"),
+            Self::OverQuota => Some("limits.connections"),
+            Self::NotAuthorized => Some("authorized_connections"),
+            Self::ServerFull => Some("server.connections"),
+            Self::TooManyAtOnce => Some("server.handshakes_per_second"),
+            Self::OverCapacity => Some("server.outbound_limit"),
+            Self::PongTimeout => Some("server.pong_timeout"),
+            Self::Normal
+            | Self::ProtocolViolation
+            | Self::BinaryUnsupported
+            | Self::InvalidUtf8
+            | Self::TooLarge
+            | Self::UnknownApp
+            | Self::PathNotFound
+            | Self::InvalidVersion
+            | Self::UnsupportedVersion
+            | Self::Terminated
+            | Self::MessageTooSlow
+            | Self::GoingAway
+            | Self::Echo(_) => None,
+        }
+    }
+
     /// The reason in the close frame: what was wrong, at most 123 bytes.
     #[must_use]
     pub const fn reason(self) -> &'static str {
@@ -87,7 +115,7 @@ impl CloseCode {
             Self::InvalidUtf8 => "Text frame is not UTF-8",
             Self::TooLarge => "Message is over the size limit",
             Self::TlsOnly => "App accepts connections over TLS only, use wss",
-            Self::UnknownApp => "App key not in this cluster. Did you forget to specify the cluster?",
+            Self::UnknownApp => "App key does not exist on this server",
             Self::AppDisabled => "App is disabled",
             Self::OverQuota => "Account over quota",
             Self::PathNotFound => "Path not found, clients connect to /app/{key}",
@@ -143,6 +171,13 @@ mod tests {
             assert_eq!(close.code(), code, "{close}");
             assert!(close.reason().len() <= 123, "{close}");
         }
+    }
+
+    #[test]
+    fn a_code_that_a_setting_decides_names_it() {
+        assert_eq!(CloseCode::OverQuota.setting(), Some("limits.connections"));
+        assert_eq!(CloseCode::TlsOnly.setting(), Some("tls_only"));
+        assert_eq!(CloseCode::UnknownApp.setting(), None);
     }
 
     #[test]

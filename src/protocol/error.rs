@@ -1,6 +1,64 @@
 //! What a client is told in a `pusher:error` while its connection stays open.
 
+use super::{json_value::ValueError, server_message::SubscriptionErrorType};
 use crate::domain::{ChannelName, ChannelNameError, EventNameError};
+
+/// Why a subscription is refused, but for what its application signed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SubscribeError {
+    /// The name of the channel is not allowed.
+    #[error("Invalid channel name: {0}")]
+    ChannelName(#[from] ChannelNameError),
+    /// A field is not what it must be.
+    #[error("{0}")]
+    Value(#[from] ValueError),
+    /// The connection has as many subscriptions as it may.
+    #[error("Connection has {0} subscriptions, which is the limit")]
+    TooManySubscriptions(usize),
+    /// A presence subscription names no member.
+    #[error("{0} is a presence channel and subscription must include channel_data")]
+    MissingChannelData(ChannelName),
+    /// The channel is another user's, or nobody is signed in on this connection.
+    #[error("Connection is not signed in as the user of channel {0}")]
+    NotThatUser(ChannelName),
+    /// A presence channel has as many users as it may.
+    #[error("Presence channel {channel} has {limit} members, which is the limit")]
+    ChannelFull {
+        /// The channel.
+        channel: ChannelName,
+        /// The most users that it may have.
+        limit: usize,
+    },
+}
+
+impl SubscribeError {
+    /// The key of the configuration that decides, if one does.
+    #[must_use]
+    pub const fn setting(&self) -> Option<&'static str> {
+        match self {
+            Self::ChannelName(ChannelNameError::TooLong { .. }) => Some("limits.channel_name"),
+            Self::TooManySubscriptions(_) => Some("limits.subscriptions_per_connection"),
+            Self::ChannelFull { .. } => Some("limits.presence_members"),
+            Self::ChannelName(ChannelNameError::Empty | ChannelNameError::Forbidden(_))
+            | Self::Value(_)
+            | Self::MissingChannelData(_)
+            | Self::NotThatUser(_) => None,
+        }
+    }
+
+    /// The class of the refusal.
+    #[must_use]
+    pub const fn kind(&self) -> SubscriptionErrorType {
+        match self {
+            Self::ChannelName(ChannelNameError::TooLong { .. }) => SubscriptionErrorType::NameTooLong,
+            Self::ChannelName(ChannelNameError::Empty | ChannelNameError::Forbidden(_)) | Self::Value(_) => {
+                SubscriptionErrorType::InvalidRequest
+            }
+            Self::MissingChannelData(_) | Self::NotThatUser(_) => SubscriptionErrorType::AuthError,
+            Self::TooManySubscriptions(_) | Self::ChannelFull { .. } => SubscriptionErrorType::LimitReached,
+        }
+    }
+}
 
 /// A refusal that leaves the connection open (PROTOCOL.md sections 1.9 and 3).
 ///
@@ -14,18 +72,6 @@ pub enum ProtocolError {
     /// The channel is not subscribed on this connection.
     #[error("No current subscription to channel {0}, or subscription in progress")]
     NotSubscribed(ChannelName),
-    /// The connection has as many subscriptions as it may.
-    #[error("Connection has {0} subscriptions, which is the limit")]
-    TooManySubscriptions(usize),
-    /// A presence subscription names no member.
-    #[error("{0} is a presence channel and subscription must include channel_data")]
-    MissingChannelData(ChannelName),
-    /// The channel is another user's, or nobody is signed in on this connection.
-    #[error("Connection is not signed in as the user of channel {0}")]
-    NotThatUser(ChannelName),
-    /// A name is longer than the app allows.
-    #[error("Invalid channel name: {0}")]
-    ChannelName(ChannelNameError),
     /// A name is longer than the app allows.
     #[error("Invalid client event: {0}")]
     EventName(EventNameError),
@@ -41,7 +87,9 @@ pub enum ProtocolError {
         accepted: String,
     },
     /// The app has client events switched off.
-    #[error("To send client events, you must enable this feature in the Settings page of your dashboard.")]
+    #[error(
+        "To send client events, you must enable this feature: client_events of the app in the configuration of the server"
+    )]
     ClientEventsOff,
     /// The client sent an event to a channel that takes none from clients.
     #[error("Client events are only allowed on private and presence channels, not on {0}")]
@@ -66,6 +114,25 @@ pub enum ProtocolError {
 }
 
 impl ProtocolError {
+    /// The key of the configuration that decides, if one does.
+    #[must_use]
+    pub const fn setting(&self) -> Option<&'static str> {
+        match self {
+            Self::ClientEventRate => Some("limits.client_events_per_second"),
+            Self::ClientEventTooLarge { .. } => Some("limits.event_data"),
+            Self::EventName(EventNameError::TooLong { .. }) => Some("limits.event_name"),
+            Self::WatchlistCut { .. } => Some("limits.watchlist"),
+            Self::ClientEventsOff => Some("client_events"),
+            Self::OverCapacity => Some("server.publish_backlog"),
+            Self::EventName(EventNameError::Empty)
+            | Self::AlreadySubscribed(_)
+            | Self::NotSubscribed(_)
+            | Self::SignedInAsAnother
+            | Self::ClientEventOnPublicChannel(_)
+            | Self::ClientEventNotSubscribed(_) => None,
+        }
+    }
+
     /// The code in the `pusher:error`, for the few that document one.
     #[must_use]
     pub const fn code(&self) -> Option<u16> {
@@ -74,12 +141,8 @@ impl ProtocolError {
             Self::WatchlistCut { .. } => Some(4302),
             Self::AlreadySubscribed(_)
             | Self::NotSubscribed(_)
-            | Self::NotThatUser(_)
-            | Self::ChannelName(_)
             | Self::EventName(_)
             | Self::SignedInAsAnother
-            | Self::TooManySubscriptions(_)
-            | Self::MissingChannelData(_)
             | Self::ClientEventsOff
             | Self::ClientEventOnPublicChannel(_)
             | Self::ClientEventNotSubscribed(_) => None,
@@ -114,18 +177,16 @@ mod tests {
             None,
             "Cannot broadcast client event (connection not subscribed to channel private-room)",
         );
-        check(
-            &ProtocolError::MissingChannelData(room.clone()),
-            None,
+        assert_eq!(
+            SubscribeError::MissingChannelData(room.clone()).to_string(),
             "private-room is a presence channel and subscription must include channel_data",
         );
         check(
             &ProtocolError::ClientEventsOff,
             None,
-            "To send client events, you must enable this feature in the Settings page of your dashboard.",
+            "To send client events, you must enable this feature: client_events of the app in the configuration of the server",
         );
         assert_eq!(ProtocolError::ClientEventOnPublicChannel(room).code(), None);
-        assert_eq!(ProtocolError::TooManySubscriptions(3).code(), None);
     }
 
     #[test]

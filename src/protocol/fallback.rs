@@ -10,10 +10,7 @@ use bytes::Bytes;
 use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
 
 use super::CloseCode;
-use crate::domain::{
-    AppKey, AppKeyError,
-    limits::{CLIENT_MESSAGE_BYTES_MAX, REQUEST_BODY_BYTES_MAX},
-};
+use crate::domain::{AppKey, AppKeyError};
 
 /// Most messages in one request to `xhr_send`; pusher-js sends one in each. More are refused,
 /// whole.
@@ -92,12 +89,6 @@ pub fn texts(frames: &[u8]) -> impl Iterator<Item = String> {
 /// Why a request to `xhr_send` is refused.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SendError {
-    /// The body is longer than [`REQUEST_BODY_BYTES_MAX`].
-    #[error("the body is {len} bytes, limit is {REQUEST_BODY_BYTES_MAX}")]
-    BodyTooLong {
-        /// Its length in bytes.
-        len: usize,
-    },
     /// The body is no JSON array of strings.
     #[error("the body must be a JSON array of strings")]
     NotAnArrayOfStrings,
@@ -107,12 +98,6 @@ pub enum SendError {
         /// How many.
         count: usize,
     },
-    /// A message is longer than [`CLIENT_MESSAGE_BYTES_MAX`].
-    #[error("a message is {len} bytes, limit is {CLIENT_MESSAGE_BYTES_MAX}")]
-    MessageTooLong {
-        /// Its length in bytes.
-        len: usize,
-    },
 }
 
 /// Reads the body of a request to `xhr_send`: the messages of a client, in order. None are a sign
@@ -121,9 +106,6 @@ pub enum SendError {
 /// # Errors
 /// What is wrong with it; none of its messages is to be taken then.
 pub fn decode_send(body: &[u8]) -> Result<Vec<String>, SendError> {
-    if REQUEST_BODY_BYTES_MAX < body.len() {
-        return Err(SendError::BodyTooLong { len: body.len() });
-    }
     let mut json = serde_json::Deserializer::from_slice(body);
     let sent = json
         .deserialize_seq(Messages)
@@ -132,14 +114,7 @@ pub fn decode_send(body: &[u8]) -> Result<Vec<String>, SendError> {
     if SEND_MESSAGES_MAX < count {
         return Err(SendError::TooManyMessages { count });
     }
-    match messages
-        .iter()
-        .map(String::len)
-        .find(|len| CLIENT_MESSAGE_BYTES_MAX < *len)
-    {
-        Some(len) => Err(SendError::MessageTooLong { len }),
-        None => Ok(messages),
-    }
+    Ok(messages)
 }
 
 /// The first messages of a body, and how many it has.

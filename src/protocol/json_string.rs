@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use super::json_value::JsonKind;
+
 /// A JSON string in its quotes, of which nothing was decoded: what a publisher sent is put into the
 /// frame as it came, whatever its length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -10,16 +12,34 @@ pub struct JsonString<'a> {
     decoded_len: usize,
 }
 
+/// Why a token of JSON text is no text.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StringError {
+    /// It is no string.
+    #[error("it is {0}")]
+    Kind(JsonKind),
+    /// It names half of a surrogate pair.
+    #[error("{escape} at byte {at} of it is half of a character")]
+    HalfCharacter {
+        /// The escape.
+        escape: String,
+        /// Where it stands in the token, in bytes behind the quote at its start.
+        at: usize,
+    },
+}
+
 impl<'a> JsonString<'a> {
-    /// Takes a token of JSON text, which a JSON parser has found to be one; none when it is no string,
-    /// or one that names half of a surrogate pair, which is no text.
-    #[must_use]
-    pub fn of_token(token: &'a str) -> Option<Self> {
-        let inner = inner(token)?;
-        Some(Self {
-            token,
-            decoded_len: decoded_len(inner)?,
-        })
+    /// Takes a token of JSON text, which a JSON parser has found to be one.
+    ///
+    /// # Errors
+    /// When it is no string, or one that names half of a surrogate pair, which is no text.
+    pub fn of_token(token: &'a str) -> Result<Self, StringError> {
+        let inner = inner(token).ok_or_else(|| StringError::Kind(JsonKind::of(token)))?;
+        let decoded_len = decoded_len(inner).map_err(|at| StringError::HalfCharacter {
+            escape: inner[at..].chars().take(6).collect(),
+            at,
+        })?;
+        Ok(Self { token, decoded_len })
     }
 
     /// It in its quotes.
@@ -48,20 +68,22 @@ fn inner(token: &str) -> Option<&str> {
     token.strip_prefix('"')?.strip_suffix('"')
 }
 
-/// The length of what is escaped here, in bytes of UTF-8.
-fn decoded_len(inner: &str) -> Option<usize> {
+/// The length of what is escaped here, in bytes of UTF-8, or where the escape stands that is no
+/// character.
+fn decoded_len(inner: &str) -> Result<usize, usize> {
     let mut len = 0;
     let mut rest = inner;
     while let Some(at) = memchr::memchr(b'\\', rest.as_bytes()) {
-        let escape = rest.as_bytes().get(at + 1)?;
-        let (bytes, escape_len) = match escape {
-            b'u' => unicode(&rest[at..])?,
-            _ => (1, 2),
+        let place = inner.len() - rest.len() + at;
+        let (bytes, escape_len) = match rest.as_bytes().get(at + 1) {
+            Some(b'u') => unicode(&rest[at..]).ok_or(place)?,
+            Some(_) => (1, 2),
+            None => return Err(place),
         };
         len += at + bytes;
-        rest = rest.get(at + escape_len..)?;
+        rest = rest.get(at + escape_len..).ok_or(place)?;
     }
-    Some(len + rest.len())
+    Ok(len + rest.len())
 }
 
 /// The bytes of the character that `\uXXXX`, or a pair of them, at the start stands for, and the
@@ -84,7 +106,7 @@ mod tests {
     #[track_caller]
     fn check(token: &str) {
         let want = serde_json::from_str::<String>(token).ok();
-        let got = JsonString::of_token(token);
+        let got = JsonString::of_token(token).ok();
         assert_eq!(got.map(|got| got.decode().into_owned()), want, "{token}");
         assert_eq!(got.map(|got| got.decoded_len()), want.map(|want| want.len()), "{token}");
         if let Some(got) = got {
@@ -119,14 +141,28 @@ mod tests {
             r#""\ud83d\ud83d""#,
         ] {
             check(token);
-            assert_eq!(JsonString::of_token(token), None, "{token}");
         }
+        let error = |token| JsonString::of_token(token).map_err(|error| error.to_string());
+        assert_eq!(
+            error(r#""a\n\ud83d\u0041""#),
+            Err(r"\ud83d at byte 3 of it is half of a character".to_owned())
+        );
+        assert_eq!(
+            error(r#""\ude00""#),
+            Err(r"\ude00 at byte 0 of it is half of a character".to_owned())
+        );
     }
 
     #[test]
-    fn what_is_no_string_is_none() {
-        for token in ["7", "null", "{}", "[\"a\"]", "\"", ""] {
-            assert_eq!(JsonString::of_token(token), None, "{token}");
+    fn what_is_no_string_says_what_it_is() {
+        for (token, kind) in [
+            ("7", JsonKind::Number),
+            ("null", JsonKind::Null),
+            ("{}", JsonKind::Object),
+            ("[\"a\"]", JsonKind::Array),
+            ("true", JsonKind::Boolean),
+        ] {
+            assert_eq!(JsonString::of_token(token), Err(StringError::Kind(kind)), "{token}");
         }
     }
 }

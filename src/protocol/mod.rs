@@ -9,14 +9,16 @@ mod error;
 mod fallback;
 pub mod frame;
 mod json_string;
+mod json_value;
 mod server_message;
 
 pub use client_message::{ClientMessage, DecodeError, SubscribeRequest};
 pub use close_code::CloseCode;
-pub use error::ProtocolError;
+pub use error::{ProtocolError, SubscribeError};
 pub use fallback::{
     FallbackLine, FallbackPath, FallbackPathError, FallbackSession, SEND_MESSAGES_MAX, SendError, Transport,
     decode_send, texts,
 };
-pub use json_string::JsonString;
+pub use json_string::{JsonString, StringError};
+pub use json_value::{JsonKind, ObjectError, ValueError, members};
 pub use server_message::{ServerMessage, SubscriptionErrorType, published_frame};

@@ -36,8 +36,8 @@ pub enum ServerMessage<'a> {
     },
     /// Refuses a subscription, for client code that binds this event on the channel.
     SubscriptionError {
-        /// The channel.
-        channel: &'a ChannelName,
+        /// The channel, as the client calls it, which may be no name of one.
+        channel: &'a str,
         /// The class of the refusal.
         kind: SubscriptionErrorType,
         /// What was wrong.
@@ -99,15 +99,24 @@ pub enum ServerMessage<'a> {
 pub enum SubscriptionErrorType {
     /// The signature, or what was signed, does not hold: status 401.
     AuthError,
-    /// The channel is full: status 4100.
+    /// The request is none that could be granted: status 400.
+    InvalidRequest,
+    /// There are as many of something as there may be: status 4100.
     LimitReached,
+    /// The name of the channel is too long, which soketi calls a limit with status 4009.
+    NameTooLong,
+    /// What is said of the member is too long, which soketi calls a limit with status 4301.
+    MemberTooLarge,
 }
 
 impl SubscriptionErrorType {
     const fn name_and_status(self) -> (&'static str, u16) {
         match self {
             Self::AuthError => ("AuthError", 401),
+            Self::InvalidRequest => ("InvalidRequest", 400),
             Self::LimitReached => ("LimitReached", 4100),
+            Self::NameTooLong => ("LimitReached", 4009),
+            Self::MemberTooLarge => ("LimitReached", 4301),
         }
     }
 }
@@ -120,6 +129,22 @@ impl<'a> ServerMessage<'a> {
             code: error.code(),
             message: text,
         }
+    }
+
+    /// The messages that tell of a refused subscription, in their order: one for the connection, as the
+    /// hosted service sends it, and one for the channel.
+    #[must_use]
+    pub const fn refused_subscription(channel: &'a str, kind: SubscriptionErrorType, text: &'a str) -> [Self; 2] {
+        let on_connection = ServerMessage::Error {
+            code: None,
+            message: text,
+        };
+        let on_channel = ServerMessage::SubscriptionError {
+            channel,
+            kind,
+            error: text,
+        };
+        [on_connection, on_channel]
     }
 
     /// The WebSocket frame of the message, ready to be written to any number of sockets.
@@ -153,7 +178,7 @@ impl<'a> ServerMessage<'a> {
             Self::SubscriptionSucceeded { channel, members } => envelope(
                 "pusher_internal:subscription_succeeded",
                 &members.map_or_else(|| "{}".to_owned(), presence),
-                Some(channel),
+                Some(channel.as_str()),
                 None,
             ),
             Self::SignInSucceeded { user_data } => {
@@ -162,11 +187,11 @@ impl<'a> ServerMessage<'a> {
                 json.push_str("}}");
                 json
             }
-            Self::CacheMiss { channel } => envelope("pusher:cache_miss", "{}", Some(channel), None),
+            Self::CacheMiss { channel } => envelope("pusher:cache_miss", "{}", Some(channel.as_str()), None),
             Self::SubscriptionCount { channel, count } => envelope(
                 "pusher_internal:subscription_count",
                 &format!(r#"{{"subscription_count":{count}}}"#),
-                Some(channel),
+                Some(channel.as_str()),
                 None,
             ),
             Self::WatchlistEvents { online, offline } => envelope(
@@ -190,20 +215,20 @@ impl<'a> ServerMessage<'a> {
                     data.push_str(info);
                 }
                 data.push('}');
-                envelope("pusher_internal:member_added", &data, Some(channel), None)
+                envelope("pusher_internal:member_added", &data, Some(channel.as_str()), None)
             }
             Self::MemberRemoved { channel, user_id } => {
                 let mut data = r#"{"user_id":"#.to_owned();
                 push_string(&mut data, user_id.as_str());
                 data.push('}');
-                envelope("pusher_internal:member_removed", &data, Some(channel), None)
+                envelope("pusher_internal:member_removed", &data, Some(channel.as_str()), None)
             }
             Self::Event {
                 name,
                 channel,
                 data,
                 user_id,
-            } => envelope(name, data, Some(channel), *user_id),
+            } => envelope(name, data, Some(channel.as_str()), *user_id),
         }
     }
 }
@@ -230,7 +255,7 @@ fn quoted(text: &str) -> String {
 }
 
 /// `{"event":…,"data":"…","channel":…,"user_id":…}`, the last two where they are given.
-fn envelope(event: &str, data: &str, channel: Option<&ChannelName>, user_id: Option<&UserId>) -> String {
+fn envelope(event: &str, data: &str, channel: Option<&str>, user_id: Option<&UserId>) -> String {
     let mut json = String::with_capacity(64 + event.len() + data.len() + data.len() / 8);
     json.push_str(r#"{"event":"#);
     push_string(&mut json, event);
@@ -238,7 +263,7 @@ fn envelope(event: &str, data: &str, channel: Option<&ChannelName>, user_id: Opt
     push_string(&mut json, data);
     if let Some(channel) = channel {
         json.push_str(r#","channel":"#);
-        push_string(&mut json, channel.as_str());
+        push_string(&mut json, channel);
     }
     if let Some(user_id) = user_id {
         json.push_str(r#","user_id":"#);

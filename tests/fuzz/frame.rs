@@ -214,10 +214,13 @@ fn check_messages(frames: Vec<Frame>) {
             Opcode::Text | Opcode::Binary | Opcode::Continuation => {
                 let is_first = opcode != Opcode::Continuation;
                 let (is_text, mut all) = parts.take().unwrap_or((opcode == Opcode::Text, Vec::new()));
+                let was_read = all.concat().len() <= MESSAGE_BYTES_MAX;
                 all.push(payload);
                 let message = all.concat();
-                let too_large = is_text && (MESSAGE_BYTES_MAX < message.len() || FRAGMENTS_MAX < all.len());
+                let (len, limit) = (message.len(), MESSAGE_BYTES_MAX);
+                let too_many = is_text && was_read && FRAGMENTS_MAX < all.len();
                 let done = match (is_text, fin) {
+                    (true, true) if limit < len => Ok(Assembled::TooLong { len, limit }),
                     (true, true) => String::from_utf8(message)
                         .map_err(|_| ())
                         .map(|text| Assembled::Text(text.into())),
@@ -227,7 +230,7 @@ fn check_messages(frames: Vec<Frame>) {
                 if !fin {
                     parts = Some((is_text, all));
                 }
-                if too_large { Err(()) } else { done }
+                if too_many { Err(()) } else { done }
             }
         };
         if let Err(error) = &got {

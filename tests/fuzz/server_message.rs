@@ -99,7 +99,7 @@ fn check(input: &str) {
     let kind = SubscriptionErrorType::AuthError;
     let (_, inner) = in_string(
         &ServerMessage::SubscriptionError {
-            channel,
+            channel: channel.as_str(),
             kind,
             error: data,
         },

@@ -127,6 +127,7 @@ impl Model {
                 let event = json["event"].as_str().unwrap();
                 assert!(event.starts_with("pusher:"), "{event}");
             }
+            Command::Note(mistake) => assert!(!mistake.reason.is_empty(), "{said}"),
             Command::Enter(Attempt { channel, number }, member) => {
                 self.attempts.insert(channel.clone(), number);
                 match channel.kind() {

@@ -74,6 +74,8 @@ const SHELLS: &[&str] = &[
     "clock.rs",
     "connection/connection.rs",
     "connection/fallback.rs",
+    "connection/fallback/receive.rs",
+    "connection/fallback/session.rs",
     "connection/frames.rs",
     "connection/socket.rs",
     "connection/upgrade.rs",

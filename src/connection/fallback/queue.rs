@@ -4,6 +4,8 @@ use std::{collections::VecDeque, task::Waker};
 
 use bytes::{Bytes, BytesMut};
 
+use crate::connection::waiting::Exempt;
+
 /// Most bytes that one chunk of a response holds.
 const CHUNK_BYTES_MAX: usize = 64 * 1_024;
 /// A client gives a streaming response up at the end of the first line with which it has more
@@ -21,6 +23,7 @@ pub(super) struct Queue {
     /// Its client has gone: there is nobody to keep lines for.
     pub(super) is_left: bool,
     pub(super) waker: Option<Waker>,
+    exempt: Exempt,
 }
 
 impl Queue {
@@ -34,6 +37,7 @@ impl Queue {
     /// response may have, but at least a line.
     pub(super) fn take(&mut self, chars: &mut usize) -> Option<Bytes> {
         let first = self.lines.pop_front()?;
+        self.exempt.advance();
         *chars += utf16_len(&first);
         let mut chunk = BytesMut::from(first);
         while *chars <= STREAM_CHARS_MAX
@@ -41,6 +45,7 @@ impl Queue {
                 .lines
                 .pop_front_if(|line| chunk.len() + line.len() <= CHUNK_BYTES_MAX)
         {
+            self.exempt.advance();
             *chars += utf16_len(&line);
             chunk.extend_from_slice(&line);
         }
@@ -56,6 +61,12 @@ impl Queue {
     pub(super) fn clear(&mut self) {
         self.lines.clear();
         self.bytes = 0;
+        self.exempt = Exempt::default();
+    }
+
+    /// Tells whether more waits than may.
+    pub(super) fn is_over(&mut self, bytes_max: usize) -> bool {
+        self.exempt.is_over(&self.lines, self.bytes, bytes_max)
     }
 }
 

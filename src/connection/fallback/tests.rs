@@ -1,7 +1,10 @@
 use futures_util::{FutureExt, StreamExt};
 
-use super::{queue::utf16_len, *};
-use crate::protocol::FallbackPath;
+use super::{
+    queue::{STREAM_CHARS_MAX, utf16_len},
+    *,
+};
+use crate::{connection::line::Input, protocol::FallbackPath};
 
 fn path() -> FallbackPath {
     FallbackPath::parse("", "/app/app-key/7/abcdefgh/xhr").expect("a path")
@@ -75,4 +78,64 @@ fn a_session_that_told_all_is_forgotten_with_its_connection() {
     assert!(received(&mut stream).is_some());
     drop((outlet, inputs));
     assert!(hub.receive(&key, session, false).is_none());
+}
+
+/// What the connection of a session reads now, as text.
+fn read(inputs: &mut FallbackInputs) -> Option<String> {
+    let input = inputs.next().now_or_never()??;
+    Some(match input {
+        Ok(Input::Message(Assembled::Text(text))) => text.to_string(),
+        other => format!("{other:?}"),
+    })
+}
+
+#[test]
+fn what_a_client_sends_at_once_waits_in_its_order() {
+    let hub = Arc::new(FallbackHub::default());
+    let FallbackPath { key, session, .. } = path();
+    let (_outlet, mut inputs) = hub.begin(key.clone(), session, 1_000).expect("a new session");
+    for at in 0..1_000 {
+        let messages = vec![format!("{at}a"), format!("{at}b")];
+        assert_eq!(hub.send(&key, session, messages, usize::MAX), Ok(()));
+    }
+    for at in 0..1_000 {
+        assert_eq!(read(&mut inputs), Some(format!("{at}a")));
+        assert_eq!(read(&mut inputs), Some(format!("{at}b")));
+    }
+    assert_eq!(read(&mut inputs), None);
+    assert_eq!(hub.waiting.bytes(), 0);
+}
+
+#[test]
+fn a_session_with_more_than_4_mb_waiting_is_closed_and_reads_nothing_of_it() {
+    let hub = Arc::new(FallbackHub::default());
+    let FallbackPath { key, session, .. } = path();
+    let (_outlet, mut inputs) = hub.begin(key.clone(), session, 1_000).expect("a new session");
+    let long = || vec!["x".repeat(1_024 * 1_024 - 128)];
+    for _ in 0..4 {
+        assert_eq!(hub.send(&key, session, long(), usize::MAX), Ok(()));
+    }
+    assert_eq!(
+        hub.send(&key, session, vec!["x".into()], usize::MAX),
+        Err(SendRefused::Full)
+    );
+    assert_eq!(read(&mut inputs), Some("Err(ServerFull)".into()));
+    drop(inputs);
+    assert_eq!(hub.waiting.bytes(), 0);
+    assert_eq!(
+        hub.send(&key, session, vec!["x".into()], usize::MAX),
+        Err(SendRefused::NoSession)
+    );
+}
+
+#[test]
+fn a_message_that_is_longer_than_all_that_may_wait_is_read_when_nothing_waits() {
+    let hub = Arc::new(FallbackHub::default());
+    let FallbackPath { key, session, .. } = path();
+    let (_outlet, mut inputs) = hub.begin(key.clone(), session, 1_000).expect("a new session");
+    let long = "x".repeat(5 * 1_024 * 1_024);
+    for _ in 0..2 {
+        assert_eq!(hub.send(&key, session, vec![long.clone()], usize::MAX), Ok(()));
+        assert_eq!(read(&mut inputs).map(|text| text.len()), Some(long.len()));
+    }
 }

@@ -153,25 +153,100 @@ fn a_text_that_is_not_utf_8_is_refused() {
     );
 }
 
+/// A text of so many bytes, which are not read.
+const fn too_long(len: usize) -> Assembled {
+    Assembled::TooLong { len, limit: 10 }
+}
+
 #[test]
-fn a_text_over_the_limit_is_refused_in_one_frame_or_in_parts() {
-    let want = &ReassemblyError::TooLong { limit: 10 };
-    let message = "message is longer than 10 bytes";
-    check_refused(&[(Opcode::Text, FIN, b"12345678901")], want, message, 1009);
-    check_refused(&[(Opcode::Text, MORE, b"12345678901")], want, message, 1009);
-    check_refused(
-        &[(Opcode::Text, MORE, b"123456"), (Opcode::Continuation, MORE, b"78901")],
-        want,
-        message,
-        1009,
-    );
+fn of_a_text_over_the_limit_the_length_is_told_at_its_end_and_the_next_is_read() {
     check(
         &[
+            (Opcode::Text, FIN, b"12345678901"),
             (Opcode::Text, FIN, b"1234567890"),
+            (Opcode::Text, MORE, b"123456"),
+            (Opcode::Continuation, MORE, b"78901"),
+            (Opcode::Ping, FIN, b""),
+            (Opcode::Continuation, MORE, b"2"),
+            (Opcode::Continuation, MORE, b""),
+            (Opcode::Continuation, FIN, b"3"),
             (Opcode::Text, MORE, b"123456"),
             (Opcode::Continuation, FIN, b"7890"),
         ],
-        &[text("1234567890"), Assembled::Nothing, text("1234567890")],
+        &[
+            too_long(11),
+            text("1234567890"),
+            Assembled::Nothing,
+            Assembled::Nothing,
+            Assembled::Ping(Bytes::new()),
+            Assembled::Nothing,
+            Assembled::Nothing,
+            too_long(13),
+            Assembled::Nothing,
+            text("1234567890"),
+        ],
+    );
+}
+
+/// The header of a frame that is not read.
+const fn header(opcode: Opcode, fin: bool, payload_len: usize) -> Header {
+    Header {
+        opcode,
+        fin,
+        mask: [0; 4],
+        header_len: 14,
+        payload_len,
+    }
+}
+
+#[test]
+fn a_frame_that_is_not_read_counts_with_the_rest_of_its_message() {
+    let mut reassembly = Reassembly::new(10, 3);
+    assert_eq!(reassembly.skip(&header(Opcode::Text, FIN, 11)), Ok(too_long(11)));
+    assert_eq!(reassembly.skip(&header(Opcode::Text, MORE, 11)), Ok(Assembled::Nothing));
+    assert_eq!(reassembly.held(), 0);
+    let inside = reassembly.skip(&header(Opcode::Text, FIN, 11));
+    assert_eq!(inside, Err(ReassemblyError::MessageInsideMessage));
+    assert_eq!(
+        reassembly.skip(&header(Opcode::Continuation, FIN, 20)),
+        Ok(too_long(31))
+    );
+    let nothing = reassembly.skip(&header(Opcode::Continuation, FIN, 20));
+    assert_eq!(nothing, Err(ReassemblyError::ContinuationWithoutStart));
+    let begun = Frame {
+        opcode: Opcode::Text,
+        fin: MORE,
+        payload: Bytes::from_static(b"12"),
+    };
+    assert_eq!(reassembly.push(begun), Ok(Assembled::Nothing));
+    assert_eq!(
+        reassembly.skip(&header(Opcode::Continuation, FIN, 20)),
+        Ok(too_long(22))
+    );
+    assert_eq!(
+        reassembly.skip(&header(Opcode::Binary, MORE, 20)),
+        Ok(Assembled::Binary)
+    );
+    assert_eq!(
+        reassembly.skip(&header(Opcode::Continuation, FIN, 20)),
+        Ok(Assembled::Nothing)
+    );
+}
+
+#[test]
+fn a_text_that_is_too_long_to_be_thrown_away_is_refused() {
+    let longest = SKIPPED_MESSAGE_BYTES_MAX;
+    let mut reassembly = Reassembly::new(10, 3);
+    assert_eq!(
+        reassembly.skip(&header(Opcode::Text, MORE, longest)),
+        Ok(Assembled::Nothing)
+    );
+    let error = reassembly
+        .skip(&header(Opcode::Continuation, FIN, 11))
+        .expect_err("too long");
+    assert_eq!(
+        (error.to_string().as_str(), error.close_code()),
+        ("message is longer than 67108864 bytes", 1009)
     );
 }
 

@@ -5,6 +5,12 @@ fn check(text: &str, want: Result<ClientMessage, DecodeError>) {
     assert_eq!(ClientMessage::decode(text), want, "{text}");
 }
 
+#[track_caller]
+fn check_says(text: &str, want: &str) {
+    let got = ClientMessage::decode(text).map_err(|error| error.to_string());
+    assert_eq!(got, Err(want.to_owned()), "{text}");
+}
+
 fn subscribe(channel: &str, auth: Option<&str>, channel_data: Option<&str>) -> ClientMessage {
     ClientMessage::Subscribe(SubscribeRequest {
         channel: channel.parse().expect("valid"),
@@ -87,13 +93,23 @@ fn an_unsubscribe_names_its_channel() {
 
 #[test]
 fn a_forbidden_channel_name_is_named() {
+    let refused = |channel: &str, error: ChannelNameError| {
+        Err(DecodeError::Subscribe {
+            channel: channel.to_owned(),
+            error: error.into(),
+        })
+    };
     check(
         r#"{"event":"pusher:subscribe","data":{"channel":"a b"}}"#,
-        Err(DecodeError::ChannelName(ChannelNameError::Forbidden(' '))),
+        refused("a b", ChannelNameError::Forbidden(' ')),
     );
     check(
         r#"{"event":"pusher:subscribe","data":{"channel":""}}"#,
-        Err(DecodeError::ChannelName(ChannelNameError::Empty)),
+        refused("", ChannelNameError::Empty),
+    );
+    check(
+        r#"{"event":"pusher:unsubscribe","data":{"channel":"a b"}}"#,
+        Err(DecodeError::ChannelName(ChannelNameError::Forbidden(' '))),
     );
 }
 
@@ -155,9 +171,13 @@ fn a_sign_in_keeps_its_user_data_byte_for_byte() {
         r#"{"event":"pusher:signin","data":{"auth":"KEY:SIG"}}"#,
         Err(DecodeError::IncompleteSignIn),
     );
-    check(
+    check_says(
         r#"{"event":"pusher:signin","data":["a","b"]}"#,
-        Err(DecodeError::InvalidJson),
+        "data must be an object, or a string that holds one, not an array",
+    );
+    check_says(
+        r#"{"event":"pusher:signin","data":{"auth":"KEY:SIG","user_data":{"id":"7"}}}"#,
+        "data.user_data must be a string that holds JSON, not an object",
     );
 }
 
@@ -178,28 +198,92 @@ fn an_unknown_event_is_named_but_not_in_full_length() {
 }
 
 #[test]
-fn what_is_no_json_object_is_refused() {
-    for text in [
-        "",
-        "hello",
-        "[1]",
-        "\"x\"",
-        "{",
-        r#"{"event":7}"#,
-        r#"{"event":"pusher:subscribe","data":[]}x"#,
-        r#"{"event":"pusher:subscribe","data":7}"#,
-        r#"{"event":"pusher:subscribe","data":"no json"}"#,
-        r#"{"event":"pusher:subscribe","data":{"channel":7}}"#,
-        r#"{"event":"client-x","channel":"private-x","data":"\ud800"}"#,
-    ] {
+fn what_is_no_json_is_refused() {
+    for text in ["", "hello", "{", "[1", r#"{"event":"pusher:subscribe","data":[]}x"#] {
         check(text, Err(DecodeError::InvalidJson));
+        check_says(text, "Received invalid JSON");
     }
     check("{}", Err(DecodeError::MissingEvent));
     check(r#"{"event":null}"#, Err(DecodeError::MissingEvent));
 }
 
 #[test]
-fn json_nested_deeper_than_64_levels_is_malformed() {
+fn a_field_of_the_wrong_kind_is_named_with_what_it_must_be() {
+    for (text, want) in [
+        ("[1]", "Message must be an object, not an array"),
+        ("\"x\"", "Message must be an object, not a string"),
+        (
+            r#"["pusher:ping",null,null]"#,
+            "Message must be an object, not an array",
+        ),
+        (r#"{"event":7}"#, "event must be a string, not a number"),
+        (
+            r#"{"event":"pusher:subscribe","data":7}"#,
+            "data must be an object, or a string that holds one, not a number",
+        ),
+        (
+            r#"{"event":"pusher:subscribe","data":[]}"#,
+            "data must be an object, or a string that holds one, not an array",
+        ),
+        (
+            r#"{"event":"pusher:subscribe","data":"no json"}"#,
+            "data must be an object, or a string that holds one: expected ident at line 1 column 2",
+        ),
+        (
+            r#"{"event":"pusher:subscribe","data":"[7]"}"#,
+            "data must be an object, or a string that holds one: it is an array",
+        ),
+        (
+            r#"{"event":"pusher:subscribe","data":{"channel":7}}"#,
+            "data.channel must be a string, not a number",
+        ),
+        (
+            r#"{"event":"pusher:unsubscribe","data":{"channel":{}}}"#,
+            "data.channel must be a string, not an object",
+        ),
+        (
+            r#"{"event":"pusher:subscribe","data":{"channel":"a","auth":5}}"#,
+            "data.auth must be a string, not a number",
+        ),
+        (
+            r#"{"event":"pusher:subscribe","data":{"channel":"a","channel_data":{}}}"#,
+            "data.channel_data must be a string that holds JSON, not an object",
+        ),
+        (
+            r#"{"event":"client-x","channel":5,"data":"1"}"#,
+            "channel must be a string, not a number",
+        ),
+        (
+            r#"{"event":"pusher:signin","data":{"auth":[],"user_data":"{}"}}"#,
+            "data.auth must be a string, not an array",
+        ),
+    ] {
+        check_says(text, want);
+    }
+}
+
+#[test]
+fn what_is_wrong_within_a_value_is_said_with_its_place() {
+    check_says(
+        r#"{"event":"client-x","channel":"private-x","data":"ab\ud83d"}"#,
+        r"data is not a valid string: \ud83d at byte 2 of it is half of a character",
+    );
+    check_says(
+        r#"{"event":"pusher:subscribe","data":{"channel":"\ud83d"}}"#,
+        r"data.channel is not a valid string: \ud83d at byte 0 of it is half of a character",
+    );
+    check_says(
+        r#"{"event":"pusher:ping","event":"pusher:pong"}"#,
+        "Message has event twice",
+    );
+    check_says(
+        r#"{"event":"pusher:subscribe","data":{"channel":"a","channel":"b"}}"#,
+        "data must be an object, or a string that holds one: it has channel twice",
+    );
+}
+
+#[test]
+fn json_nested_deeper_than_64_levels_is_refused() {
     let nested = |levels: usize| {
         format!(
             r#"{{"event":"client-x","channel":"private-x","data":{}{}}}"#,
@@ -208,16 +292,11 @@ fn json_nested_deeper_than_64_levels_is_malformed() {
         )
     };
     assert!(ClientMessage::decode(&nested(63)).is_ok());
-    check(&nested(64), Err(DecodeError::InvalidJson));
-    check(&"[".repeat(30_000), Err(DecodeError::InvalidJson));
-}
-
-#[test]
-fn an_array_of_what_an_object_would_have_is_no_message() {
-    check(r#"["pusher:ping",null,null]"#, Err(DecodeError::InvalidJson));
-    check(
-        r#"["pusher:subscribe",null,{"channel":"a"}]"#,
-        Err(DecodeError::InvalidJson),
+    check(&nested(64), Err(DecodeError::TooDeep));
+    check(&"[".repeat(30_000), Err(DecodeError::TooDeep));
+    assert_eq!(
+        DecodeError::TooDeep.to_string(),
+        "Received invalid JSON: nested deeper than 64 levels"
     );
 }
 
@@ -231,5 +310,5 @@ fn brackets_in_strings_and_closed_ones_do_not_count_as_depth() {
         "[".repeat(64),
         "]".repeat(64)
     );
-    check(&inner, Err(DecodeError::InvalidJson));
+    check(&inner, Err(DecodeError::TooDeep));
 }

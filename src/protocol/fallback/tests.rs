@@ -79,19 +79,6 @@ fn a_body_has_at_most_100_messages() {
 }
 
 #[test]
-fn a_message_has_at_most_128_kib_and_a_body_1_mib() {
-    let longest = "x".repeat(131_072);
-    check_body(&format!("[\"{longest}\"]"), Ok(&[&longest]));
-    check_body(
-        &format!("[\"a\",\"{longest}x\"]"),
-        Err(SendError::MessageTooLong { len: 131_073 }),
-    );
-    let padded = |bytes: usize| format!("[{}]", " ".repeat(bytes - 2));
-    check_body(&padded(1_048_576), Ok(&[]));
-    check_body(&padded(1_048_577), Err(SendError::BodyTooLong { len: 1_048_577 }));
-}
-
-#[test]
 fn a_reader_of_bodies_says_what_it_wants() {
     let error = serde_json::Deserializer::from_str("7").deserialize_seq(Messages).err();
     let text = error.map(|error| error.to_string()).unwrap_or_default();

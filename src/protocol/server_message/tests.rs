@@ -77,7 +77,7 @@ fn a_presence_confirmation_lists_every_member_with_its_info_or_null() {
 fn a_refused_subscription_is_told_on_its_channel() {
     check(
         &ServerMessage::SubscriptionError {
-            channel: &channel("private-x"),
+            channel: "private-x",
             kind: SubscriptionErrorType::AuthError,
             error: "no",
         },
@@ -89,12 +89,49 @@ fn a_refused_subscription_is_told_on_its_channel() {
 fn a_full_channel_is_told_on_the_channel() {
     check(
         &ServerMessage::SubscriptionError {
-            channel: &channel("presence-x"),
+            channel: "presence-x",
             kind: SubscriptionErrorType::LimitReached,
             error: "full",
         },
         r#"{"event":"pusher:subscription_error","data":"{\"type\":\"LimitReached\",\"error\":\"full\",\"status\":4100}","channel":"presence-x"}"#,
     );
+}
+
+#[test]
+fn each_class_of_refusal_has_its_type_and_status() {
+    for (kind, want) in [
+        (
+            SubscriptionErrorType::AuthError,
+            r#"{"type":"AuthError","error":"no","status":401}"#,
+        ),
+        (
+            SubscriptionErrorType::InvalidRequest,
+            r#"{"type":"InvalidRequest","error":"no","status":400}"#,
+        ),
+        (
+            SubscriptionErrorType::LimitReached,
+            r#"{"type":"LimitReached","error":"no","status":4100}"#,
+        ),
+        (
+            SubscriptionErrorType::NameTooLong,
+            r#"{"type":"LimitReached","error":"no","status":4009}"#,
+        ),
+        (
+            SubscriptionErrorType::MemberTooLarge,
+            r#"{"type":"LimitReached","error":"no","status":4301}"#,
+        ),
+    ] {
+        let [on_connection, on_channel] = ServerMessage::refused_subscription("a\"b", kind, "no");
+        check(
+            &on_connection,
+            r#"{"event":"pusher:error","data":{"code":null,"message":"no"}}"#,
+        );
+        let data = serde_json::Value::from(want);
+        check(
+            &on_channel,
+            &format!(r#"{{"event":"pusher:subscription_error","data":{data},"channel":"a\"b"}}"#),
+        );
+    }
 }
 
 #[test]

@@ -127,8 +127,8 @@ export class Client {
   frames = new Inbox()
   states = new Inbox()
 
-  constructor({ member = { user_id: "1" }, user, authorize, key = settings.key } = {}) {
-    this.pusher = new PusherJs(key, clientOptions(member, authorize, user))
+  constructor({ member = { user_id: "1" }, user, authorize, key = settings.key, options = {} } = {}) {
+    this.pusher = new PusherJs(key, { ...clientOptions(member, authorize, user), ...options })
     this.pusher.connection.bind("message", (frame) => this.frames.push(frame))
     this.pusher.connection.bind("state_change", ({ current }) => this.states.push(current))
     this.pusher.connection.bind("error", () => {})

@@ -175,7 +175,7 @@ async fn an_app_without_client_events_says_so() {
     client
         .send(r#"{"event":"client-x","channel":"private-room","data":"1"}"#)
         .await;
-    let message = "To send client events, you must enable this feature in the Settings page of your dashboard.";
+    let message = "To send client events, you must enable this feature: client_events of the app in the configuration of the server";
     client.expect(&error("null", message)).await;
 }
 

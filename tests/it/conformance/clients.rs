@@ -109,6 +109,11 @@ fn pusher_js() {
 }
 
 #[test]
+fn pusher_js_over_fallbacks_loses_nothing_of_what_it_sends_at_once() {
+    check_node("fallback_storm.mjs", 6);
+}
+
+#[test]
 fn laravel_echo() {
     check_node("laravel_echo.mjs", 5);
 }

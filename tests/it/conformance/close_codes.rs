@@ -21,7 +21,7 @@ async fn refused(server: &Process, path: &str, want: Frame) {
 #[tokio::test]
 async fn what_a_path_and_its_query_get_wrong_has_a_code_each() {
     let server = three_apps();
-    let unknown = "App key nobodys not in this cluster. Did you forget to specify the cluster?";
+    let unknown = "App key nobodys does not exist on this server";
     for (path, want) in [
         ("/app/nobodys?protocol=7", close(4001, unknown)),
         ("/app/off-key?protocol=7", close(4003, "App is disabled")),

@@ -167,7 +167,7 @@ async fn an_empty_list_is_a_sign_of_life_and_another_body_is_400() {
 async fn a_session_that_may_not_be_opens_and_is_closed_with_its_code() {
     let server = Process::start(&config_of("", &["limits: {connections: 1}"], ""));
     let query = "?protocol=7&client=js";
-    let unknown = "App key not in this cluster. Did you forget to specify the cluster?";
+    let unknown = "App key does not exist on this server";
     for (key, transport, want) in [
         (
             "bad-key",
@@ -325,4 +325,60 @@ async fn a_session_counts_as_a_connection() {
     let mut client = server.client().await;
     client.subscribe("news").await;
     occupied(&server, "news", true).await;
+}
+
+#[tokio::test]
+async fn what_a_client_sends_at_once_waits_for_its_turn_and_nothing_of_it_is_lost() {
+    let server = Process::start(&config_of(
+        "",
+        &["limits: {commands_per_second: 100, commands_burst: 1}"],
+        "",
+    ));
+    let (session, mut receiving, _) = begun(&server, "7/abcdefgh").await;
+    let channels: Vec<String> = (0..100).map(|at| format!("c{at}")).collect();
+    let sending = channels.iter().map(|channel| {
+        let session = session.clone();
+        async move { session.send(&[&subscribe(channel)]).await }
+    });
+    futures_util::future::join_all(sending).await;
+    let mut confirmed = Vec::new();
+    for _ in &channels {
+        let message: serde_json::Value = serde_json::from_str(&receiving.message().await).expect("JSON");
+        assert_eq!(message["event"], "pusher_internal:subscription_succeeded", "{message}");
+        confirmed.push(message["channel"].as_str().expect("a name").to_owned());
+    }
+    confirmed.sort();
+    let mut want = channels.clone();
+    want.sort();
+    assert_eq!(confirmed, want);
+}
+
+#[tokio::test]
+async fn a_client_of_which_something_is_lost_is_closed_and_may_come_again() {
+    let server = Process::start(&config_of(
+        "",
+        &["limits: {commands_per_second: 1, commands_burst: 1}"],
+        "",
+    ));
+    let (session, mut receiving, _) = begun(&server, "7/abcdefgh").await;
+    session.send(&[&subscribe("a"), &subscribe("b")]).await;
+    receiving.expect_message(&subscription_succeeded("a")).await;
+    receiving.expect_message(&subscription_succeeded("b")).await;
+    // It is not read for a second now, and sends more than may wait.
+    let long = "x".repeat(100_000);
+    let body = serde_json::json!([long, long, long, long, long, long, long, long, long, long]).to_string();
+    let mut statuses = Vec::new();
+    for _ in 0..6 {
+        statuses.push(session.post(&body).await.status);
+    }
+    assert!(statuses.contains(&503), "{statuses:?}");
+    loop {
+        let line = receiving.line().await.expect("a line");
+        if line.starts_with('c') {
+            assert_eq!(line, r#"c[4100,"Server is over capacity"]"#);
+            break;
+        }
+    }
+    assert_eq!(receiving.line().await, None);
+    let (_, _again, _) = begun(&server, "8/abcdefgh").await;
 }

@@ -1,7 +1,7 @@
 //! What becomes of frames that clients should not send, and of messages in parts (RFC 6455 section
 //! 5; PROTOCOL.md sections 1.2 and 12).
 
-use super::plain_server;
+use super::{no_code_error, plain_server};
 use crate::harness::{Frame, Process, Raw, client_frame, client_text};
 
 const PONG: &str = r#"{"event":"pusher:pong","data":"{}"}"#;
@@ -65,38 +65,55 @@ async fn a_character_may_be_split_over_two_parts() {
         .await;
 }
 
+/// What is said of a message that is not read.
+fn not_read(len: usize) -> String {
+    format!(r#"{{"event":"pusher:error","data":{{"code":4301,"message":"Message is {len} bytes, limit is 131072"}}}}"#)
+}
+
 #[tokio::test]
-async fn a_length_over_the_limit_is_closed_with_1009_before_the_payload_is_sent() {
+async fn a_length_over_64_mb_is_closed_with_1009_before_the_payload_is_sent() {
     let server = plain_server();
     let announce = |length: u64| {
         let mut bytes = vec![TEXT, 0xFF];
         bytes.extend(length.to_be_bytes());
+        bytes.extend([0; 4]);
         bytes
     };
-    closes(&server, &announce(128 * 1_024 + 1), too_large()).await;
+    closes(&server, &announce(64 * 1_024 * 1_024 + 1), too_large()).await;
     closes(&server, &announce(1 << 40), too_large()).await;
     closes(&server, &announce(i64::MAX as u64), too_large()).await;
     closes(&server, &announce(1 << 63), violation()).await;
 }
 
 #[tokio::test]
-async fn a_message_as_long_as_the_limit_is_read_and_a_byte_more_is_not() {
+async fn a_message_as_long_as_the_limit_is_read_and_a_longer_one_is_an_error_and_the_connection_stays() {
     let server = plain_server();
     let mut client = Raw::client(server.port).await;
     let padded = |length: usize| format!("{PING}{}", " ".repeat(length - PING.len()));
     client.send(&client_text(&padded(128 * 1_024))).await;
     client.expect(PONG).await;
-    closes(&server, &client_text(&padded(128 * 1_024 + 1)), too_large()).await;
+    for len in [128 * 1_024 + 1, 200_000, 5_000_000] {
+        client.send(&client_text(&padded(len))).await;
+        client.expect(&not_read(len)).await;
+        client.send(&client_text(PING)).await;
+        client.expect(PONG).await;
+    }
 }
 
 #[tokio::test]
-async fn parts_that_grow_over_the_limit_are_closed_with_1009() {
+async fn parts_that_grow_over_the_limit_are_an_error_at_their_end_and_the_connection_stays() {
     let server = plain_server();
+    let mut client = Raw::client(server.port).await;
     let part = vec![b' '; 64 * 1_024];
-    let mut bytes = client_frame(TEXT_PART, &part);
-    bytes.extend(client_frame(PART, &part));
-    bytes.extend(client_frame(PART, b" "));
-    closes(&server, &bytes, too_large()).await;
+    client.send(&client_frame(TEXT_PART, &part)).await;
+    for _ in 0..10 {
+        client.send(&client_frame(PART, &part)).await;
+    }
+    client.send(&client_frame(PART, &vec![b' '; 300_000])).await;
+    client.send(&client_frame(LAST_PART, b" ")).await;
+    client.expect(&not_read(11 * 64 * 1_024 + 300_001)).await;
+    client.send(&client_text(PING)).await;
+    client.expect(PONG).await;
 }
 
 #[tokio::test]
@@ -251,19 +268,45 @@ async fn malformed_json_is_answered_and_the_connection_stays() {
         "",
         "hello",
         "{",
-        "[]",
-        "null",
-        "7",
-        "\"x\"",
-        r#"{"event":7}"#,
-        r#"{"event":"pusher:subscribe","data":7}"#,
-        r#"{"event":"pusher:subscribe","data":"no JSON"}"#,
-        r#"{"event":"pusher:subscribe","data":{"channel":["a"]}}"#,
         r#"{"event":"pusher:ping"}{"event":"pusher:ping"}"#,
         "{\"event\":\"pusher:ping\",\"data\":\"\u{0}\"}",
     ] {
         client.send(text).await;
         client.expect(INVALID_JSON).await;
+        client.expect_nothing().await;
+    }
+}
+
+#[tokio::test]
+async fn json_of_another_form_is_answered_with_the_field_and_what_it_must_be() {
+    let server = plain_server();
+    let mut client = server.client().await;
+    let data = "data must be an object, or a string that holds one";
+    for (text, want) in [
+        ("[]", "Message must be an object, not an array"),
+        ("null", "Message must be an object, not null"),
+        ("7", "Message must be an object, not a number"),
+        ("\"x\"", "Message must be an object, not a string"),
+        (r#"{"event":7}"#, "event must be a string, not a number"),
+        (
+            r#"{"event":"pusher:ping","event":"pusher:ping"}"#,
+            "Message has event twice",
+        ),
+        (
+            r#"{"event":"pusher:subscribe","data":7}"#,
+            &format!("{data}, not a number"),
+        ),
+        (
+            r#"{"event":"pusher:subscribe","data":"no JSON"}"#,
+            &format!("{data}: expected ident at line 1 column 2"),
+        ),
+        (
+            r#"{"event":"pusher:subscribe","data":{"channel":["a"]}}"#,
+            "data.channel must be a string, not an array",
+        ),
+    ] {
+        client.send(text).await;
+        client.expect(&no_code_error(want)).await;
         client.expect_nothing().await;
     }
 }
@@ -295,7 +338,7 @@ async fn an_object_without_an_event_or_with_an_unknown_one_is_answered() {
 }
 
 #[tokio::test]
-async fn deeply_nested_json_is_answered_as_malformed() {
+async fn deeply_nested_json_is_answered_with_the_depth_that_is_read() {
     let server = plain_server();
     let mut client = server.client().await;
     let nested = |levels: usize, open: &str, close: &str| {
@@ -315,7 +358,9 @@ async fn deeply_nested_json_is_answered_as_malformed() {
         r#"{"event":"#.repeat(10_000),
     ] {
         client.send(&text).await;
-        client.expect(INVALID_JSON).await;
+        client
+            .expect(&no_code_error("Received invalid JSON: nested deeper than 64 levels"))
+            .await;
     }
     client.expect_nothing().await;
 }

@@ -129,7 +129,7 @@ async fn a_protocol_that_is_no_number_is_closed_with_4006() {
 #[tokio::test]
 async fn an_unknown_key_is_closed_with_4001_and_named() {
     let server = plain_server();
-    let text = "App key no-such-key not in this cluster. Did you forget to specify the cluster?";
+    let text = "App key no-such-key does not exist on this server";
     let got = refused(&server, "/app/no-such-key?protocol=7").await;
     assert_eq!(got, [close(4001, text)]);
     let got = refused(&server, "/app/no-such-key?protocol=6").await;
@@ -139,7 +139,7 @@ async fn an_unknown_key_is_closed_with_4001_and_named() {
 #[tokio::test]
 async fn protocol_5_and_4_are_told_the_error_before_the_close() {
     let server = three_apps();
-    let text = "App key X not in this cluster. Did you forget to specify the cluster?";
+    let text = "App key X does not exist on this server";
     for version in [4, 5] {
         let got = refused(&server, &format!("/app/X?protocol={version}")).await;
         assert_eq!(got, [error(4001, text), close(4001, text)]);

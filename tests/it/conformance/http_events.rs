@@ -253,7 +253,7 @@ async fn an_event_names_at_most_100_channels() {
 
 #[tokio::test]
 async fn data_over_10_kb_is_413_counted_in_bytes_of_the_decoded_string() {
-    const TOO_LARGE: &str = "The data content of this event exceeds the allowed maximum (10240 bytes). See https://pusher.com/docs/channels/server_api/http-api#publishing-events for more info\n";
+    const TOO_LARGE: &str = "The data content of this event exceeds the allowed maximum (10240 bytes), which is limits.event_data of the app\n";
     let server = plain_server();
     let api = server.api();
     let body = |data: String| json!({ "name": "e", "channel": "a", "data": data }).to_string();

@@ -91,7 +91,7 @@ async fn the_secret_of_one_key_does_not_sign_for_another() {
 async fn a_future_key_neither_connects_nor_signs() {
     let server = Process::start(&config_of("", &[FUTURE], ""));
     let mut client = Client::open(server.port, "/app/next-key?protocol=7").await;
-    let text = "App key next-key not in this cluster. Did you forget to specify the cluster?";
+    let text = "App key next-key does not exist on this server";
     assert_eq!(client.next().await, Frame::Close(4001, text.into()));
     let mut client = connect(&server, "app-key").await;
     let text = subscription(&client, "private-a", NEXT_KEY);

@@ -8,7 +8,7 @@ use std::{
 
 use serde_json::{Value, json};
 
-use super::{event, no_code_error, occupied, plain_server, subscription_succeeded};
+use super::{event, expect_refused, no_code_error, occupied, plain_server, subscription_succeeded};
 use crate::harness::{Process, config_of};
 
 /// A server whose app has these limits, in YAML of a map in flow style.
@@ -38,7 +38,7 @@ async fn event_data() {
     for (server, limit) in [(plain_server(), 10_240), (limited("{event_data: 20KB}"), 20_480)] {
         let (fits, longer) = ("x".repeat(limit), "x".repeat(limit + 1));
         let text = format!(
-            "The data content of this event exceeds the allowed maximum ({limit} bytes). See https://pusher.com/docs/channels/server_api/http-api#publishing-events for more info\n"
+            "The data content of this event exceeds the allowed maximum ({limit} bytes), which is limits.event_data of the app\n"
         );
         check_post(&server, "/events", &to_one("e", "a", &fits), 200, "{}").await;
         check_post(&server, "/events", &to_one("e", "a", &longer), 413, &text).await;
@@ -82,9 +82,8 @@ async fn channel_name() {
         let mut client = server.client().await;
         client.subscribe(&fits).await;
         client.send_subscribe(&longer).await;
-        client
-            .expect(&no_code_error(&format!("Invalid channel name: {text}")))
-            .await;
+        let message = format!("Invalid channel name: {text}");
+        expect_refused(&mut client, &longer, ("LimitReached", 4009), &message).await;
         check_post(&server, "/events", &to_one("e", &fits, "1"), 200, "{}").await;
         client.expect(&event("e", "1", &fits)).await;
         let refused = format!("Invalid channel name {longer:?}: {text}\n");
@@ -135,16 +134,10 @@ async fn presence_members_and_the_refused_may_try_again_later() {
     second.subscribe_as("presence-a", Some("2")).await;
     let mut third = server.client().await;
     let text = "Presence channel presence-a has 2 members, which is the limit";
-    let on_channel = json!({ "type": "LimitReached", "error": text, "status": 4100 });
     for _ in 0..2 {
         let subscription = third.subscription("presence-a", Some("3"));
         third.send(&subscription).await;
-        third.expect(&no_code_error(text)).await;
-        let got = third.next_json().await;
-        assert_eq!(got["event"], "pusher:subscription_error");
-        assert_eq!(got["channel"], "presence-a");
-        let data: Value = serde_json::from_str(got["data"].as_str().expect("a string")).expect("JSON");
-        assert_eq!(data, on_channel);
+        expect_refused(&mut third, "presence-a", ("LimitReached", 4100), text).await;
     }
     let mut again = server.client().await;
     again.subscribe_as("presence-a", Some("2")).await;
@@ -209,7 +202,7 @@ async fn user_id() {
             "user_id supplied to presence subscription is invalid: user_id is {} characters, limit is {limit}",
             limit + 1
         );
-        client.expect(&no_code_error(&text)).await;
+        expect_refused(&mut client, "presence-b", ("LimitReached", 4301), &text).await;
         let sign_in = client.sign_in_text(&json!({ "id": longer }).to_string());
         client.send(&sign_in).await;
         let text = format!(
@@ -248,9 +241,8 @@ async fn subscriptions_per_connection() {
         client.subscribe(channel).await;
     }
     client.send_subscribe("d").await;
-    client
-        .expect(&no_code_error("Connection has 3 subscriptions, which is the limit"))
-        .await;
+    let text = "Connection has 3 subscriptions, which is the limit";
+    expect_refused(&mut client, "d", ("LimitReached", 4100), text).await;
     client.unsubscribe("a").await;
     client.subscribe("d").await;
     server.client().await.subscribe("a").await;

@@ -21,6 +21,7 @@ mod http_more;
 mod http_occupancy;
 mod keys;
 mod limits;
+mod limits_reached;
 mod liveness;
 mod more;
 mod presence;
@@ -32,7 +33,7 @@ mod user_webhooks;
 mod users;
 mod watchlist;
 
-use super::harness::{Process, Receiver, eventually};
+use super::harness::{Client, Process, Receiver, eventually};
 
 /// A server of one app without webhooks, all settings at their defaults.
 fn plain_server() -> Process {
@@ -81,6 +82,28 @@ fn no_code_error(message: &str) -> String {
         r#"{{"event":"pusher:error","data":{{"code":null,"message":{}}}}}"#,
         serde_json::Value::from(message)
     )
+}
+
+/// What a client is told of a refused subscription, in its order: on the connection and on the
+/// channel.
+fn refused_subscription(channel: &str, class: &str, status: u16, message: &str) -> [String; 2] {
+    let data = format!(
+        r#"{{"type":"{class}","error":{},"status":{status}}}"#,
+        serde_json::Value::from(message)
+    );
+    let on_channel = format!(
+        r#"{{"event":"pusher:subscription_error","data":{},"channel":{}}}"#,
+        serde_json::Value::from(data),
+        serde_json::Value::from(channel)
+    );
+    [no_code_error(message), on_channel]
+}
+
+/// Expects it as the next frames of a client.
+async fn expect_refused(client: &mut Client, channel: &str, (class, status): (&str, u16), message: &str) {
+    for frame in refused_subscription(channel, class, status, message) {
+        client.expect(&frame).await;
+    }
 }
 
 /// The confirmation of a public or private channel.

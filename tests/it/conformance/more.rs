@@ -10,15 +10,27 @@ async fn half_a_surrogate_pair_is_refused_in_every_text() {
     let server = plain_server();
     let mut client = server.client().await;
     client.subscribe("private-room").await;
-    let refused = no_code_error("Received invalid JSON");
-    for text in [
-        r#"{"event":"client-x","channel":"private-room","data":"\ud800"}"#,
-        r#"{"event":"client-\udc00","channel":"private-room","data":"1"}"#,
-        r#"{"event":"pusher:subscribe","data":{"channel":"\ud83d"}}"#,
+    for (text, want) in [
+        (
+            r#"{"event":"client-x","channel":"private-room","data":"\ud800"}"#,
+            r"data is not a valid string: \ud800 at byte 0 of it is half of a character",
+        ),
+        (
+            r#"{"event":"client-\udc00","channel":"private-room","data":"1"}"#,
+            r"event is not a valid string: \udc00 at byte 7 of it is half of a character",
+        ),
+        (
+            r#"{"event":"pusher:subscribe","data":{"channel":"\ud83d"}}"#,
+            r"data.channel is not a valid string: \ud83d at byte 0 of it is half of a character",
+        ),
     ] {
         client.send(text).await;
-        client.expect(&refused).await;
+        client.expect(&no_code_error(want)).await;
     }
+    let body = r#"{"name":"e","channel":"a","data":"x\ud83d"}"#;
+    let answer = server.api().post("/events", body).await;
+    let want = "The data parameter is not a valid string: \\ud83d at byte 1 of it is half of a character\n";
+    assert_eq!((answer.status, answer.body.as_str()), (400, want));
     // The same as bytes is no UTF-8.
     let mut raw = Raw::client(server.port).await;
     let bytes = client_frame(0x81, b"{\"event\":\"client-x\",\"data\":\"\xED\xA0\x80\"}");

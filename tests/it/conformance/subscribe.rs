@@ -1,6 +1,8 @@
 //! Subscriptions: confirmations, their end, names, bounds (PROTOCOL.md sections 1.9, 2.1 and 2.3).
 
-use super::{no_code_error, plain_server, subscribed, subscription_succeeded, three_apps};
+use super::{
+    expect_refused, no_code_error, plain_server, refused_subscription, subscribed, subscription_succeeded, three_apps,
+};
 use crate::harness::{
     Answer, Client, Frame, Process, Raw, Receiver, client_text, config, eventually, upgrade_request, webhook,
 };
@@ -106,23 +108,70 @@ async fn names_are_of_the_alphabet_and_at_most_164_bytes() {
             message.starts_with("Invalid channel name: channel name has forbidden character"),
             "{error}"
         );
+        let name = bad.replace("\\n", "\n");
+        let [on_connection, on_channel] = refused_subscription(&name, "InvalidRequest", 400, message);
         assert_eq!(
-            (&error["event"], &error["data"]["code"]),
-            (&"pusher:error".into(), &().into())
+            error,
+            serde_json::from_str::<serde_json::Value>(&on_connection).expect("JSON")
         );
+        client.expect(&on_channel).await;
     }
     client.send_subscribe("").await;
-    client
-        .expect(&no_code_error("Invalid channel name: channel name is empty"))
-        .await;
-    client.send_subscribe(&"x".repeat(165)).await;
-    client
-        .expect(&no_code_error(
-            "Invalid channel name: channel name is 165 bytes, limit is 164",
-        ))
-        .await;
+    let message = "Invalid channel name: channel name is empty";
+    expect_refused(&mut client, "", ("InvalidRequest", 400), message).await;
+    for len in [165, 1_025] {
+        let (name, limit) = ("x".repeat(len), if len <= 1_024 { 164 } else { 1_024 });
+        client.send_subscribe(&name).await;
+        let message = format!("Invalid channel name: channel name is {len} bytes, limit is {limit}");
+        expect_refused(&mut client, &name, ("LimitReached", 4009), &message).await;
+    }
     client.send(r#"{"event":"pusher:subscribe","data":{}}"#).await;
     client.expect(&no_code_error("Message must contain a channel")).await;
+    client.expect_nothing().await;
+}
+
+#[tokio::test]
+async fn a_subscribe_of_which_a_field_is_of_the_wrong_kind_is_told_on_its_channel_and_says_what_it_must_be() {
+    let server = plain_server();
+    let mut client = server.client().await;
+    for (data, channel, message) in [
+        (
+            r#"{"channel":"presence-a","auth":"x:y","channel_data":{"user_id":"7"}}"#,
+            "presence-a",
+            "data.channel_data must be a string that holds JSON, not an object",
+        ),
+        (
+            r#"{"channel":"private-a","auth":5}"#,
+            "private-a",
+            "data.auth must be a string, not a number",
+        ),
+    ] {
+        client
+            .send(&format!(r#"{{"event":"pusher:subscribe","data":{data}}}"#))
+            .await;
+        expect_refused(&mut client, channel, ("InvalidRequest", 400), message).await;
+    }
+    for (data, message) in [
+        (r#"{"channel":5}"#, "data.channel must be a string, not a number"),
+        ("[]", "data must be an object, or a string that holds one, not an array"),
+    ] {
+        client
+            .send(&format!(r#"{{"event":"pusher:subscribe","data":{data}}}"#))
+            .await;
+        client.expect(&no_code_error(message)).await;
+    }
+    client.send("[]").await;
+    client
+        .expect(&no_code_error("Message must be an object, not an array"))
+        .await;
+    client
+        .send(r#"{"event":"pusher:signin","data":{"auth":"x:y","user_data":{"id":"7"}}}"#)
+        .await;
+    client
+        .expect(&no_code_error(
+            "data.user_data must be a string that holds JSON, not an object",
+        ))
+        .await;
     client.expect_nothing().await;
 }
 
@@ -187,9 +236,12 @@ async fn a_connection_has_at_most_10000_subscriptions() {
         }
         assert_eq!(confirmed.len(), 1_000);
     }
-    let limit = no_code_error("Connection has 10000 subscriptions, which is the limit");
+    let text = "Connection has 10000 subscriptions, which is the limit";
+    let limit = |channel| refused_subscription(channel, "LimitReached", 4100, text);
     client.send(&subscribe(10_000)).await;
-    client.expect(&limit).await;
+    for frame in limit("c10000") {
+        client.expect(&frame).await;
+    }
     client
         .send(&client_text(
             r#"{"event":"pusher:unsubscribe","data":{"channel":"c7"}}"#,
@@ -198,7 +250,9 @@ async fn a_connection_has_at_most_10000_subscriptions() {
     client.send(&subscribe(10_000)).await;
     client.expect(&subscription_succeeded("c10000")).await;
     client.send(&subscribe(7)).await;
-    client.expect(&limit).await;
+    for frame in limit("c7") {
+        client.expect(&frame).await;
+    }
 }
 
 #[tokio::test]

@@ -1,18 +1,9 @@
 //! Who may subscribe to private and presence channels (PROTOCOL.md sections 2.2, 2.4, 2.6 and 2.7).
 
-use super::{no_code_error, plain_server, subscription_succeeded, three_apps};
+use super::{expect_refused, plain_server, subscription_succeeded, three_apps};
 use crate::harness::{Client, SECRET, hmac_hex};
 
-fn subscription_error(channel: &str, message: &str) -> String {
-    let data = format!(
-        r#"{{"type":"AuthError","error":{},"status":401}}"#,
-        serde_json::Value::from(message)
-    );
-    format!(
-        r#"{{"event":"pusher:subscription_error","data":{},"channel":"{channel}"}}"#,
-        serde_json::Value::from(data)
-    )
-}
+const AUTH_ERROR: (&str, u16) = ("AuthError", 401);
 
 /// The text of a subscription with this auth and channel data.
 fn subscribe(channel: &str, auth: &str, channel_data: Option<&str>) -> String {
@@ -46,8 +37,7 @@ async fn the_prefix_alone_decides_what_needs_auth() {
     for private in ["private-", "private-x", "private-encrypted-x"] {
         client.send(&subscribe(private, "", None)).await;
         let text = "Invalid format: auth must have the format key:signature";
-        client.expect(&no_code_error(text)).await;
-        client.expect(&subscription_error(private, text)).await;
+        expect_refused(&mut client, private, AUTH_ERROR, text).await;
     }
 }
 
@@ -110,8 +100,7 @@ async fn a_wrong_signature_is_told_as_error_and_as_subscription_error() {
     let mut client = server.client().await;
     let check = async |client: &mut Client, text: String, channel: &str, message: &str| {
         client.send(&text).await;
-        client.expect(&no_code_error(message)).await;
-        client.expect(&subscription_error(channel, message)).await;
+        expect_refused(client, channel, AUTH_ERROR, message).await;
         client.expect_nothing().await;
     };
     let id = client.socket_id.clone();
@@ -189,17 +178,23 @@ async fn channel_data_that_names_no_member_is_refused() {
     let server = plain_server();
     let mut client = server.client().await;
     client.send(&subscribe("presence-x", "app-key:00", None)).await;
-    client
-        .expect(&no_code_error(
-            "presence-x is a presence channel and subscription must include channel_data",
-        ))
-        .await;
+    expect_refused(
+        &mut client,
+        "presence-x",
+        AUTH_ERROR,
+        "presence-x is a presence channel and subscription must include channel_data",
+    )
+    .await;
     let info = |bytes: usize| format!(r#"{{"user_id":"7","user_info":{{"a":"{}"}}}}"#, "x".repeat(bytes - 8));
     let id = |chars: usize| format!(r#"{{"user_id":"{}"}}"#, "ü".repeat(chars));
     for (data, want) in [
         (
             "7",
             "channel_data supplied to presence subscription is invalid - it must be a JSON object",
+        ),
+        (
+            r#"{"user_id":"7","user_id":"8"}"#,
+            "channel_data supplied to presence subscription is invalid - it has user_id twice",
         ),
         ("{}", "channel_data must include a user_id that is a string or a number"),
         (
@@ -225,7 +220,12 @@ async fn channel_data_that_names_no_member_is_refused() {
     ] {
         let auth = auth(&client, &format!("presence-x:{data}"));
         client.send(&subscribe("presence-x", &auth, Some(data))).await;
-        client.expect(&no_code_error(want)).await;
+        let class = if want.contains("limit is") {
+            ("LimitReached", 4301)
+        } else {
+            AUTH_ERROR
+        };
+        expect_refused(&mut client, "presence-x", class, want).await;
         client.expect_nothing().await;
     }
     for (channel, data) in [("presence-a", info(1_024)), ("presence-b", id(128))] {

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{event, no_code_error, plain_server, subscription_succeeded};
+use super::{event, expect_refused, no_code_error, plain_server, subscription_succeeded};
 use crate::harness::{Client, Frame, Process, Receiver, config, webhook_of};
 
 const OWN: &str = "#server-to-user-7";
@@ -80,7 +80,7 @@ async fn user_data_that_names_no_user_is_refused_and_the_connection_stays() {
         ),
         (
             "{",
-            "user_data supplied to signin is invalid - it must be a JSON object",
+            "user_data supplied to signin is invalid - it must be a JSON object: EOF while parsing an object at line 1 column 1",
         ),
         ("{}", "user_data must include an id that is a non-empty string"),
         (
@@ -131,15 +131,15 @@ async fn another_user_is_refused_and_the_same_user_is_confirmed_again() {
 async fn the_channel_of_a_user_is_for_that_user_only() {
     let server = plain_server();
     let mut client = server.client().await;
-    let refused = no_code_error("Connection is not signed in as the user of channel #server-to-user-7");
+    let text = "Connection is not signed in as the user of channel #server-to-user-7";
     send_subscribe_own(&mut client).await;
-    client.expect(&refused).await;
+    expect_refused(&mut client, OWN, ("AuthError", 401), text).await;
     let signed = client.subscription(OWN, None);
     client.send(&signed).await;
-    client.expect(&refused).await;
+    expect_refused(&mut client, OWN, ("AuthError", 401), text).await;
     client.sign_in(r#"{"id":"8"}"#).await;
     send_subscribe_own(&mut client).await;
-    client.expect(&refused).await;
+    expect_refused(&mut client, OWN, ("AuthError", 401), text).await;
 }
 
 #[tokio::test]
@@ -170,6 +170,11 @@ async fn other_names_with_a_number_sign_are_no_channels() {
         let got = client.next_json().await;
         assert_eq!(got["event"], "pusher:error", "{channel}");
         assert!(got["data"]["code"].is_null(), "{got}");
+        let got = client.next_json().await;
+        assert_eq!(
+            (&got["event"], &got["channel"]),
+            (&json!("pusher:subscription_error"), &json!(channel))
+        );
         let body = json!({ "name": "e", "channel": channel, "data": "1" });
         assert_eq!(server.api().post("/events", &body.to_string()).await.status, 400);
     }
@@ -209,11 +214,8 @@ async fn who_is_signed_in_joins_presence_channels_without_channel_data() {
     let mut client = server.client().await;
     let text = client.subscription("presence-x", None);
     client.send(&text).await;
-    client
-        .expect(&no_code_error(
-            "presence-x is a presence channel and subscription must include channel_data",
-        ))
-        .await;
+    let text = "presence-x is a presence channel and subscription must include channel_data";
+    expect_refused(&mut client, "presence-x", ("AuthError", 401), text).await;
     client.sign_in(r#"{"id":"7","user_info":{"name":"A"}}"#).await;
     let got = client.subscribe_as("presence-x", None).await;
     assert_eq!(

@@ -1,5 +1,7 @@
 //! What clients without WebSocket may have the server hold before it knows what it is.
 
+use std::sync::atomic::{AtomicU16, Ordering};
+
 use futures_util::future::select_all;
 
 use super::{Rig, header, run};
@@ -19,7 +21,7 @@ async fn begin(rig: &Rig, length: usize) -> Raw {
 }
 
 #[test]
-fn all_bodies_together_are_bounded_and_what_is_past_it_is_503() {
+fn all_bodies_together_are_bounded_and_past_it_a_body_is_503_and_its_session_closed() {
     run(async {
         let rig = Rig::start("", &[]);
         let session = Fallback::new(rig.port(), "1/session1");
@@ -37,8 +39,18 @@ fn all_bodies_together_are_bounded_and_what_is_past_it_is_503() {
             (503, "The server is over capacity, try again\n")
         );
         assert_eq!(header(&got, "retry-after"), Some("1"));
+        let mut last = String::new();
+        while let Some(line) = receiving.line().await {
+            last = line;
+        }
+        assert_eq!(last, r#"c[4100,"Server is over capacity"]"#);
         drop(held);
+        // Of a session whose message is refused meanwhile there is no more.
+        let attempts = AtomicU16::new(2);
         eventually("a message to be taken again", || async {
+            let id = format!("{}/session2", attempts.fetch_add(1, Ordering::Relaxed));
+            let session = Fallback::new(rig.port(), &id);
+            let _receiving = session.receive("xhr_streaming").await;
             send_whole(&session).await == 204
         })
         .await;

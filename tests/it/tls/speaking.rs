@@ -154,7 +154,7 @@ async fn over_our_tls_an_app_that_is_tls_only_is_reached_by_every_transport() {
 async fn refused_clients_are_told_over_tls() {
     let server = server();
     let mut client = Client::open_over_tls(server.port, "/app/nobody?protocol=7").await;
-    let reason = "App key nobody not in this cluster. Did you forget to specify the cluster?";
+    let reason = "App key nobody does not exist on this server";
     assert_eq!(client.next().await, Frame::Close(4001, reason.into()));
     assert_eq!(client.next().await, Frame::End);
     let mut raw = Raw::over_tls(server.port).await;

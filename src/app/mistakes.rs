@@ -1,0 +1,132 @@
+//! Which of the mistakes of clients are logged. Strangers make as many as they like.
+
+use std::{
+    collections::HashMap,
+    fmt::Write as _,
+    time::{Duration, Instant},
+};
+
+/// Most lines about one setting, and about all that has none, in each [`PERIOD`].
+const LINES_MAX: u32 = 5;
+const PERIOD: Duration = Duration::from_secs(10);
+/// Most characters of a reason that are logged.
+const CHARS_MAX: usize = 300;
+
+/// Something that a client was refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mistake {
+    /// Why.
+    pub reason: String,
+    /// The key of the configuration that decides, like `limits.event_data`.
+    pub setting: Option<&'static str>,
+}
+
+/// What was logged lately.
+#[derive(Debug, Default)]
+pub struct Mistakes {
+    by_setting: HashMap<Option<&'static str>, Lately>,
+}
+
+#[derive(Debug)]
+struct Lately {
+    since: Instant,
+    lines: u32,
+    left_out: u64,
+}
+
+impl Mistakes {
+    /// Takes in a mistake; gives the line to log, unless there were too many like it lately.
+    pub fn line(&mut self, mistake: &Mistake, now: Instant) -> Option<String> {
+        let lately = self.by_setting.entry(mistake.setting).or_insert(Lately {
+            since: now,
+            lines: 0,
+            left_out: 0,
+        });
+        if PERIOD <= now.saturating_duration_since(lately.since) {
+            lately.since = now;
+            lately.lines = 0;
+        }
+        if LINES_MAX <= lately.lines {
+            lately.left_out += 1;
+            return None;
+        }
+        lately.lines += 1;
+        let mut line = printable(&mistake.reason);
+        if let Some(setting) = mistake.setting {
+            let _ = write!(line, " ({setting})");
+        }
+        match std::mem::take(&mut lately.left_out) {
+            0 => {}
+            left_out => {
+                let _ = write!(line, "; {left_out} like it were not logged");
+            }
+        }
+        Some(line)
+    }
+}
+
+/// A text of a stranger as one line, cut.
+fn printable(text: &str) -> String {
+    let mut line = String::new();
+    for character in text.chars().take(CHARS_MAX) {
+        if character.is_control() {
+            line.extend(character.escape_default());
+        } else {
+            line.push(character);
+        }
+    }
+    if text.chars().nth(CHARS_MAX).is_some() {
+        line.push('…');
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Now;
+
+    fn mistake(reason: &str, setting: Option<&'static str>) -> Mistake {
+        Mistake {
+            reason: reason.to_owned(),
+            setting,
+        }
+    }
+
+    #[test]
+    fn a_mistake_is_logged_with_its_setting() {
+        let mut mistakes = Mistakes::default();
+        let now = Now::of_test().instant;
+        let line = mistakes.line(&mistake("too long", Some("limits.event_data")), now);
+        assert_eq!(line.as_deref(), Some("too long (limits.event_data)"));
+        assert_eq!(mistakes.line(&mistake("bad", None), now).as_deref(), Some("bad"));
+    }
+
+    #[test]
+    fn of_each_setting_five_are_logged_in_ten_seconds_and_then_how_many_were_not() {
+        let mut mistakes = Mistakes::default();
+        let now = Now::of_test().instant;
+        let rate = mistake("too fast", Some("limits.client_events_per_second"));
+        let lines = (0..50).filter_map(|_| mistakes.line(&rate, now)).count();
+        assert_eq!(lines, 5);
+        assert!(mistakes.line(&mistake("bad", None), now).is_some(), "another kind");
+        let later = now + Duration::from_secs(10);
+        assert_eq!(
+            mistakes.line(&rate, later).as_deref(),
+            Some("too fast (limits.client_events_per_second); 45 like it were not logged")
+        );
+        assert_eq!(
+            mistakes.line(&rate, later).as_deref(),
+            Some("too fast (limits.client_events_per_second)")
+        );
+    }
+
+    #[test]
+    fn what_a_stranger_sent_makes_one_line_of_a_bounded_length() {
+        let mut mistakes = Mistakes::default();
+        let line = mistakes.line(&mistake("a\u{1b}[31m\nb\u{9b}", None), Now::of_test().instant);
+        assert_eq!(line.as_deref(), Some("a\\u{1b}[31m\\nb\\u{9b}"));
+        let long = mistakes.line(&mistake(&"x".repeat(1_000), None), Now::of_test().instant);
+        assert_eq!(long.map(|line| line.chars().count()), Some(301));
+    }
+}

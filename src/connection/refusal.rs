@@ -1,0 +1,53 @@
+//! Why a subscription is refused, whatever the reason, and the one way in which its client is told.
+
+use super::member_data::MemberDataError;
+use crate::{
+    app::Mistake,
+    protocol::{ServerMessage, SubscribeError, SubscriptionErrorType},
+    signature::subscription::SubscriptionAuthError,
+};
+
+/// What is logged of a signature that does not hold.
+pub(super) const NOT_SIGNED: &str = "Invalid signature: it was made with another secret, or for another connection";
+
+/// Why a subscription is refused.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum SubscriptionRefused {
+    /// For what was asked.
+    #[error(transparent)]
+    Request(#[from] SubscribeError),
+    /// For its `auth`.
+    #[error(transparent)]
+    Auth(#[from] SubscriptionAuthError),
+    /// For its `channel_data`, which the application signed.
+    #[error(transparent)]
+    Member(#[from] MemberDataError),
+}
+
+impl SubscriptionRefused {
+    /// The texts that tell the client, in their order.
+    pub(super) fn texts(&self, channel: &str) -> [String; 2] {
+        let text = self.to_string();
+        ServerMessage::refused_subscription(channel, self.kind(), &text).map(|message| message.encode())
+    }
+
+    /// What is logged of it: nothing of what was to be signed, which is about somebody.
+    pub(super) fn mistake(&self, channel: &str) -> Mistake {
+        let (reason, setting) = match self {
+            Self::Request(error) => (error.to_string(), error.setting()),
+            Self::Auth(SubscriptionAuthError::Signature { .. }) => (NOT_SIGNED.to_owned(), None),
+            Self::Auth(error) => (error.to_string(), None),
+            Self::Member(error) => (error.to_string(), error.setting()),
+        };
+        let reason = format!("subscription to {channel}: {reason}");
+        Mistake { reason, setting }
+    }
+
+    const fn kind(&self) -> SubscriptionErrorType {
+        match self {
+            Self::Request(error) => error.kind(),
+            Self::Auth(_) => SubscriptionErrorType::AuthError,
+            Self::Member(error) => error.kind(),
+        }
+    }
+}
