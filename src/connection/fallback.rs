@@ -7,6 +7,7 @@
 mod queue;
 
 use std::{
+    cell::Cell,
     collections::{HashMap, VecDeque},
     convert::Infallible,
     pin::Pin,
@@ -95,6 +96,7 @@ impl FallbackHub {
         let outlet = FallbackOutlet {
             session,
             gate: Rc::clone(&gate),
+            written_at: Cell::new(clock::instant()),
             hub: Arc::clone(self),
             key,
             id,
@@ -233,6 +235,7 @@ impl Session {
 pub(super) struct FallbackOutlet {
     session: Arc<Session>,
     gate: Rc<Gate>,
+    written_at: Cell<Instant>,
     hub: Arc<FallbackHub>,
     key: AppKey,
     id: FallbackSession,
@@ -244,6 +247,7 @@ impl Outlet for FallbackOutlet {
         if self.gate.is_shut() {
             return;
         }
+        self.written_at.set(clock::instant());
         let mut waiting = 0;
         for text in texts(frames) {
             waiting = self.session.push(FallbackLine::Messages(&[&text]).encode());
@@ -271,6 +275,10 @@ impl Outlet for FallbackOutlet {
 impl Line for FallbackOutlet {
     fn gate(&self) -> &Gate {
         &self.gate
+    }
+
+    fn written_at(&self) -> Instant {
+        self.written_at.get()
     }
 
     fn close_with(&self, _: u16, reason: &str) {
