@@ -35,7 +35,7 @@ mod tests {
 server.listen = [::1]:1   (environment VACANCY__SERVER__LISTEN)
 server.workers = auto   (default)
 server.activity_timeout = 120s   (default)
-server.ping_after = 60s   (default)
+server.ping_after = 25s   (default)
 server.pong_timeout = 15s   (default)
 server.write_timeout = 10s   (default)
 server.outbound_limit = 1MB   (default)

@@ -19,7 +19,7 @@ pub(super) fn server(root: &mut Section<'_>, parallelism: usize, files: &Files<'
         listen: listen(server),
         workers: server.or_default("workers", "auto", values::workers(parallelism)),
         activity_timeout: duration(server, "activity_timeout", "120s", Duration::from_secs(1)),
-        ping_after: duration(server, "ping_after", "60s", MOMENT),
+        ping_after: duration(server, "ping_after", "25s", MOMENT),
         pong_timeout: duration(server, "pong_timeout", "15s", MOMENT),
         write_timeout: duration(server, "write_timeout", "10s", MOMENT),
         outbound_limit: server.or_default("outbound_limit", "1MB", values::size(KB..=GB)),
@@ -119,7 +119,7 @@ mod tests {
         ];
         assert_eq!(
             seconds.map(|duration| duration.as_millis()),
-            [120_000, 60_000, 15_000, 10_000, 30_000]
+            [120_000, 25_000, 15_000, 10_000, 30_000]
         );
         assert_eq!((server.outbound_limit, server.publish_backlog), (1 << 20, 64 << 20));
         assert_eq!(

@@ -31,7 +31,7 @@ pub struct ServerSettings {
     pub workers: usize,
     /// Silence after which a client pings us, as told to it; 1 s or more.
     pub activity_timeout: Duration,
-    /// Silence of a client after which we ping it, up to 250 ms late.
+    /// Silence in either direction after which we ping a client, up to 250 ms late.
     pub ping_after: Duration,
     /// How long a client has to answer that ping before it is closed with 4201, up to 250 ms late.
     pub pong_timeout: Duration,

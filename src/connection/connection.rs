@@ -25,7 +25,7 @@ use crate::{
 pub struct ConnectionSettings {
     /// Silence after which a client pings us, as told to it.
     pub activity_timeout: Duration,
-    /// Silence of a client after which we ping it.
+    /// Silence in either direction after which we ping a client.
     pub ping_after: Duration,
     /// How long it has to answer.
     pub pong_timeout: Duration,
@@ -185,10 +185,10 @@ impl Connection {
         }
     }
 
-    /// Pings or closes a silent client, and sees to being woken again.
+    /// Pings or closes a silent client, and has itself woken again.
     fn watch(&mut self, ctx: &mut Context<Self>) {
         let now = clock::now().instant;
-        match self.heartbeat.poll(now) {
+        match self.heartbeat.poll(now, self.line.written_at()) {
             Pulse::SleepUntil(at) => {
                 let tick = self.ticks.not_before(at);
                 ctx.run_later(tick.saturating_duration_since(now), Self::watch);

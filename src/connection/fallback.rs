@@ -9,6 +9,7 @@ mod receive;
 mod session;
 
 use std::{
+    cell::Cell,
     collections::{HashMap, VecDeque},
     rc::Rc,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -91,6 +92,7 @@ impl FallbackHub {
         let outlet = FallbackOutlet {
             session: Arc::clone(&session),
             gate: Rc::clone(&gate),
+            written_at: Cell::new(clock::instant()),
             hub: Arc::clone(self),
             key,
             id,
@@ -225,6 +227,7 @@ impl FallbackHub {
 pub(super) struct FallbackOutlet {
     session: Arc<Session>,
     gate: Rc<Gate>,
+    written_at: Cell<Instant>,
     hub: Arc<FallbackHub>,
     key: AppKey,
     id: FallbackSession,
@@ -236,6 +239,7 @@ impl Outlet for FallbackOutlet {
         if self.gate.is_shut() {
             return;
         }
+        self.written_at.set(clock::instant());
         let mut is_over = false;
         for text in texts(frames) {
             self.session.push(FallbackLine::Messages(&[&text]).encode());
@@ -264,6 +268,10 @@ impl Outlet for FallbackOutlet {
 impl Line for FallbackOutlet {
     fn gate(&self) -> &Gate {
         &self.gate
+    }
+
+    fn written_at(&self) -> Instant {
+        self.written_at.get()
     }
 
     fn close_with(&self, _: u16, reason: &str) {

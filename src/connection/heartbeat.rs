@@ -1,8 +1,11 @@
-//! When a silent client is pinged and when it is given up (PROTOCOL.md section 1.5).
+//! When a silent connection is pinged and when its client is given up (PROTOCOL.md section 1.5).
+//!
+//! A proxy in between cuts a connection on which nothing passes for a while, mostly in one direction. So a
+//! client is pinged when it was silent, and also when nothing was written to it.
 
 use std::time::{Duration, Instant};
 
-/// The longest tick: with 15,000 silent clients and a ping every 60 s, some 60 are due in each.
+/// The longest tick: with 15,000 silent clients and a ping every 25 s, some 150 are due in each.
 const TICK_MAX: Duration = Duration::from_millis(250);
 /// A tick is no more than one of so many parts of a silence, or of the time to answer.
 const TICKS_MIN: u32 = 60;
@@ -37,13 +40,13 @@ impl Ticks {
     }
 }
 
-/// The silence of one client, in 32 bytes.
+/// The silence of one connection, in 32 bytes.
 ///
 /// The shell calls [`Heartbeat::on_activity`] for every frame that came in and
 /// [`Heartbeat::poll`] when the moment it was given is there; earlier or later does no harm.
 #[derive(Debug)]
 pub struct Heartbeat {
-    /// When the silence is too long: for a ping, or for an end when there was one.
+    /// When the client's silence is too long: for a ping, or for an end when there was one.
     deadline: Instant,
     ping_after_ms: u32,
     pong_timeout_ms: u32,
@@ -64,8 +67,8 @@ pub enum Pulse {
 impl Heartbeat {
     /// Starts with a client that was active at `now`.
     ///
-    /// It is pinged after `ping_after` of silence and has `pong_timeout` from then. Both count in
-    /// milliseconds, up to 49 days.
+    /// It is pinged after `ping_after` of silence in either direction and has `pong_timeout` from then.
+    /// Both count in milliseconds, up to 49 days.
     #[must_use]
     pub fn new(ping_after: Duration, pong_timeout: Duration, now: Instant) -> Self {
         let ping_after_ms = milliseconds(ping_after);
@@ -83,13 +86,19 @@ impl Heartbeat {
         self.pinged = false;
     }
 
-    /// Tells what is due at `now`. A ping counts as sent then.
-    pub fn poll(&mut self, now: Instant) -> Pulse {
-        if now < self.deadline {
-            return Pulse::SleepUntil(self.deadline);
-        }
+    /// Tells what is due at `now`, when something was last written at `written_at`. A ping counts as sent
+    /// then.
+    pub fn poll(&mut self, now: Instant, written_at: Instant) -> Pulse {
         if self.pinged {
-            return Pulse::Expired;
+            if self.deadline <= now {
+                return Pulse::Expired;
+            }
+            // The answer may come at once, and then the next ping is due before the time to answer is over.
+            return Pulse::SleepUntil(self.deadline.min(after(now, self.ping_after_ms)));
+        }
+        let due = self.deadline.min(after(written_at, self.ping_after_ms));
+        if now < due {
+            return Pulse::SleepUntil(due);
         }
         self.deadline = after(now, self.pong_timeout_ms);
         self.pinged = true;
@@ -120,56 +129,127 @@ mod tests {
         (Heartbeat::new(ms(60_000), ms(15_000), now), now)
     }
 
+    /// Polls a connection to which something was written just now.
+    fn poll(heartbeat: &mut Heartbeat, now: Instant) -> Pulse {
+        heartbeat.poll(now, now)
+    }
+
     #[test]
     fn a_client_is_pinged_after_the_silence_and_not_before() {
         let (mut heartbeat, t0) = start();
-        assert_eq!(heartbeat.poll(t0), Pulse::SleepUntil(t0 + ms(60_000)));
-        assert_eq!(heartbeat.poll(t0 + ms(59_999)), Pulse::SleepUntil(t0 + ms(60_000)));
-        assert_eq!(heartbeat.poll(t0 + ms(60_000)), Pulse::Ping);
+        assert_eq!(poll(&mut heartbeat, t0), Pulse::SleepUntil(t0 + ms(60_000)));
+        assert_eq!(
+            poll(&mut heartbeat, t0 + ms(59_999)),
+            Pulse::SleepUntil(t0 + ms(60_000))
+        );
+        assert_eq!(poll(&mut heartbeat, t0 + ms(60_000)), Pulse::Ping);
     }
 
     #[test]
     fn activity_puts_the_ping_off() {
         let (mut heartbeat, t0) = start();
         heartbeat.on_activity(t0 + ms(30_000));
-        assert_eq!(heartbeat.poll(t0 + ms(60_000)), Pulse::SleepUntil(t0 + ms(90_000)));
-        assert_eq!(heartbeat.poll(t0 + ms(90_000)), Pulse::Ping);
+        assert_eq!(
+            poll(&mut heartbeat, t0 + ms(60_000)),
+            Pulse::SleepUntil(t0 + ms(90_000))
+        );
+        assert_eq!(poll(&mut heartbeat, t0 + ms(90_000)), Pulse::Ping);
     }
 
     #[test]
     fn a_ping_is_told_once_and_expires_after_the_timeout() {
         let (mut heartbeat, t0) = start();
-        assert_eq!(heartbeat.poll(t0 + ms(60_000)), Pulse::Ping);
-        assert_eq!(heartbeat.poll(t0 + ms(60_000)), Pulse::SleepUntil(t0 + ms(75_000)));
-        assert_eq!(heartbeat.poll(t0 + ms(74_999)), Pulse::SleepUntil(t0 + ms(75_000)));
-        assert_eq!(heartbeat.poll(t0 + ms(75_000)), Pulse::Expired);
-        assert_eq!(heartbeat.poll(t0 + ms(80_000)), Pulse::Expired);
+        assert_eq!(poll(&mut heartbeat, t0 + ms(60_000)), Pulse::Ping);
+        assert_eq!(
+            poll(&mut heartbeat, t0 + ms(60_000)),
+            Pulse::SleepUntil(t0 + ms(75_000))
+        );
+        assert_eq!(
+            poll(&mut heartbeat, t0 + ms(74_999)),
+            Pulse::SleepUntil(t0 + ms(75_000))
+        );
+        assert_eq!(poll(&mut heartbeat, t0 + ms(75_000)), Pulse::Expired);
+        assert_eq!(poll(&mut heartbeat, t0 + ms(80_000)), Pulse::Expired);
     }
 
     #[test]
     fn activity_answers_a_ping() {
         let (mut heartbeat, t0) = start();
-        assert_eq!(heartbeat.poll(t0 + ms(60_000)), Pulse::Ping);
+        assert_eq!(poll(&mut heartbeat, t0 + ms(60_000)), Pulse::Ping);
         heartbeat.on_activity(t0 + ms(61_000));
-        assert_eq!(heartbeat.poll(t0 + ms(80_000)), Pulse::SleepUntil(t0 + ms(121_000)));
-        assert_eq!(heartbeat.poll(t0 + ms(121_000)), Pulse::Ping);
-        assert_eq!(heartbeat.poll(t0 + ms(136_000)), Pulse::Expired);
+        assert_eq!(
+            poll(&mut heartbeat, t0 + ms(80_000)),
+            Pulse::SleepUntil(t0 + ms(121_000))
+        );
+        assert_eq!(poll(&mut heartbeat, t0 + ms(121_000)), Pulse::Ping);
+        assert_eq!(poll(&mut heartbeat, t0 + ms(136_000)), Pulse::Expired);
+    }
+
+    #[test]
+    fn an_active_client_to_which_nothing_was_written_is_pinged_too() {
+        let (mut heartbeat, t0) = start();
+        heartbeat.on_activity(t0 + ms(59_000));
+        assert_eq!(heartbeat.poll(t0 + ms(59_999), t0), Pulse::SleepUntil(t0 + ms(60_000)));
+        assert_eq!(heartbeat.poll(t0 + ms(60_000), t0), Pulse::Ping);
+        // It has the same time to answer as any other, by whatever it sends.
+        assert_eq!(heartbeat.poll(t0 + ms(60_000), t0), Pulse::SleepUntil(t0 + ms(75_000)));
+        heartbeat.on_activity(t0 + ms(61_000));
+        let written_at = t0 + ms(60_000);
+        assert_eq!(
+            heartbeat.poll(t0 + ms(75_000), written_at),
+            Pulse::SleepUntil(t0 + ms(120_000))
+        );
+    }
+
+    #[test]
+    fn the_shorter_of_the_two_silences_decides() {
+        let (mut heartbeat, t0) = start();
+        heartbeat.on_activity(t0 + ms(30_000));
+        for (written_ms, due_ms) in [(0, 60_000), (10_000, 70_000), (30_000, 90_000), (50_000, 90_000)] {
+            let pulse = heartbeat.poll(t0 + ms(50_000), t0 + ms(written_ms));
+            assert_eq!(
+                pulse,
+                Pulse::SleepUntil(t0 + ms(due_ms)),
+                "written after {written_ms} ms"
+            );
+        }
+    }
+
+    #[test]
+    fn pings_go_on_while_there_is_much_time_to_answer() {
+        let t0 = Now::of_test().instant;
+        let mut heartbeat = Heartbeat::new(ms(1_000), ms(30_000), t0);
+        assert_eq!(poll(&mut heartbeat, t0 + ms(1_000)), Pulse::Ping);
+        assert_eq!(poll(&mut heartbeat, t0 + ms(1_000)), Pulse::SleepUntil(t0 + ms(2_000)));
+        heartbeat.on_activity(t0 + ms(1_100));
+        assert_eq!(poll(&mut heartbeat, t0 + ms(2_000)), Pulse::SleepUntil(t0 + ms(2_100)));
+        assert_eq!(poll(&mut heartbeat, t0 + ms(2_100)), Pulse::Ping);
+        // Without an answer it is told once.
+        assert_eq!(
+            poll(&mut heartbeat, t0 + ms(31_500)),
+            Pulse::SleepUntil(t0 + ms(32_100))
+        );
+        assert_eq!(poll(&mut heartbeat, t0 + ms(32_100)), Pulse::Expired);
     }
 
     #[test]
     fn a_late_poll_still_gives_the_client_its_time_to_answer() {
         let (mut heartbeat, t0) = start();
-        assert_eq!(heartbeat.poll(t0 + ms(500_000)), Pulse::Ping);
-        assert_eq!(heartbeat.poll(t0 + ms(500_001)), Pulse::SleepUntil(t0 + ms(515_000)));
+        assert_eq!(poll(&mut heartbeat, t0 + ms(500_000)), Pulse::Ping);
+        assert_eq!(
+            poll(&mut heartbeat, t0 + ms(500_001)),
+            Pulse::SleepUntil(t0 + ms(515_000))
+        );
     }
 
     #[test]
     fn spans_count_in_milliseconds_up_to_49_days() {
         let t0 = Now::of_test().instant;
-        let mut heartbeat = Heartbeat::new(ms(1), Duration::MAX, t0);
-        assert_eq!(heartbeat.poll(t0), Pulse::SleepUntil(t0 + ms(1)));
-        assert_eq!(heartbeat.poll(t0 + ms(1)), Pulse::Ping);
-        assert_eq!(heartbeat.poll(t0 + ms(1)), Pulse::SleepUntil(t0 + ms(4_294_967_296)));
+        let mut heartbeat = Heartbeat::new(Duration::MAX, ms(1), t0);
+        let ping_at = t0 + ms(4_294_967_295);
+        assert_eq!(poll(&mut heartbeat, t0), Pulse::SleepUntil(ping_at));
+        assert_eq!(poll(&mut heartbeat, ping_at), Pulse::Ping);
+        assert_eq!(poll(&mut heartbeat, ping_at), Pulse::SleepUntil(ping_at + ms(1)));
     }
 
     #[test]

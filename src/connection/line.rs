@@ -1,5 +1,7 @@
 //! The outgoing half of a connection: a socket, or the session of an HTTP fallback.
 
+use std::time::Instant;
+
 use crate::channel::Outlet;
 
 use super::{gate::Gate, reassembly::Assembled};
@@ -9,6 +11,8 @@ use crate::domain::Attempt;
 pub(super) trait Line: Outlet {
     /// What its reader must know.
     fn gate(&self) -> &Gate;
+    /// When something was last written to the client, or was put behind what it has not read yet.
+    fn written_at(&self) -> Instant;
     /// Ends the connection with a code and a reason of at most 123 bytes, after what waits.
     fn close_with(&self, code: u16, reason: &str);
     /// Gives it up: nothing more is written or read.

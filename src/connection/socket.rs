@@ -5,7 +5,7 @@ use std::{
     collections::VecDeque,
     io,
     rc::{Rc, Weak},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
@@ -49,6 +49,7 @@ pub struct Socket {
     tells_error_first: bool,
     waiting: RefCell<Waiting>,
     state: Cell<State>,
+    written_at: Cell<Instant>,
     gate: Gate,
     this: Weak<Self>,
     /// Counts it until it is closed, which may be after its connection has ended.
@@ -78,6 +79,7 @@ impl Socket {
             tells_error_first: protocol < 6,
             waiting: RefCell::default(),
             state: Cell::new(State::Open),
+            written_at: Cell::new(clock::instant()),
             gate: Gate::default(),
             this: this.clone(),
             _counted: counted,
@@ -116,6 +118,7 @@ impl Socket {
     }
 
     fn send(&self, frame: &Bytes) {
+        self.written_at.set(clock::instant());
         let mut waiting = self.waiting.borrow_mut();
         let written = if waiting.frames.is_empty() {
             match self.wire.try_write(frame) {
@@ -237,6 +240,10 @@ impl Socket {
 impl Line for Socket {
     fn gate(&self) -> &Gate {
         &self.gate
+    }
+
+    fn written_at(&self) -> Instant {
+        self.written_at.get()
     }
 
     fn close_with(&self, code: u16, reason: &str) {

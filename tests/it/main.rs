@@ -15,6 +15,7 @@ mod crash;
 mod delivery;
 mod docs;
 mod examples;
+mod front;
 mod harness;
 mod includes;
 mod occupancy;

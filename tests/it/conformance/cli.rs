@@ -210,7 +210,7 @@ apps:
     assert_eq!((got.code, got.stderr.as_str()), (Some(0), ""));
     for line in [
         "server.listen = 127.0.0.1:7000   (environment VACANCY__SERVER__LISTEN)",
-        "server.ping_after = 60s   (default)",
+        "server.ping_after = 25s   (default)",
         "webhooks.vacated_delay = 1s   (file)",
         "apps[0].enabled = false   (environment VACANCY__APPS__0__ENABLED)",
         "apps[0].vacated_delay = 1s   (from webhooks.vacated_delay)",
