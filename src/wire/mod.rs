@@ -10,7 +10,7 @@ mod paced;
 mod session;
 mod stream;
 
-pub use accept::accept;
+pub use accept::{accept, whole_record};
 pub use identity::{Identity, IdentityError, server_config};
 pub use paced::Paced;
 pub use stream::{Tls, Wire, end};

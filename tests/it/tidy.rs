@@ -125,6 +125,7 @@ const SHELLS: &[&str] = &[
     "server/quiet.rs",
     "server/signals.rs",
     "server/tls.rs",
+    "server/tls/turns.rs",
     "server/tls/tests.rs",
     "webhook/connect.rs",
     "webhook/endpoint.rs",
