@@ -9,6 +9,7 @@ mod error;
 mod fallback;
 pub mod frame;
 mod json_string;
+mod paths;
 mod server_message;
 
 pub use client_message::{ClientMessage, DecodeError, SubscribeRequest};
@@ -19,4 +20,5 @@ pub use fallback::{
     decode_send, texts,
 };
 pub use json_string::JsonString;
+pub use paths::PathPrefix;
 pub use server_message::{ServerMessage, SubscriptionErrorType, published_frame};

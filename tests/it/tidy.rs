@@ -38,6 +38,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "channel",
             "webhook",
             "app",
+            "wire",
             "connection",
         ],
     ),
@@ -117,6 +118,7 @@ const SHELLS: &[&str] = &[
     "server/door.rs",
     "server/drain.rs",
     "server/embedding.rs",
+    "server/front.rs",
     "server/ledger.rs",
     "server/listener.rs",
     "server/mod.rs",
@@ -140,6 +142,7 @@ const SHELLS: &[&str] = &[
     "webhook/webhooks/tests.rs",
     "wire/accept.rs",
     "wire/paced.rs",
+    "wire/requests/agreement.rs",
     "wire/stream.rs",
 ];
 
