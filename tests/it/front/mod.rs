@@ -6,4 +6,5 @@ mod garbage;
 mod half_closed;
 mod leaving;
 mod prefix;
+mod proxies;
 mod silence;
