@@ -82,7 +82,7 @@ async fn while_webhooks_are_awaited_the_port_is_closed_and_the_next_process_may_
     let (_ours, taken) = tokio::join!(TcpStream::connect(next.local_addr().expect("bound")), next.accept());
     taken.expect("accepts");
     server.signal("TERM");
-    eventually("the end", || async { server.log().contains("again") }).await;
+    server.logs("again").await;
 }
 
 #[tokio::test]
@@ -101,5 +101,5 @@ async fn a_ledger_in_memory_waits_5_s_for_a_receiver_that_takes_nothing_and_says
     server.expect_end().await;
     assert!(Duration::from_secs(5) <= begin.elapsed(), "{:?}", begin.elapsed());
     let want = "no receiver took a webhook event for 5s, and the ledger is in memory: 2 are lost";
-    assert!(server.log().contains(want), "{}", server.log());
+    server.logs(want).await;
 }
