@@ -53,7 +53,9 @@ async fn any_number_of_such_connections_makes_few_lines_with_the_peer() {
     let mut first = Raw::connect(server.port).await;
     let peer = first.socket.local_addr().expect("bound");
     first.send(HELLO).await;
-    server.logs(&format!("refused what {peer} sent: TLS on the plain port")).await;
+    server
+        .logs(&format!("refused what {peer} sent: TLS on the plain port"))
+        .await;
     for _ in 0..300 {
         let mut raw = Raw::connect(server.port).await;
         raw.send(b"\x00garbage").await;
