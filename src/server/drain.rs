@@ -15,7 +15,7 @@ use crate::{channel::CloseSome, clock, ledger::Control, protocol::CloseCode, web
 
 /// The closes of a drain are spread over so many batches, because clients come back at once.
 const BATCHES: usize = 20;
-/// The pause between two batches.
+/// The pause between two batches, and between two looks.
 const PAUSE: Duration = Duration::from_millis(50);
 /// How long a ledger that is in memory, and so ends with the process, waits for receivers that take nothing.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -45,8 +45,10 @@ pub(super) async fn drain(assembly: &Assembly, server: &ServerHandle, drain: Dra
     assembly.readiness.drain();
     assembly.ledger().control(Control::Drain);
     server.pause().await;
-    close_clients(assembly, deadline).await;
+    // The accepting thread is told and does not say when it has heard; clients come back at once.
+    actix_rt::time::sleep(PAUSE).await;
     close_port(drain.listener);
+    close_clients(assembly, deadline).await;
     let mut patience = Patience::new(clock::instant());
     while !is_done(assembly).await {
         // Those who were being accepted when the drain began.

@@ -13,8 +13,9 @@ use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 
 use crate::clock;
 
-/// How long a handshake has its turn to itself. A round trip or two need less.
-pub(super) const GRACE: Duration = Duration::from_secs(1);
+/// How long a handshake has its turn to itself. A round trip or two need less, also while thousands come at
+/// once.
+pub(super) const GRACE: Duration = Duration::from_secs(2);
 
 /// The turns of one worker. Who finds none waits, and once the oldest handshake has had its grace, takes the
 /// turn of that one, which ends.
