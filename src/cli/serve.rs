@@ -3,13 +3,19 @@
 use std::process::ExitCode;
 
 use super::fail;
-use crate::config::{ConfigSource, Loaded};
+use crate::{
+    config::{ConfigSource, Loaded},
+    server::LOG_FILTER,
+};
 
 /// Serves until a signal and returns the exit code. `RUST_LOG` says what is logged; without, all
 /// from `info` on.
 #[must_use]
 pub fn serve(loaded: Loaded) -> ExitCode {
-    env_logger::init_from_env(env_logger::Env::default().default_filter_or("info"));
+    env_logger::Builder::new()
+        .parse_filters(LOG_FILTER)
+        .parse_env(env_logger::Env::default().default_filter_or("info"))
+        .init();
     match &loaded.source {
         ConfigSource::File(path) => log::info!("configuration: {}", path.display()),
         ConfigSource::Embedded => log::info!(

@@ -24,6 +24,8 @@ pub(super) fn server(root: &mut Section<'_>, parallelism: usize, files: &Files<'
         write_timeout: duration(server, "write_timeout", "10s", MOMENT),
         outbound_limit: server.or_default("outbound_limit", "1MB", values::size(KB..=GB)),
         publish_backlog: server.or_default("publish_backlog", "64MB", values::size(KB..=64 * GB)),
+        keep_alive: duration(server, "keep_alive", "630s", Duration::from_secs(1)),
+        drain_wait: server.or_default("drain_wait", "auto", values::duration_or_auto()),
         drain_timeout: duration(server, "drain_timeout", "30s", Duration::ZERO),
         connections: server.or_default("connections", "unlimited", values::connections),
         handshakes_per_second: server.or_default("handshakes_per_second", "unlimited", values::rate),
@@ -115,12 +117,14 @@ mod tests {
             server.ping_after,
             server.pong_timeout,
             server.write_timeout,
+            server.keep_alive,
             server.drain_timeout,
         ];
         assert_eq!(
             seconds.map(|duration| duration.as_millis()),
-            [120_000, 25_000, 15_000, 10_000, 30_000]
+            [120_000, 25_000, 15_000, 10_000, 630_000, 30_000]
         );
+        assert_eq!(server.drain_wait, None);
         assert_eq!((server.outbound_limit, server.publish_backlog), (1 << 20, 64 << 20));
         assert_eq!(
             (server.connections, server.path_prefix.as_str(), server.fallbacks),
@@ -149,7 +153,7 @@ mod tests {
     fn every_key_of_the_server_is_read_from_its_own_name() {
         let yaml = "server: {listen: '[::1]:1', workers: 2, activity_timeout: 3s, ping_after: 4s, \
                     pong_timeout: 5s, write_timeout: 6s, outbound_limit: 7KB, publish_backlog: 8KB, \
-                    drain_timeout: 9s, connections: 10, handshakes_per_second: 11, api_calls: 12, path_prefix: /ws, fallbacks: false}";
+                    keep_alive: 13s, drain_wait: 14s, drain_timeout: 9s, connections: 10, handshakes_per_second: 11, api_calls: 12, path_prefix: /ws, fallbacks: false}";
         let (server, problems) = read(yaml, |root| server(root, 3));
         assert_eq!(problems, [""; 0]);
         assert_eq!((server.listen.port(), server.workers), (1, 2));
@@ -158,9 +162,11 @@ mod tests {
             server.ping_after,
             server.pong_timeout,
             server.write_timeout,
+            server.keep_alive,
             server.drain_timeout,
         ];
-        assert_eq!(seconds.map(|duration| duration.as_secs()), [3, 4, 5, 6, 9]);
+        assert_eq!(seconds.map(|duration| duration.as_secs()), [3, 4, 5, 6, 13, 9]);
+        assert_eq!(server.drain_wait, Some(Duration::from_secs(14)));
         assert_eq!((server.outbound_limit, server.publish_backlog), (7 * KB, 8 * KB));
         assert_eq!(
             (server.connections, server.path_prefix.as_str(), server.fallbacks),
@@ -187,8 +193,15 @@ mod tests {
     }
 
     #[test]
-    fn the_activity_timeout_is_a_second_or_more() {
-        check("server.activity_timeout", &["1s", "1h"], &["999ms", "0s", "120"]);
+    fn what_clients_are_told_in_seconds_is_a_second_or_more() {
+        for path in ["server.activity_timeout", "server.keep_alive"] {
+            check(path, &["1s", "1h"], &["999ms", "0s", "120"]);
+        }
+    }
+
+    #[test]
+    fn the_wait_before_a_drain_may_be_left_to_the_server() {
+        check("server.drain_wait", &["auto", "0s", "1h"], &["off", "5", "-1s"]);
     }
 
     #[test]
@@ -242,8 +255,12 @@ mod tests {
     }
 
     #[test]
-    fn a_path_prefix_begins_with_a_slash_and_is_none_of_our_paths() {
-        check("server.path_prefix", &["''", "/ws"], &["ws", "/", "/ws/", "/apps", "1"]);
+    fn a_path_prefix_begins_with_a_slash_and_ends_in_none() {
+        check(
+            "server.path_prefix",
+            &["''", "/ws", "/app", "/apps"],
+            &["ws", "/", "/ws/", "1"],
+        );
         check("server.fallbacks", &["true", "false"], &["on", "1"]);
     }
 }

@@ -41,6 +41,11 @@ pub struct ServerSettings {
     pub outbound_limit: usize,
     /// Published bytes that may wait to be written out; past it the API answers 503.
     pub publish_backlog: usize,
+    /// How long an idle HTTP connection is kept.
+    pub keep_alive: Duration,
+    /// How long the server only says that it is going away, before it does. `None`: 5 s for the program, not
+    /// at all when it has a terminal, or for a server within another program.
+    pub drain_wait: Option<Duration>,
     /// How long a drain may take.
     pub drain_timeout: Duration,
     /// Most connections to the server; one more is closed with 4100. `None`: as many as the open

@@ -25,8 +25,6 @@ const WORKERS_MAX: i128 = 1_024;
 const CONNECTIONS_MAX: i128 = 100_000_000;
 /// Highest number in a second that is not `unlimited`.
 const RATE_MAX: i128 = 1_000_000;
-/// What the first part of a path may not be, because paths of ours begin with it.
-const OWN_PATHS: [&str; 5] = ["app", "apps", "live", "pusher", "ready"];
 /// Length of `2026-11-24`.
 const DATE_LEN: usize = 10;
 /// Length of `+02:00`.
@@ -82,8 +80,6 @@ pub(super) enum Wrong {
     Repeated,
     #[error("asks for `{event}`, which stands in the list already")]
     RepeatedInGroup { event: WebhookEvent },
-    #[error("begins with /{0}, which is a path of Vacancy, take another")]
-    PathTaken(&'static str),
 }
 
 /// A text; what YAML reads as something else must be quoted.
@@ -190,11 +186,24 @@ pub(super) fn duration(lowest: Duration) -> impl Fn(&Value) -> Result<Duration, 
 
 /// A duration from `lowest` to 366 days, or `off`, which is none.
 pub(super) fn duration_or_off(lowest: Duration) -> impl Fn(&Value) -> Result<Option<Duration>, Wrong> {
+    duration_or("off", "off or a duration like 30s", lowest)
+}
+
+/// A duration of up to 366 days, or `auto`, which is none.
+pub(super) fn duration_or_auto() -> impl Fn(&Value) -> Result<Option<Duration>, Wrong> {
+    duration_or("auto", "auto or a duration like 5s", Duration::ZERO)
+}
+
+fn duration_or(
+    word: &'static str,
+    want: &'static str,
+    lowest: Duration,
+) -> impl Fn(&Value) -> Result<Option<Duration>, Wrong> {
     move |value| {
-        if value.as_text() == Some("off") {
+        if value.as_text() == Some(word) {
             return Ok(None);
         }
-        span("off or a duration like 30s", lowest, value).map(Some)
+        span(want, lowest, value).map(Some)
     }
 }
 
@@ -300,11 +309,7 @@ pub(super) fn path_prefix(value: &Value) -> Result<String, Wrong> {
     if !segments.split('/').all(usable) {
         return Err(Wrong::Not { want });
     }
-    let first = segments.split('/').next();
-    match OWN_PATHS.into_iter().find(|own| first == Some(own)) {
-        Some(own) => Err(Wrong::PathTaken(own)),
-        None => Ok(text.to_owned()),
-    }
+    Ok(text.to_owned())
 }
 
 /// What a channel name may begin or end with; empty matches all.

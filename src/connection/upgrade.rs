@@ -31,7 +31,7 @@ use crate::{
     channel::{Backlog, Outlet, Outlets, WorkerId},
     clock,
     domain::{AppId, AppKey},
-    protocol::{CloseCode, FallbackSession},
+    protocol::{CloseCode, FallbackSession, PathPrefix},
     signature::http_request::Query,
     wire::{self, Paced, Wire},
 };
@@ -40,13 +40,15 @@ use crate::{
 const OLDEST: u8 = 4;
 /// The newest, which is assumed when a client names none.
 const NEWEST: u8 = 7;
+/// Most bytes of the reason in a close frame.
+const CLOSE_REASON_BYTES_MAX: usize = 123;
 
 /// Takes sockets over on one worker thread, and begins the sessions of the HTTP fallbacks there.
 pub struct Upgrader {
     apps: Arc<Apps>,
     rules: HashMap<AppId, Arc<SessionRules>>,
     settings: ConnectionSettings,
-    path_prefix: String,
+    path_prefix: PathPrefix,
     admission: Arc<Admission>,
     hub: Arc<FallbackHub>,
     unfinished: Arc<Backlog>,
@@ -64,7 +66,7 @@ pub struct UpgraderParts {
     /// How connections are kept.
     pub settings: ConnectionSettings,
     /// What stands in front of `/app`.
-    pub path_prefix: String,
+    pub path_prefix: PathPrefix,
     /// What bounds the clients of the server.
     pub admission: Arc<Admission>,
     /// The sessions of the fallbacks.
@@ -122,12 +124,14 @@ impl Upgrader {
     /// Answers an upgrade request: a connection on its own from here on, or a refusal.
     pub async fn upgrade(&self, request: Request, framed: Framed<Paced, h1::Codec>) {
         let parts = framed.into_parts();
-        let (wire, mut first_bytes) = (parts.io.into_wire(), parts.read_buf);
+        let (wire, rest) = parts.io.into_wire();
+        let mut first_bytes = parts.read_buf;
+        first_bytes.unsplit(rest);
         first_bytes.unsplit(wire.take_read());
-        let path = request.path().strip_prefix(&self.path_prefix).unwrap_or_default();
-        if path != "/app" && !path.starts_with("/app/") {
-            return answer(&wire, "404 Not Found", "no such path, clients connect to /app/{key}").await;
-        }
+        let Some(path) = self.path_prefix.client_path(request.path()) else {
+            let text = format!("no such path, {}", self.where_to());
+            return answer(&wire, "404 Not Found", &text).await;
+        };
         if let Err(error) = actix_http::ws::verify_handshake(request.head()) {
             let status = match error {
                 HandshakeError::GetMethodRequired => "405 Method Not Allowed",
@@ -146,7 +150,9 @@ impl Upgrader {
         let protocol = asked_version(query).unwrap_or(NEWEST);
         let socket = Socket::new(wire, self.settings.socket, protocol, self.admission.take_over());
         let Some(key) = app_key(path) else {
-            return socket.close(CloseCode::PathNotFound);
+            let mut reason = format!("Path not found, {}", self.where_to());
+            reason.truncate(CLOSE_REASON_BYTES_MAX);
+            return socket.close_with(CloseCode::PathNotFound.code(), &reason);
         };
         let asked = Asked {
             key,
@@ -168,6 +174,11 @@ impl Upgrader {
             }
             Err(code) => socket.close(code),
         }
+    }
+
+    /// Tells where clients connect, in ASCII.
+    fn where_to(&self) -> String {
+        format!("clients connect to {}/app/{{key}}", self.path_prefix.as_str())
     }
 
     /// Begins the session of a fallback on this worker, when there is none of this id.

@@ -14,6 +14,7 @@ mod expiring;
 pub mod limits;
 mod member;
 mod now;
+mod repeats;
 mod socket_id;
 mod webhook_event;
 
@@ -27,5 +28,6 @@ pub use event_name::{EventName, EventNameError};
 pub use expiring::Expiring;
 pub use member::{Member, UserId, UserIdError};
 pub use now::Now;
+pub use repeats::Repeats;
 pub use socket_id::{SocketId, SocketIdError};
 pub use webhook_event::{WebhookEvent, WebhookEventError};

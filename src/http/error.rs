@@ -236,6 +236,10 @@ impl ResponseError for ApiError {
         if matches!(self, Self::NoWebSocket) {
             response.insert_header((UPGRADE, "websocket"));
         }
+        if matches!(self, Self::BodyUnreadable) {
+            // What follows it cannot be told from it.
+            response.force_close();
+        }
         if let Some(seconds) = self.retry_after_s() {
             response.insert_header((RETRY_AFTER, seconds));
         }

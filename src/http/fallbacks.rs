@@ -13,8 +13,9 @@ use futures_util::StreamExt;
 use super::{error::ApiError, routes::HttpState};
 use crate::{
     channel::{Backlog, Charge},
-    connection::{SendRefused, Upgrader, is_secure},
+    connection::{ReceiveStream, SendRefused, Upgrader, is_secure},
     protocol::{CloseCode, FallbackLine, FallbackPath, Transport, decode_send},
+    wire::Link,
 };
 
 /// What stands in front of `/app`: pusher-js's own default.
@@ -30,14 +31,14 @@ pub(super) async fn request(
     body: web::Payload,
     state: web::Data<HttpState>,
 ) -> Result<HttpResponse, ApiError> {
-    let path = FallbackPath::parse(PREFIX, request.path()).map_err(|_| ApiError::NoSuchPath)?;
+    let path = FallbackPath::parse(PREFIX, request.match_info().as_str()).map_err(|_| ApiError::NoSuchPath)?;
     let is_streaming = match path.transport {
         Transport::XhrSend => return send(&path, body, &state).await,
         Transport::XhrStreaming => true,
         Transport::Xhr => false,
     };
     if let Some(stream) = state.fallbacks.receive(&path.key, path.session, is_streaming) {
-        return Ok(receiving().streaming(stream));
+        return Ok(stream_to(&request, stream));
     }
     let upgrader = request
         .app_data::<Rc<Upgrader>>()
@@ -46,7 +47,7 @@ pub(super) async fn request(
     let begun = upgrader.begin_fallback(&path.key, path.session, request.query_string(), is_secure);
     match begun {
         Ok(()) => match state.fallbacks.receive(&path.key, path.session, is_streaming) {
-            Some(stream) => Ok(receiving().streaming(stream)),
+            Some(stream) => Ok(stream_to(&request, stream)),
             None => Ok(closed(CloseCode::GoingAway)),
         },
         Err(code) => Ok(closed(code)),
@@ -104,6 +105,13 @@ async fn read_body(
         body.extend_from_slice(&chunk);
     }
     Ok((body, charges))
+}
+
+/// Answers with what is received, until the client closes its side: then nobody reads it any more.
+fn stream_to(request: &HttpRequest, stream: ReceiveStream) -> HttpResponse {
+    let link = request.conn_data::<Rc<Link>>().map(Rc::clone).unwrap_or_default();
+    let end = std::future::poll_fn(move |cx| link.poll_end(cx));
+    receiving().streaming(stream.take_until(end))
 }
 
 /// A session that ends as it begins. Clients look at no status but 200.

@@ -9,22 +9,30 @@ use actix_web::{HttpResponse, http::header::RETRY_AFTER, web};
 
 use super::routes::HttpState;
 
-/// Whether the server wants traffic. It is ready until it drains. Cloning it copies a pointer.
+/// Whether the server wants traffic. It is ready until it leaves, which it says for a while before it
+/// drains. Cloning it copies pointers.
 #[derive(Debug, Clone, Default)]
 pub struct Readiness {
+    leaving: Arc<AtomicBool>,
     draining: Arc<AtomicBool>,
 }
 
 impl Readiness {
-    /// From here on the server wants no new clients.
+    /// From here on the server wants no new clients. Those who come are served as before.
+    pub fn leave(&self) {
+        self.leaving.store(true, Ordering::Release);
+    }
+
+    /// From here on the server refuses new clients too.
     pub fn drain(&self) {
+        self.leave();
         self.draining.store(true, Ordering::Release);
     }
 
     /// Tells whether the server wants new clients.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        !self.draining.load(Ordering::Acquire)
+        !self.leaving.load(Ordering::Acquire)
     }
 
     /// The switch itself, for those who refuse clients from then on.

@@ -18,6 +18,7 @@ use crate::{
     connection::FallbackHub,
     domain::AppId,
     ledger::LedgerHandle,
+    protocol::PathPrefix,
 };
 
 /// What the handlers need, shared by all workers.
@@ -34,6 +35,8 @@ pub struct HttpState {
     pub idempotency: HashMap<AppId, Mutex<Idempotency<Value>>>,
     /// The API calls under way.
     pub calls: Arc<Quota>,
+    /// What stands in front of the paths.
+    pub path_prefix: PathPrefix,
     /// What is there of the bodies that clients without WebSocket send.
     pub fallback_bodies: Arc<Backlog>,
 }
@@ -47,6 +50,7 @@ impl HttpState {
         readiness: Readiness,
         fallbacks: Arc<FallbackHub>,
         calls_max: usize,
+        path_prefix: PathPrefix,
     ) -> Self {
         let remembered = || Mutex::new(Idempotency::new(IDEMPOTENT_FOR, IDEMPOTENCY_KEYS_MAX));
         let idempotency = apps.iter().map(|app| (app.id().clone(), remembered()));
@@ -54,6 +58,7 @@ impl HttpState {
             idempotency: idempotency.collect(),
             calls: Arc::new(Quota::new(Some(calls_max))),
             fallback_bodies: Arc::new(Backlog::new(FALLBACK_BODIES_BYTES_MAX)),
+            path_prefix,
             apps,
             ledger,
             readiness,

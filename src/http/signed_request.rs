@@ -21,6 +21,7 @@ use super::{error::ApiError, routes::HttpState};
 use crate::{
     app::{App, QuotaGuard},
     clock,
+    protocol::PathPrefix,
     signature::http_request::{self, HttpAuthError, HttpRequestParts, Query},
 };
 
@@ -64,7 +65,7 @@ impl FromRequest for SignedRequest {
             }
             let query = Query::parse(request.query_string())?;
             let now = clock::now();
-            verify(&request, &app, &query, now.wall_ms)?;
+            verify(&request, &state.path_prefix, &app, &query, now.wall_ms)?;
             let under_way = admit(state, &app, now.instant)?;
             let payload = payload.await.map_err(|_| ApiError::BodyUnreadable)?;
             let body = read_body(payload, bytes_max).await?;
@@ -136,15 +137,28 @@ async fn read_body(payload: web::Payload, bytes_max: usize) -> Result<Bytes, Api
 }
 
 /// Checks who has signed the head of a request, and whether the app is served.
-fn verify(request: &HttpRequest, app: &App, query: &Query<'_>, wall_ms: u64) -> Result<(), ApiError> {
-    let parts = HttpRequestParts {
-        method: request.method().as_str(),
-        path: request.uri().path(),
-        query,
-    };
+fn verify(
+    request: &HttpRequest,
+    prefix: &PathPrefix,
+    app: &App,
+    query: &Query<'_>,
+    wall_ms: u64,
+) -> Result<(), ApiError> {
     let named = query.get("auth_key").ok_or(HttpAuthError::KeyMissing)?;
     let key = app.keys().live(named, wall_ms).ok_or(HttpAuthError::KeyUnknown)?;
-    http_request::verify(&parts, &key.key, &key.signing, wall_ms / 1_000)?;
+    let verify = |path: &str| {
+        let parts = HttpRequestParts {
+            method: request.method().as_str(),
+            path,
+            query,
+        };
+        http_request::verify(&parts, &key.key, &key.signing, wall_ms / 1_000)
+    };
+    // What is wrong is said of the path that was sent.
+    verify(request.uri().path()).or_else(|error| {
+        let others = prefix.others(request.uri().path());
+        others.into_iter().find_map(|path| verify(&path).ok()).ok_or(error)
+    })?;
     if !app.switches().enabled {
         return Err(ApiError::AppDisabled);
     }

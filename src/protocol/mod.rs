@@ -10,6 +10,7 @@ mod fallback;
 pub mod frame;
 mod json_string;
 mod json_value;
+mod paths;
 mod server_message;
 
 pub use client_message::{ClientMessage, DecodeError, SubscribeRequest};
@@ -21,4 +22,5 @@ pub use fallback::{
 };
 pub use json_string::{JsonString, StringError};
 pub use json_value::{JsonKind, ObjectError, ValueError, members};
+pub use paths::PathPrefix;
 pub use server_message::{ServerMessage, SubscriptionErrorType, published_frame};

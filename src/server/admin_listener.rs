@@ -3,21 +3,31 @@
 use std::{
     io,
     net::{SocketAddr, TcpListener},
+    rc::Rc,
     sync::Arc,
+    time::Duration,
 };
 
-use actix_rt::task::JoinHandle;
-use actix_server::ServerHandle;
-use actix_web::{App, HttpServer, middleware::from_fn, web};
+use actix_http::error::DispatchError;
+use actix_rt::{net::TcpStream, task::JoinHandle};
+use actix_server::{Server, ServerHandle};
+use actix_service::{ServiceFactoryExt, fn_service, map_config};
+use actix_web::{App, dev::AppConfig, middleware::from_fn, web};
 use utoipa_actix_web::AppExt;
 
-use super::{assembly::Assembly, listener, open_files::ADMIN_CONNECTIONS};
+use super::{assembly::Assembly, door::Entered, front::Front, listener, open_files::ADMIN_CONNECTIONS};
 use crate::{
     config::{AdminSettings, Settings},
-    http::admin::{AdminParts, AdminState, EndpointInfo, Token, admin_routes, authenticate},
+    http::{
+        Readiness,
+        admin::{AdminParts, AdminState, EndpointInfo, Token, admin_routes, authenticate, is_stream},
+    },
     ledger::Filter,
     webhook,
 };
+
+/// How long an idle connection is kept: those who ask are few, and on this machine or near it.
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
 
 /// A running listener.
 pub(super) struct AdminListener {
@@ -50,21 +60,31 @@ impl AdminListener {
         let address = listener.local_addr()?;
         let token = web::Data::new(token);
         let state = web::Data::new(state(settings, assembly));
-        let server = HttpServer::new(move || {
-            App::new()
-                .app_data(token.clone())
-                .app_data(state.clone())
-                .into_utoipa_app()
-                .configure(admin_routes)
-                .into_app()
-                .wrap(from_fn(authenticate))
-        });
-        let server = server
+        // It serves on while the other one drains.
+        let front = Front::new(KEEP_ALIVE, Readiness::default());
+        let server = Server::build()
             .workers(1)
-            .max_connections(ADMIN_CONNECTIONS)
             .disable_signals()
             .shutdown_timeout(1)
-            .listen(listener)?
+            .max_concurrent_connections(ADMIN_CONNECTIONS)
+            .listen("vacancy-admin", listener, move || {
+                let answering = Arc::clone(&front);
+                let app = App::new()
+                    .app_data(token.clone())
+                    .app_data(state.clone())
+                    .into_utoipa_app()
+                    .configure(admin_routes)
+                    .into_app()
+                    .wrap(from_fn(authenticate))
+                    .wrap_fn(move |request, application| answering.answer(request, application));
+                let enter = fn_service(async |tcp: TcpStream| {
+                    let address = tcp.peer_addr().ok();
+                    Ok::<_, DispatchError>((Entered::uncounted(tcp), address))
+                });
+                let (http, begun) = front.http();
+                let http = http.finish(map_config(app, |()| AppConfig::default()));
+                enter.and_then(front.serving(http, begun, Rc::new(is_stream)))
+            })?
             .run();
         Ok(Self {
             address,

@@ -25,10 +25,10 @@ pub(super) struct Door {
     acceptor: Option<Acceptor>,
 }
 
-/// A socket that came in, and what counts it.
+/// A socket that came in, and what counts it where sockets are counted.
 pub(super) struct Entered {
     pub(super) wire: Wire,
-    pub(super) counted: QuotaGuard,
+    pub(super) counted: Option<QuotaGuard>,
 }
 
 /// A socket that has just come, before anything was read of it.
@@ -58,11 +58,11 @@ impl Door {
             match (arrived, acceptor) {
                 (Arrived::In(counted, tcp), None) => Ok(Entered {
                     wire: prepared(Wire::Plain(tcp)),
-                    counted,
+                    counted: Some(counted),
                 }),
                 (Arrived::In(counted, tcp), Some(acceptor)) => Ok(Entered {
                     wire: prepared(acceptor.accept(tcp).await?),
-                    counted,
+                    counted: Some(counted),
                 }),
                 (Arrived::Refused(_counted, tcp), Some(acceptor)) => {
                     refuse(&acceptor.accept(tcp).await?);
@@ -84,6 +84,16 @@ impl Door {
         match self.admission.refuse() {
             Some(counted) => Arrived::Refused(counted, tcp),
             None => Arrived::Closed,
+        }
+    }
+}
+
+impl Entered {
+    /// A socket of a listener that needs no door: it accepts no more than it has room for.
+    pub(super) fn uncounted(tcp: TcpStream) -> Self {
+        Self {
+            wire: prepared(Wire::Plain(tcp)),
+            counted: None,
         }
     }
 }

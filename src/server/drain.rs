@@ -1,6 +1,12 @@
 //! Going away without telling anybody a lie (DESIGN.md section 7).
+//!
+//! First the server only says that it leaves, for load balancers that ask now and then. Then its port is
+//! closed: a connection that nobody accepts would hang, and the next process could not take the port.
 
-use std::time::{Duration, Instant};
+use std::{
+    net::{Shutdown, TcpListener},
+    time::{Duration, Instant},
+};
 
 use actix_server::ServerHandle;
 
@@ -9,17 +15,41 @@ use crate::{channel::CloseSome, clock, ledger::Control, protocol::CloseCode, web
 
 /// The closes of a drain are spread over so many batches, because clients come back at once.
 const BATCHES: usize = 20;
-/// The pause between two batches.
+/// The pause between two batches, and between two looks.
 const PAUSE: Duration = Duration::from_millis(50);
+/// How long a ledger that is in memory, and so ends with the process, waits for receivers that take nothing.
+const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Stops accepting, closes every client with 4200, and waits until every webhook is answered, for
-/// `timeout` at most.
-pub(super) async fn drain(assembly: &Assembly, server: &ServerHandle, timeout: Duration) {
-    let deadline = clock::now().instant + timeout;
+/// What a drain needs to know.
+#[derive(Debug)]
+pub(super) struct Drain {
+    /// How long the server says that it leaves, and serves as before.
+    pub(super) wait: Duration,
+    /// How long everything after that may take.
+    pub(super) timeout: Duration,
+    /// Whether what was not delivered is still there after the end.
+    pub(super) survives: bool,
+    /// The socket that is listened on.
+    pub(super) listener: TcpListener,
+}
+
+/// Says that the server leaves, and waits. Then stops listening, closes every client with 4200, and waits
+/// until every webhook is answered, for a bounded time.
+pub(super) async fn drain(assembly: &Assembly, server: &ServerHandle, drain: Drain) {
+    assembly.readiness.leave();
+    if !drain.wait.is_zero() {
+        log::info!("serving for another {:?}, while /ready says 503", drain.wait);
+        actix_rt::time::sleep(drain.wait).await;
+    }
+    let deadline = clock::now().instant + drain.timeout;
     assembly.readiness.drain();
     assembly.ledger().control(Control::Drain);
     server.pause().await;
+    // The accepting thread is told and does not say when it has heard; clients come back at once.
+    actix_rt::time::sleep(PAUSE).await;
+    close_port(drain.listener);
     close_clients(assembly, deadline).await;
+    let mut patience = Patience::new(clock::instant());
     while !is_done(assembly).await {
         // Those who were being accepted when the drain began.
         close_some(assembly, usize::MAX).await;
@@ -30,7 +60,47 @@ pub(super) async fn drain(assembly: &Assembly, server: &ServerHandle, timeout: D
             );
             return;
         }
+        if !drain.survives && connection_count(assembly) == 0 {
+            let left = unanswered(assembly).await;
+            if patience.ends(left, clock::instant()) {
+                log::error!(
+                    "no receiver took a webhook event for {PATIENCE:?}, and the ledger is in memory: {left} are lost"
+                );
+                return;
+            }
+        }
         actix_rt::time::sleep(PAUSE).await;
+    }
+}
+
+/// Ends the listening socket, of which the accepting thread has another handle until the process ends.
+/// Who connects from here on is refused, and the next process may listen.
+fn close_port(listener: TcpListener) {
+    if let Err(error) = socket2::SockRef::from(&listener).shutdown(Shutdown::Both) {
+        log::debug!("the port is closed with the process only: {error}");
+    }
+}
+
+/// How long it is waited while nothing becomes less.
+struct Patience {
+    least: usize,
+    since: Instant,
+}
+
+impl Patience {
+    const fn new(now: Instant) -> Self {
+        Self {
+            least: usize::MAX,
+            since: now,
+        }
+    }
+
+    /// Tells whether there were never less than there are now for too long.
+    fn ends(&mut self, left: usize, now: Instant) -> bool {
+        if left < self.least {
+            (self.least, self.since) = (left, now);
+        }
+        self.since + PATIENCE <= now
     }
 }
 
@@ -79,4 +149,28 @@ async fn unanswered(assembly: &Assembly) -> usize {
     let answer = tokio::time::timeout(Duration::from_secs(1), ledger.unanswered()).await;
     // A ledger that does not answer in time has more to do than to count.
     answer.map_or(1, |answer| answer.unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Now;
+
+    #[test]
+    fn patience_lasts_while_something_becomes_less() {
+        let now = Now::of_test().instant;
+        let at = |ms| now + Duration::from_millis(ms);
+        let mut patience = Patience::new(now);
+        for (left, ms, ends) in [
+            (7, 100, false),
+            (7, 5_099, false),
+            (6, 5_100, false),
+            (8, 9_000, false),
+            (5, 10_099, false),
+            (5, 15_098, false),
+            (5, 15_099, true),
+        ] {
+            assert_eq!(patience.ends(left, at(ms)), ends, "{left} after {ms} ms");
+        }
+    }
 }

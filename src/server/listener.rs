@@ -1,27 +1,29 @@
 //! The listener: one port for WebSocket clients and for the HTTP API.
 
 use std::{
-    cell::Cell,
     io,
     net::{SocketAddr, TcpListener},
     rc::Rc,
     sync::Arc,
-    time::Duration,
 };
 
 use actix::Actor;
-use actix_codec::Framed;
 use actix_cors::Cors;
-use actix_http::{HttpService, Protocol, Request, error::DispatchError, h1};
+use actix_http::error::DispatchError;
 use actix_rt::{Arbiter, net::TcpStream};
 use actix_server::Server;
-use actix_service::{Service, ServiceFactoryExt, apply_fn_factory, fn_service, map_config};
-use actix_web::{App, dev::AppConfig, web};
+use actix_service::{ServiceFactoryExt, fn_service, map_config};
+use actix_web::{
+    App,
+    dev::{AppConfig, ServiceRequest},
+    http::Uri,
+    web,
+};
 
 use super::{
     assembly::Assembly,
     door::{Door, Entered},
-    quiet::{Held, Requests},
+    front::{Front, Upgrade},
     tls::TlsListener,
 };
 use crate::{
@@ -31,19 +33,9 @@ use crate::{
     config::ServerSettings,
     connection::{Admission, ConnectionSettings, SocketLimits, SocketRoom, Ticks, Upgrader, UpgraderParts},
     http::{HttpState, fallback_routes, routes},
-    wire::Paced,
+    protocol::PathPrefix,
 };
 
-/// How long a client may take to send the head of a request.
-const REQUEST_HEAD_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long an idle HTTP connection is kept.
-const KEEP_ALIVE: Duration = Duration::from_secs(75);
-/// How long what is left of a refused request is read and thrown away: a socket that is closed with
-/// unread bytes is reset, and its client would lose the answer.
-const REFUSED_BODY_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long an HTTP connection is at least served on which no request is under way: longer than a
-/// silent one is kept, and its next head may then take.
-const QUIET_MAX: Duration = KEEP_ALIVE.saturating_add(REQUEST_HEAD_TIMEOUT);
 /// Bytes of messages that clients have begun to send and not ended, of all together.
 const UNFINISHED_BYTES_MAX: usize = 64 * 1_024 * 1_024;
 /// Connections that wait to be accepted. Linux takes the smaller of this and `net.core.somaxconn`, 4,096
@@ -76,10 +68,12 @@ pub(super) fn serve(
     let handshakes = settings.handshakes_per_second;
     let handshakes = handshakes.map(|rate| Rate::new(rate, clock::now().instant));
     let admission = Arc::new(Admission::new(settings.connections, room, handshakes));
+    let path_prefix = PathPrefix::new(settings.path_prefix.clone());
+    let front = Front::new(settings.keep_alive, assembly.readiness.clone());
     let parts = UpgraderParts {
         apps: Arc::clone(&assembly.apps),
         settings: connection_settings(settings),
-        path_prefix: settings.path_prefix.clone(),
+        path_prefix: path_prefix.clone(),
         admission: Arc::clone(&admission),
         hub: Arc::clone(&assembly.fallbacks),
         unfinished: Arc::new(Backlog::new(UNFINISHED_BYTES_MAX)),
@@ -94,6 +88,7 @@ pub(super) fn serve(
         assembly.readiness.clone(),
         Arc::clone(&assembly.fallbacks),
         settings.api_calls,
+        path_prefix.clone(),
     ));
     let has_fallbacks = settings.fallbacks;
     let server = Server::build()
@@ -105,24 +100,21 @@ pub(super) fn serve(
             let admission = Arc::clone(&admission);
             let upgrader = Rc::new(start_worker(&workers, parts.clone()));
             let upgrading = Rc::clone(&upgrader);
-            let upgrade = fn_service(move |(request, framed): (Request, Framed<Paced, h1::Codec>)| {
+            let upgrade = fn_service(move |(request, framed): Upgrade| {
                 let upgrader = Rc::clone(&upgrading);
                 async move {
                     upgrader.upgrade(request, framed).await;
                     Ok::<(), actix_web::Error>(())
                 }
             });
+            let (answering, prefix) = (Arc::clone(&front), path_prefix.clone());
             let app = App::new()
                 .app_data(state.clone())
                 .app_data(upgrader)
                 .wrap(Cors::permissive().max_age(3_600))
-                .wrap_fn(|request, service| {
-                    let under_way = request.conn_data::<Rc<Requests>>().map(Requests::begin);
-                    let answering = service.call(request);
-                    async move {
-                        let answer = answering.await?;
-                        Ok(answer.map_body(|_, body| Held::new(body, under_way)))
-                    }
+                .wrap_fn(move |request, application| {
+                    let request = strip(&prefix, request);
+                    answering.answer(request, application)
                 })
                 .configure(|config| {
                     if has_fallbacks {
@@ -134,36 +126,25 @@ pub(super) fn serve(
             let enter = fn_service(move |tcp: TcpStream| {
                 let address = tcp.peer_addr().ok();
                 let entering = door.enter(tcp);
-                async move { Ok((entering.await.map_err(DispatchError::Io)?, address)) }
+                async move { Ok::<(Entered, _), _>((entering.await.map_err(DispatchError::Io)?, address)) }
             });
-            // The requests of the connection that is being taken on.
-            let begun = Rc::new(Cell::new(None));
-            let begin = Rc::clone(&begun);
-            let http = HttpService::build()
-                .keep_alive(KEEP_ALIVE)
-                .client_request_timeout(REQUEST_HEAD_TIMEOUT)
-                .client_disconnect_timeout(REFUSED_BODY_TIMEOUT)
-                // Else a client that leaves while it receives over a fallback is not noticed.
-                .h1_allow_half_closed(false)
-                .on_connect_ext(move |_: &Paced, held| {
-                    let requests = Rc::new(Requests::default());
-                    held.insert(Rc::clone(&requests));
-                    begin.set(Some(requests));
-                })
-                .upgrade(upgrade)
-                .finish(map_config(app, |()| AppConfig::default()));
-            let http = apply_fn_factory(http, move |(entered, address): (Entered, _), http| {
-                let Entered { wire, counted } = entered;
-                let serving = http.call((Paced::new(wire), Protocol::Http1, address));
-                let requests: Rc<Requests> = begun.take().unwrap_or_default();
-                async move {
-                    let _counted = counted;
-                    requests.serve(serving, QUIET_MAX).await.unwrap_or(Ok(()))
-                }
-            });
-            enter.and_then(http)
+            let (http, begun) = front.http();
+            let http = http.upgrade(upgrade).finish(map_config(app, |()| AppConfig::default()));
+            let prefix = path_prefix.clone();
+            let may_upgrade = Rc::new(move |path: &str| prefix.may_upgrade(path));
+            enter.and_then(front.serving(http, begun, may_upgrade))
         })?;
     Ok(server.run())
+}
+
+/// Has the application find a path of ours behind the prefix. The request itself stays as it came, for its
+/// signature.
+fn strip(prefix: &PathPrefix, mut request: ServiceRequest) -> ServiceRequest {
+    let below = prefix.strip(request.path()).and_then(|path| Uri::try_from(path).ok());
+    if let Some(below) = below {
+        request.match_info_mut().get_mut().update(&below);
+    }
+    request
 }
 
 fn connection_settings(settings: &ServerSettings) -> ConnectionSettings {

@@ -6,6 +6,7 @@ mod door;
 mod drain;
 mod embedding;
 mod endpoints;
+mod front;
 mod ledger;
 mod listener;
 pub mod numbers;
@@ -15,21 +16,26 @@ mod quiet;
 mod signals;
 mod tls;
 
-use std::{io, net::SocketAddr, time::Duration};
+use std::{io, net::SocketAddr};
 
 use actix_rt::task::JoinHandle;
 use actix_server::ServerHandle;
 
 use crate::{
     channel::{CountHolding, Holding},
-    config::Settings,
+    config::{LedgerStore, Settings},
     ledger::Control,
 };
 
 pub use embedding::settings;
 
+/// What is logged of the libraries below, unless `RUST_LOG` names them. What actix says of a request we say
+/// ourselves, with whom it came from and as often as it is of use.
+pub const LOG_FILTER: &str = "actix_http=off,actix_server=warn";
+
 use admin_listener::AdminListener;
 use assembly::Assembly;
+use drain::Drain;
 use signals::Signals;
 use tls::TlsListener;
 
@@ -42,7 +48,8 @@ pub fn run_until_signal(settings: &Settings) -> io::Result<()> {
     actix_rt::System::new().block_on(async move {
         panics::log_panics();
         let mut signals = Signals::new()?;
-        let server = Server::start(settings)?;
+        let mut server = Server::start(settings)?;
+        server.drain.wait = signals.drain_wait(settings.server.drain_wait);
         if let Some(address) = server.admin_address() {
             log::info!("admin API on http://{address}");
         }
@@ -92,7 +99,7 @@ pub struct Server {
     admin: Option<AdminListener>,
     numbers: JoinHandle<()>,
     reloading: Option<JoinHandle<()>>,
-    drain_timeout: Duration,
+    drain: Drain,
 }
 
 /// What a server holds at a moment; all zero when every client is gone.
@@ -130,6 +137,12 @@ impl Server {
         let admin = admin_listener::bind(&settings.admin)?;
         let assembly = Assembly::new(settings)?;
         let tls = settings.server.tls.as_ref().map(TlsListener::new).transpose()?;
+        let drain = Drain {
+            wait: settings.server.drain_wait.unwrap_or_default(),
+            timeout: settings.server.drain_timeout,
+            survives: settings.ledger.store != LedgerStore::Memory,
+            listener: listener.try_clone()?,
+        };
         let room = plan.map(|plan| plan.room);
         let server = listener::serve(listener, &settings.server, tls.as_ref(), room, &assembly)?;
         assembly.ledger().control(Control::Accepting);
@@ -144,7 +157,7 @@ impl Server {
             admin,
             numbers,
             reloading: tls.map(TlsListener::keep_up_to_date),
-            drain_timeout: settings.server.drain_timeout,
+            drain,
         })
     }
 
@@ -179,15 +192,15 @@ impl Server {
         census
     }
 
-    /// Stops it as SIGTERM stops the program: it takes no more connections, sends its clients away
-    /// with 4200 (which they take as a request to reconnect), waits for the API calls and webhook
+    /// Stops it as SIGTERM stops the program: for `server.drain_wait`, if that is set, `/ready` says 503
+    /// and all else goes on. Then it takes no more connections, sends its clients away with 4200 (which they take as a request to reconnect), waits for the API calls and webhook
     /// requests under way, at most `server.drain_timeout`, and ends its threads. What was not
     /// delivered by then stays in the ledger.
     ///
     /// # Errors
     /// When accepting had failed.
     pub async fn stop(self) -> io::Result<()> {
-        drain::drain(&self.assembly, &self.handle, self.drain_timeout).await;
+        drain::drain(&self.assembly, &self.handle, self.drain).await;
         let admin = match self.admin {
             Some(admin) => admin.stop().await,
             None => Ok(()),

@@ -1,8 +1,8 @@
 //! Ends HTTP connections on which nothing is asked.
 //!
-//! actix-http bounds the time for the head of the first request, and how long a connection may be
-//! idle between two. What it does not bound is the head of a later request: one byte of it ends the
-//! idle time, and the rest may never come.
+//! The wire bounds how long the head of a request may take, and actix-http how long a connection may be idle
+//! between two. What neither bounds is the rest of a body in chunks that the answer did not wait for: it is
+//! read and thrown away before the next request, and may never come.
 
 use std::{
     cell::Cell,

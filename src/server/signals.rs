@@ -19,6 +19,8 @@ const WITHOUT_EFFECT: &[Number] = &[
     #[cfg(target_os = "linux")]
     Number::POWER,
 ];
+/// How long the program says that it leaves: as long as most load balancers take to look again.
+const DRAIN_WAIT: Duration = Duration::from_secs(5);
 /// How long the system may take to let go of a terminal after it has said so.
 const HANGING_UP: Duration = Duration::from_millis(100);
 
@@ -84,6 +86,13 @@ impl Signals {
             }
             log::info!("SIGHUP: nothing to do, the configuration is read at a start only");
         }
+    }
+
+    /// How long the program says that it leaves before it drains, with what is set of it. Who sits at a
+    /// terminal has no load balancer that asks.
+    pub(super) fn drain_wait(&self, set: Option<Duration>) -> Duration {
+        let unless_set = if self.has_terminal { Duration::ZERO } else { DRAIN_WAIT };
+        set.unwrap_or(unless_set)
     }
 
     /// Ends the process at the next one that asks for an end, whatever it is doing.

@@ -1,25 +1,29 @@
 //! TLS at the listener: handshakes within bounds, and a certificate that is read again when its
 //! file changes.
 
+mod turns;
+
 use std::{io, path::PathBuf, rc::Rc, sync::Arc, time::Duration};
 
-use actix_rt::{
-    net::TcpStream,
-    task::{JoinHandle, spawn_blocking},
-    time::{sleep, timeout},
-};
-use rustls::ServerConfig;
-use secrecy::{ExposeSecret, SecretString};
-use tokio::sync::Semaphore;
-
+use self::turns::{GRACE, Turns};
 use crate::{
+    clock,
     config::{ServerTls, identity_problems},
     wire::{self, Identity, Wire},
 };
+use actix_rt::{
+    net::TcpStream,
+    task::{JoinHandle, spawn_blocking},
+    time::sleep,
+};
+use rustls::ServerConfig;
+use secrecy::{ExposeSecret, SecretString};
+use tokio::time::timeout_at;
 
 /// How long a client may take for its handshake, its turn included.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
-/// Handshakes under way on one worker; the others wait for their turn. Who says nothing has none.
+/// Handshakes under way on one worker; the others wait for their turn, which nobody has whose first record is
+/// not whole.
 const HANDSHAKES_MAX: usize = 1_024;
 /// How often the files are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -37,7 +41,7 @@ pub(super) struct TlsListener {
 #[derive(Clone)]
 pub(super) struct Acceptor {
     config: Arc<ServerConfig>,
-    turns: Rc<Semaphore>,
+    turns: Rc<Turns>,
     timeout: Duration,
 }
 
@@ -66,7 +70,7 @@ impl TlsListener {
     pub(super) fn acceptor(&self) -> Acceptor {
         Acceptor {
             config: Arc::clone(&self.config),
-            turns: Rc::new(Semaphore::new(HANDSHAKES_MAX)),
+            turns: Rc::new(Turns::new(HANDSHAKES_MAX, GRACE)),
             timeout: HANDSHAKE_TIMEOUT,
         }
     }
@@ -94,18 +98,39 @@ impl Acceptor {
     /// Makes a handshake.
     ///
     /// # Errors
-    /// When it fails, or takes too long.
+    /// When it fails, takes too long, or gives its turn to others after a while.
     pub(super) async fn accept(&self, tcp: TcpStream) -> io::Result<Wire> {
-        let handshake = async {
-            // A new socket may be said to be readable that is not.
-            tcp.peek(&mut [0]).await?;
-            let _turn = self.turns.acquire().await.map_err(io::Error::other)?;
-            wire::accept(tcp, Arc::clone(&self.config)).await
+        let deadline = (clock::instant() + self.timeout).into();
+        let waiting = async {
+            wire::whole_record(&tcp).await?;
+            Ok(self.turns.take().await)
         };
-        let done = timeout(self.timeout, handshake).await;
-        let result = done.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
-        result.inspect_err(|error| log::debug!("a TLS handshake fails: {error}"))
+        let turn = match timeout_at(deadline, waiting).await.unwrap_or_else(|_| Err(timed_out())) {
+            Ok(turn) => turn,
+            Err(error) => {
+                wire::end(&tcp);
+                return Err(told(error));
+            }
+        };
+        let handshake = async {
+            tokio::select! {
+                biased;
+                done = wire::accept(tcp, Arc::clone(&self.config)) => done,
+                () = turn.wanted() => Err(timed_out()),
+            }
+        };
+        let done = timeout_at(deadline, handshake).await;
+        done.unwrap_or_else(|_| Err(timed_out())).map_err(told)
     }
+}
+
+fn timed_out() -> io::Error {
+    io::ErrorKind::TimedOut.into()
+}
+
+fn told(error: io::Error) -> io::Error {
+    log::debug!("a TLS handshake fails: {error}");
+    error
 }
 
 /// Finds changes that last: files that are just being written are looked at once more.

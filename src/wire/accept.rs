@@ -1,15 +1,53 @@
 //! The handshake of a client.
 
-use std::{io, sync::Arc};
+use std::{future::poll_fn, io, sync::Arc, task::Poll};
 
 use rustls::ServerConfig;
-use tokio::net::TcpStream;
+use tokio::{io::Interest, net::TcpStream};
 
-use super::stream::{Tls, Wire};
+use super::stream::{READ_BYTES, Tls, Wire, poll_peek};
+
+/// Bytes in front of what a TLS record holds.
+const RECORD_HEADER_BYTES: usize = 5;
 
 /// What is answered to a client that speaks HTTP in clear.
 const SPEAK_TLS: &[u8] = b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\n\
     Content-Length: 52\r\nConnection: close\r\n\r\nthis port speaks TLS only, use https:// and wss://\r\n";
+
+/// Waits until the first record of a client has come whole, or what is none of TLS, and leaves it unread.
+/// While it waits, a client costs a socket and nothing else.
+///
+/// # Errors
+/// When the client goes, or the socket breaks.
+pub async fn whole_record(tcp: &TcpStream) -> io::Result<()> {
+    loop {
+        let is_closed = tcp.ready(Interest::READABLE).await?.is_read_closed();
+        let looked = poll_fn(|cx| Poll::Ready(poll_peek(tcp, cx, is_whole_record))).await;
+        match looked {
+            Poll::Ready(Ok(true)) => return Ok(()),
+            Poll::Ready(Ok(false)) if is_closed => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Poll::Ready(Ok(false)) => {
+                // What is there is no news any more, only what comes behind it.
+                let _ = tcp.try_io(Interest::READABLE, || Err::<(), _>(io::ErrorKind::WouldBlock.into()));
+            }
+            Poll::Ready(Err(error)) => return Err(error),
+            Poll::Pending => {}
+        }
+    }
+}
+
+/// Whether bytes begin with a whole record, with as much of it as is looked at, or with none.
+fn is_whole_record(bytes: &[u8]) -> bool {
+    match bytes {
+        [] => true,
+        [0x16, 0x03, _, high, low, ..] => {
+            let length = usize::from(u16::from_be_bytes([*high, *low]));
+            (RECORD_HEADER_BYTES + length).min(READ_BYTES) <= bytes.len()
+        }
+        [0x16] | [0x16, 0x03, ..] => false,
+        [_, ..] => true,
+    }
+}
 
 /// Makes the handshake of a client that has just connected. It takes as long as the client lets it:
 /// the caller bounds that.
@@ -58,4 +96,28 @@ fn refuse_clear(tcp: &TcpStream) -> io::Error {
     let _ = tcp.try_write(SPEAK_TLS);
     let _ = socket2::SockRef::from(tcp).shutdown(std::net::Shutdown::Write);
     io::Error::new(io::ErrorKind::InvalidData, "it speaks HTTP in clear")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_is_whole_when_all_that_it_announces_is_there() {
+        let record = [&[0x16, 0x03, 0x01, 0x01, 0x02][..], &[7; 0x102]].concat();
+        for length in 1..record.len() {
+            assert!(!is_whole_record(&record[..length]), "{length}");
+        }
+        assert!(is_whole_record(&record) && is_whole_record(&[&record[..], b"x"].concat()));
+        // No more of it is ever looked at.
+        let longest = [&[0x16, 0x03, 0x01, 0xff, 0xff][..], &[7; READ_BYTES]].concat();
+        assert!(!is_whole_record(&longest[..READ_BYTES - 1]) && is_whole_record(&longest[..READ_BYTES]));
+    }
+
+    #[test]
+    fn what_begins_no_handshake_is_not_waited_for() {
+        for bytes in [&b""[..], b"G", b"\x15\x03", b"\x16\x02", b"\x80\x2e"] {
+            assert!(is_whole_record(bytes), "{bytes:?}");
+        }
+    }
 }

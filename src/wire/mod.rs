@@ -2,15 +2,17 @@
 //!
 //! [`Wire`] is both. TLS is a pure `Session` of records in and records out;
 //! [`accept()`] makes the handshake, with the certificate that [`Identity`] holds at that moment. [`Paced`] is
-//! what HTTP reads it through.
+//! what HTTP reads it through, and tells requests of their connection by its [`Link`].
 
 mod accept;
 mod identity;
 mod paced;
+mod requests;
 mod session;
 mod stream;
 
-pub use accept::accept;
+pub use accept::{accept, whole_record};
 pub use identity::{Identity, IdentityError, server_config};
-pub use paced::Paced;
+pub use paced::{Link, MayUpgrade, Paced, REQUEST_HEAD_TIMEOUT};
+pub use requests::Refusal;
 pub use stream::{Tls, Wire, end};

@@ -1,60 +1,214 @@
-//! HTTP, read in turns.
+//! HTTP, read in turns, a request at a time.
 //!
 //! actix-http reads until the kernel has no more, up to 128 KB, and answers all requests in it before
 //! the thread's other tasks run: of the shortest requests that is thousands, for which nobody needs a
 //! key.
 
 use std::{
+    cell::{Cell, RefCell},
     io,
     pin::{Pin, pin},
-    task::{Context, Poll},
+    rc::Rc,
+    task::{Context, Poll, Waker},
+    time::Duration,
 };
 
-use actix_rt::net::{ActixStream, Ready};
+use actix_http::Uri;
+use actix_rt::{
+    net::{ActixStream, Ready},
+    time::{Sleep, sleep},
+};
+use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::Wire;
+use super::{
+    Wire,
+    requests::{Followed, Follower, Refusal, Targets},
+};
 
 /// Most bytes that are read before others have their turn: a call with the longest data whole, or some
 /// hundreds of the shortest.
 const TURN_BYTES: usize = 16 * 1_024;
+/// How long the head of a request may take: the first one from when its connection is there, a later one
+/// from its first byte on.
+pub const REQUEST_HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A [`Wire`] that gives its reader a few bytes at a time.
+/// Which paths a GET may make a WebSocket of.
+pub type MayUpgrade = Rc<dyn Fn(&str) -> bool>;
+
+/// A [`Wire`] that gives its reader a few bytes at a time, and of requests only what can be served.
 pub struct Paced {
     wire: Wire,
+    may_upgrade: MayUpgrade,
+    follower: Follower,
+    /// The beginning of a head.
+    held: BytesMut,
+    /// What is to be read before anything else.
+    ready: BytesMut,
     /// What may still be read before others have their turn.
     left: usize,
+    /// When a head that is awaited comes too late.
+    too_late: Option<Pin<Box<Sleep>>>,
+    has_begun: bool,
+    link: Rc<Link>,
+}
+
+/// What the requests of a connection are told of it.
+#[derive(Debug, Default)]
+pub struct Link {
+    refusal: Cell<Option<Refusal>>,
+    has_ended: Cell<bool>,
+    waiting: RefCell<Option<Waker>>,
+}
+
+impl Link {
+    /// Why the last request of the connection is none, once that is so.
+    #[must_use]
+    pub fn refusal(&self) -> Option<Refusal> {
+        self.refusal.get()
+    }
+
+    /// Is ready when the client has closed its side. Only the last who asks is woken.
+    pub fn poll_end(&self, cx: &Context<'_>) -> Poll<()> {
+        if self.has_ended.get() {
+            return Poll::Ready(());
+        }
+        *self.waiting.borrow_mut() = Some(cx.waker().clone());
+        Poll::Pending
+    }
+
+    fn end(&self) {
+        self.has_ended.set(true);
+        if let Some(waiting) = self.waiting.take() {
+            waiting.wake();
+        }
+    }
 }
 
 impl Paced {
     /// Begins with a turn.
     #[must_use]
-    pub const fn new(wire: Wire) -> Self {
-        Self { wire, left: TURN_BYTES }
+    pub fn new(wire: Wire, may_upgrade: MayUpgrade) -> Self {
+        Self {
+            wire,
+            may_upgrade,
+            follower: Follower::default(),
+            held: BytesMut::new(),
+            ready: BytesMut::new(),
+            left: TURN_BYTES,
+            too_late: None,
+            has_begun: false,
+            link: Rc::default(),
+        }
     }
 
-    /// The wire itself, to which everything that was not read still comes.
+    /// What its requests are told.
     #[must_use]
-    pub fn into_wire(self) -> Wire {
-        self.wire
+    pub fn link(&self) -> Rc<Link> {
+        Rc::clone(&self.link)
+    }
+
+    /// The wire itself, to which everything that was not read still comes, and what was read of it and not
+    /// handed on.
+    #[must_use]
+    pub fn into_wire(self) -> (Wire, BytesMut) {
+        let mut rest = self.ready;
+        rest.unsplit(self.held);
+        (self.wire, rest)
+    }
+
+    /// Follows what was read into a buffer, and leaves there what may be handed on.
+    fn follow(&mut self, buffer: &mut ReadBuf<'_>, before: usize) {
+        let targets = Targets {
+            may_upgrade: &*self.may_upgrade,
+            is_target: |target| Uri::try_from(target).is_ok(),
+        };
+        self.has_begun = true;
+        let refusal;
+        if self.held.is_empty() {
+            let bytes = &mut buffer.filled_mut()[before..];
+            let followed = self.follower.follow(bytes, &targets);
+            self.held.extend_from_slice(&bytes[followed.ready..]);
+            buffer.set_filled(before + followed.ready);
+            refusal = followed.refusal;
+        } else {
+            self.held.extend_from_slice(&buffer.filled()[before..]);
+            buffer.set_filled(before);
+            let Followed {
+                ready,
+                refusal: refused,
+            } = self.follower.follow(&mut self.held, &targets);
+            self.ready = self.held.split_to(ready);
+            refusal = refused;
+        }
+        if let Some(refusal) = refusal {
+            self.refuse(refusal);
+        } else if self.held.is_empty() {
+            self.held = BytesMut::new();
+            self.too_late = None;
+        }
+    }
+
+    /// Hands on a request that stands for what is refused.
+    fn refuse(&mut self, refusal: Refusal) {
+        self.follower.end();
+        self.link.refusal.set(Some(refusal));
+        self.held = BytesMut::new();
+        self.too_late = None;
+        self.ready.extend_from_slice(Refusal::STAND_IN);
+    }
+
+    /// Refuses a head that comes too late; tells whether it does now.
+    fn poll_too_late(&mut self, cx: &mut Context<'_>) -> bool {
+        let is_awaited = self.follower.awaits_head() && (!self.has_begun || !self.held.is_empty());
+        if !is_awaited {
+            return false;
+        }
+        let too_late = self
+            .too_late
+            .get_or_insert_with(|| Box::pin(sleep(REQUEST_HEAD_TIMEOUT)));
+        if too_late.as_mut().poll(cx).is_pending() {
+            return false;
+        }
+        self.refuse(Refusal::HeadTooSlow);
+        true
     }
 }
 
 impl AsyncRead for Paced {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
-        if this.left == 0 {
-            this.left = TURN_BYTES;
-            // Has this task woken once the others have run and the kernel was asked for news.
-            return pin!(tokio::task::yield_now()).poll(cx).map(Ok);
+        loop {
+            if !this.ready.is_empty() {
+                let length = this.ready.len().min(buffer.remaining());
+                buffer.put_slice(&this.ready.split_to(length));
+                return Poll::Ready(Ok(()));
+            }
+            if this.left == 0 {
+                this.left = TURN_BYTES;
+                // Has this task woken once the others have run and the kernel was asked for news.
+                return pin!(tokio::task::yield_now()).poll(cx).map(Ok);
+            }
+            let before = buffer.filled().len();
+            let Poll::Ready(result) = this.wire.poll_read_some(cx, buffer, this.left) else {
+                this.left = TURN_BYTES;
+                if this.poll_too_late(cx) {
+                    continue;
+                }
+                return Poll::Pending;
+            };
+            result?;
+            let read = buffer.filled().len() - before;
+            if read == 0 {
+                this.link.end();
+                return Poll::Ready(Ok(()));
+            }
+            this.left -= read;
+            this.follow(buffer, before);
+            if before < buffer.filled().len() {
+                return Poll::Ready(Ok(()));
+            }
         }
-        let before = buffer.filled().len();
-        let Poll::Ready(result) = this.wire.poll_read_some(cx, buffer, this.left) else {
-            this.left = TURN_BYTES;
-            return Poll::Pending;
-        };
-        this.left -= buffer.filled().len() - before;
-        Poll::Ready(result)
     }
 }
 
@@ -90,6 +244,13 @@ mod tests {
 
     use super::*;
 
+    /// A paced socket in the middle of a body.
+    fn paced(tcp: TcpStream) -> Paced {
+        let mut paced = Paced::new(Wire::Plain(tcp), Rc::new(|_| false));
+        paced.follower.end();
+        paced
+    }
+
     /// A paced socket to which so many bytes have come.
     async fn with_bytes(count: usize) -> (Paced, std::net::TcpStream) {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
@@ -98,7 +259,7 @@ mod tests {
         let (mut peer, _) = listener.accept().expect("a connection");
         peer.write_all(&vec![b'x'; count]).expect("sends");
         while tcp.peek(&mut vec![0; count + 1]).await.expect("reads") < count {}
-        (Paced::new(Wire::Plain(tcp)), peer)
+        (paced(tcp), peer)
     }
 
     /// Reads until it would wait; gives how many bytes each read gave.

@@ -19,7 +19,7 @@ use tokio::{
 use super::session::{Session, SessionError};
 
 /// Bytes that are read at once.
-const READ_BYTES: usize = 16 * 1_024;
+pub(super) const READ_BYTES: usize = 16 * 1_024;
 /// Bytes that are enciphered at once: what the kernel does not take of them waits as records.
 const SEAL_BYTES: usize = 64 * 1_024;
 
@@ -153,6 +153,20 @@ impl Wire {
     pub fn shut_down(&self) -> io::Result<()> {
         socket2::SockRef::from(self.tcp()).shutdown(Shutdown::Write)
     }
+}
+
+/// Looks at the first bytes of a socket that wait to be read, as many as are read at once, and leaves them
+/// there.
+pub(super) fn poll_peek<T>(
+    tcp: &TcpStream,
+    cx: &mut Context<'_>,
+    look: impl FnOnce(&[u8]) -> T,
+) -> Poll<io::Result<T>> {
+    SCRATCH.with_borrow_mut(|scratch| {
+        let mut bytes = ReadBuf::new(&mut scratch[..READ_BYTES]);
+        ready!(tcp.poll_peek(cx, &mut bytes))?;
+        Poll::Ready(Ok(look(bytes.filled())))
+    })
 }
 
 impl Tls {

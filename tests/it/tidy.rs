@@ -38,6 +38,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "channel",
             "webhook",
             "app",
+            "wire",
             "connection",
         ],
     ),
@@ -119,6 +120,7 @@ const SHELLS: &[&str] = &[
     "server/door.rs",
     "server/drain.rs",
     "server/embedding.rs",
+    "server/front.rs",
     "server/ledger.rs",
     "server/listener.rs",
     "server/mod.rs",
@@ -127,6 +129,7 @@ const SHELLS: &[&str] = &[
     "server/quiet.rs",
     "server/signals.rs",
     "server/tls.rs",
+    "server/tls/turns.rs",
     "server/tls/tests.rs",
     "webhook/connect.rs",
     "webhook/endpoint.rs",
@@ -141,6 +144,7 @@ const SHELLS: &[&str] = &[
     "webhook/webhooks/tests.rs",
     "wire/accept.rs",
     "wire/paced.rs",
+    "wire/requests/agreement.rs",
     "wire/stream.rs",
 ];
 

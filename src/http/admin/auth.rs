@@ -1,13 +1,10 @@
 //! Who may ask: whoever bears the token.
 
-use std::{
-    sync::{Mutex, PoisonError},
-    time::{Duration, Instant},
-};
+use std::sync::{Mutex, PoisonError};
 
 use actix_web::{
     Error,
-    body::MessageBody,
+    body::{EitherBody, MessageBody},
     dev::{ServiceRequest, ServiceResponse},
     http::header::{AUTHORIZATION, HeaderValue},
     middleware::Next,
@@ -18,21 +15,12 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use super::error::AdminError;
-use crate::clock;
-
-/// How often it is logged that somebody came without the token.
-const LOG_EVERY: Duration = Duration::from_secs(10);
+use crate::{clock, domain::Repeats};
 
 /// The token that a request must bear, and a count of those that did not.
 pub struct Token {
     digest: [u8; 32],
-    refused: Mutex<Refused>,
-}
-
-#[derive(Debug, Default)]
-struct Refused {
-    count: u64,
-    logged_at: Option<Instant>,
+    refused: Mutex<Repeats>,
 }
 
 impl Token {
@@ -54,14 +42,9 @@ impl Token {
     }
 
     /// Counts a refusal; gives how many there were when it is time to log it.
-    fn refuse(&self, now: Instant) -> Option<u64> {
+    fn refuse(&self) -> Option<u64> {
         let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
-        refused.count += 1;
-        if refused.logged_at.is_some_and(|at| now < at + LOG_EVERY) {
-            return None;
-        }
-        refused.logged_at = Some(now);
-        Some(std::mem::take(&mut refused.count))
+        refused.count(clock::instant())
     }
 }
 
@@ -70,28 +53,28 @@ fn digest(text: &[u8]) -> [u8; 32] {
     Sha256::digest(text).into()
 }
 
-/// Lets through who bears the [`Token`] that the application has as data.
+/// Lets through who bears the [`Token`] that the application has as data; answers 401 to everybody else.
 ///
 /// # Errors
-/// With 401 for everybody else.
-pub async fn authenticate(
+/// Those of the application.
+pub async fn authenticate<B: MessageBody>(
     request: ServiceRequest,
-    next: Next<impl MessageBody>,
-) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    next: Next<B>,
+) -> Result<ServiceResponse<EitherBody<B>>, Error> {
     let token = request
         .app_data::<web::Data<Token>>()
         .expect("the listener is made with its token");
     let header = request.headers().get(AUTHORIZATION);
     if !token.is_in(header.map(HeaderValue::as_bytes)) {
-        if let Some(count) = token.refuse(clock::now().instant) {
+        if let Some(count) = token.refuse() {
             let from = request
                 .peer_addr()
                 .map_or_else(String::new, |peer| format!(", the last from {peer}"));
             log::warn!("admin API: refused requests without the right token: {count}{from}");
         }
-        return Err(AdminError::Unauthorized.into());
+        return Ok(request.error_response(AdminError::Unauthorized).map_into_right_body());
     }
-    next.call(request).await
+    Ok(next.call(request).await?.map_into_left_body())
 }
 
 #[cfg(test)]
@@ -115,15 +98,5 @@ mod tests {
             assert!(!is_in(header), "{header}");
         }
         assert!(!token.is_in(None));
-    }
-
-    #[test]
-    fn refusals_are_logged_at_once_and_then_every_10_s_with_their_count() {
-        let token = Token::new(&"hunter2".into());
-        let now = clock::now().instant;
-        let at = |s| now + Duration::from_secs(s);
-        assert_eq!(token.refuse(at(0)), Some(1));
-        assert_eq!((token.refuse(at(1)), token.refuse(at(9))), (None, None));
-        assert_eq!(token.refuse(at(10)), Some(3));
     }
 }

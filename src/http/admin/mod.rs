@@ -25,7 +25,7 @@ pub mod wire;
 pub use auth::{Token, authenticate};
 pub use error::AdminError;
 pub use query::QueryError;
-pub use routes::{admin_routes, openapi};
+pub use routes::{admin_routes, is_stream, openapi};
 pub use state::{AdminParts, AdminState, EndpointInfo, STREAMS_MAX};
 pub use words::span;
 

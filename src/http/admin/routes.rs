@@ -41,6 +41,12 @@ pub fn admin_routes(config: &mut ServiceConfig<'_>) {
         .default_service(web::to(async || Err::<String, _>(AdminError::NoSuchPath)));
 }
 
+/// Whether a path is that of a stream, which a request may make a WebSocket of.
+#[must_use]
+pub fn is_stream(path: &str) -> bool {
+    matches!(path, "/admin/v1/webhooks/listen" | "/admin/v1/webhooks/log/stream")
+}
+
 /// The description, made when it is first asked for.
 #[derive(Default)]
 struct Description(std::sync::OnceLock<OpenApi>);

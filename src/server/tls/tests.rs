@@ -26,7 +26,7 @@ fn listener() -> TlsListener {
 
 fn acceptor(at_once: usize, timeout: Duration) -> Acceptor {
     Acceptor {
-        turns: Rc::new(Semaphore::new(at_once)),
+        turns: Rc::new(Turns::new(at_once, timeout)),
         timeout,
         ..listener().acceptor()
     }
@@ -57,24 +57,68 @@ async fn a_handshake_that_never_ends_is_given_up() {
     assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
 }
 
+/// A whole first record, of which the handshake waits for more.
+const BEGUN: &[u8] = b"\x16\x03\x01\x00\x05\x01\x00\x02\x00\x03";
+
 #[actix_rt::test]
-async fn handshakes_wait_for_their_turn_and_those_that_never_end_give_theirs_back() {
+async fn handshakes_wait_for_their_turn_and_the_oldest_gives_its_own_up_after_its_grace() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let silent = acceptor(1, Duration::from_millis(20));
-    let patient = Acceptor {
+    let acceptor = Acceptor {
+        turns: Rc::new(Turns::new(1, Duration::from_millis(20))),
         timeout: Duration::from_secs(30),
-        ..silent.clone()
+        ..acceptor(1, Duration::ZERO)
     };
     let tasks = LocalSet::new();
-    let (mut begun, server) = pair(&listener).await;
-    begun.write_all(b"\x16\x03\x01\x02\x00\x01").await.expect("sends");
-    let first = tasks.spawn_local(async move { silent.accept(server).await.err().map(|error| error.kind()) });
-    let (client, server) = pair(&listener).await;
-    drop(client);
-    let second = tasks.spawn_local(async move { patient.accept(server).await.err().map(|error| error.kind()) });
-    tasks.await;
-    assert_eq!(first.await.expect("no panic"), Some(io::ErrorKind::TimedOut));
-    assert_eq!(second.await.expect("no panic"), Some(io::ErrorKind::UnexpectedEof));
+    let mut clients = Vec::new();
+    let mut ended = Vec::new();
+    for _ in 0..3 {
+        let (mut client, server) = pair(&listener).await;
+        client.write_all(BEGUN).await.expect("sends");
+        clients.push(client);
+        let acceptor = acceptor.clone();
+        ended.push(tasks.spawn_local(async move { acceptor.accept(server).await.err().map(|error| error.kind()) }));
+    }
+    let last = clients.pop().expect("three");
+    tasks
+        .run_until(async move {
+            let last_one = ended.pop().expect("three");
+            for earlier in ended {
+                assert_eq!(earlier.await.expect("no panic"), Some(io::ErrorKind::TimedOut));
+            }
+            // Nobody waits for its turn, so it may take the time that there is.
+            assert!(!last_one.is_finished());
+            drop(last);
+            assert_eq!(last_one.await.expect("no panic"), Some(io::ErrorKind::UnexpectedEof));
+        })
+        .await;
+}
+
+#[actix_rt::test]
+async fn half_a_record_takes_no_turn_and_keeps_the_thread_free() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let acceptor = acceptor(1, Duration::from_secs(30));
+    let tasks = LocalSet::new();
+    let mut clients = Vec::new();
+    for length in 1..BEGUN.len() {
+        let (mut client, server) = pair(&listener).await;
+        client.write_all(&BEGUN[..length]).await.expect("sends");
+        let acceptor = acceptor.clone();
+        let waiting = tasks.spawn_local(async move { acceptor.accept(server).await.err().map(|error| error.kind()) });
+        clients.push((client, waiting));
+    }
+    tasks
+        .run_until(async move {
+            let (mut in_clear, server) = pair(&listener).await;
+            in_clear.write_all(b"GET ").await.expect("sends");
+            let refused = acceptor.accept(server).await.err().map(|error| error.kind());
+            assert_eq!(refused, Some(io::ErrorKind::InvalidData));
+            for (client, waiting) in clients {
+                assert!(!waiting.is_finished());
+                drop(client);
+                assert_eq!(waiting.await.expect("no panic"), Some(io::ErrorKind::UnexpectedEof));
+            }
+        })
+        .await;
 }
 
 #[actix_rt::test]

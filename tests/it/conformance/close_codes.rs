@@ -49,7 +49,7 @@ async fn a_path_prefix_stands_before_app() {
     let server = Process::start(&config("server: {path_prefix: /ws}", ""));
     let path = "/ws/app/app-key?protocol=7";
     Client::connect_to(server.port, path).await.expect_nothing().await;
-    let want = close(4005, "Path not found, clients connect to /app/{key}");
+    let want = close(4005, "Path not found, clients connect to /ws/app/{key}");
     refused(&server, "/ws/app/", want).await;
     for path in ["/app/app-key?protocol=7", "/wsx/app/app-key", "/ws/apps/app-key"] {
         let mut raw = Raw::connect(server.port).await;

@@ -45,18 +45,27 @@ impl Fallback {
 
     /// The same with a query and header lines of its own.
     pub async fn receive_with(&self, transport: &str, headers: &str) -> Receiving {
+        let mut receiving = self.ask(transport, headers).await;
+        receiving.read_head().await;
+        receiving
+    }
+
+    /// Asks to receive what is not there yet, so that the answer has not begun.
+    pub async fn receive_later(&self, transport: &str) -> Receiving {
+        self.ask(transport, "").await
+    }
+
+    async fn ask(&self, transport: &str, headers: &str) -> Receiving {
         let mut socket = TcpStream::connect(("127.0.0.1", self.port)).await.expect("connects");
         let request = self.request(transport, headers, "");
         socket.write_all(request.as_bytes()).await.expect("sends");
-        let mut receiving = Receiving {
+        Receiving {
             socket,
             head: String::new(),
             raw: Vec::new(),
             text: String::new(),
             is_over: false,
-        };
-        receiving.read_head().await;
-        receiving
+        }
     }
 
     /// Sends a body to `xhr_send`, on a connection of its own.
@@ -82,6 +91,11 @@ impl Fallback {
 }
 
 impl Receiving {
+    /// Closes the side of the client.
+    pub async fn close_write(&mut self) {
+        self.socket.shutdown().await.expect("it is open");
+    }
+
     /// The head of the answer: status line and headers.
     pub fn head(&self) -> &str {
         &self.head

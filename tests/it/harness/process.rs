@@ -240,8 +240,12 @@ fn write_config(folder: &Path, config: &str, neighbour: Option<&Neighbour>) {
 fn launch(folder: &Path, variables: &[(String, String)], open_files: Option<u32>) -> Launched {
     let config = folder.join("config.yaml");
     let text = std::fs::read_to_string(&config).expect("a configuration");
-    // On a busy machine a test may take longer than a silence that is pinged.
-    let unless_set = [("ping_after", "VACANCY__SERVER__PING_AFTER", "60s")];
+    // On a busy machine a test may take longer than a silence that is pinged; and none has to wait
+    // for load balancers that there are not.
+    let unless_set = [
+        ("ping_after", "VACANCY__SERVER__PING_AFTER", "60s"),
+        ("drain_wait", "VACANCY__SERVER__DRAIN_WAIT", "0s"),
+    ];
     let unless_set = unless_set.into_iter().filter(|(key, ..)| !text.contains(key));
     let mut child = program(open_files)
         .arg("--config")

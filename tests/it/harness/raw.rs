@@ -66,6 +66,46 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Raw<S> {
 
     /// Reads the next HTTP response, with a body as long as announced.
     pub async fn response(&mut self) -> Response {
+        let Response { status, head, .. } = self.head().await;
+        let length = head.lines().find_map(|line| {
+            let (name, value) = line.split_once(':')?;
+            name.eq_ignore_ascii_case("content-length")
+                .then(|| value.trim().parse().expect("a number"))
+        });
+        let length = length.unwrap_or(0);
+        while self.buffer.len() < length {
+            assert!(self.fill().await, "a body that is cut off: {head}");
+        }
+        let body = String::from_utf8(self.take(length)).expect("UTF-8");
+        Response { status, body, head }
+    }
+
+    /// The same, with a body that may come in chunks.
+    pub async fn whole_response(&mut self) -> Response {
+        let mut response = self.response().await;
+        if response
+            .head
+            .to_ascii_lowercase()
+            .contains("transfer-encoding: chunked")
+        {
+            response.body = self.until("0\r\n\r\n").await;
+        }
+        response
+    }
+
+    /// Reads until this text has come, and gives all up to its end.
+    pub async fn until(&mut self, text: &str) -> String {
+        loop {
+            let place = self.buffer.windows(text.len()).position(|part| part == text.as_bytes());
+            if let Some(at) = place {
+                return String::from_utf8(self.take(at + text.len())).expect("UTF-8");
+            }
+            assert!(self.fill().await, "no {text:?}");
+        }
+    }
+
+    /// Reads the head of the next HTTP response.
+    pub async fn head(&mut self) -> Response {
         let end = loop {
             if let Some(end) = self.buffer.windows(4).position(|bytes| bytes == b"\r\n\r\n") {
                 break end;
@@ -78,18 +118,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Raw<S> {
         };
         let head = String::from_utf8(self.take(end + 4)).expect("UTF-8");
         let head = head.trim_end().to_owned();
-        let length = head.lines().find_map(|line| {
-            let (name, value) = line.split_once(':')?;
-            name.eq_ignore_ascii_case("content-length")
-                .then(|| value.trim().parse().expect("a number"))
-        });
-        let length = length.unwrap_or(0);
-        while self.buffer.len() < length {
-            assert!(self.fill().await, "a body that is cut off: {head}");
-        }
         Response {
             status: head.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or(0),
-            body: String::from_utf8(self.take(length)).expect("UTF-8"),
+            body: String::new(),
             head,
         }
     }

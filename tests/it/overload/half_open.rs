@@ -98,3 +98,27 @@ async fn handshakes_that_do_not_end_give_their_room_back_after_10_s() {
     client.subscribe("a").await;
     drop(silent);
 }
+
+#[tokio::test]
+async fn thousands_of_half_open_handshakes_keep_no_client_out() {
+    let [cert, key] = certificate_files("localhost");
+    let (cert, key) = (cert.display(), key.display());
+    let section = format!("server: {{workers: 1, tls: {{cert: \"{cert}\", key: \"{key}\"}}}}");
+    let server = Process::start_alone(&config(&section, ""));
+    // More than have a turn at once: with half a record, and with a whole one that is half a hello.
+    let hello = [&[0x16, 3, 1, 0, 200, 1, 0, 2, 0, 3, 3][..], &[7; 194]].concat();
+    let mut sockets = Vec::new();
+    for at in 0..2_400 {
+        let mut raw = Raw::connect(server.port).await;
+        let whole = at % 2 == 0;
+        raw.send(if whole { &hello } else { &hello[..100] }).await;
+        sockets.push(raw);
+    }
+    let begin = Instant::now();
+    for _ in 0..5 {
+        assert!(is_let_in(&server).await);
+    }
+    // By then the first of them are given up anyway.
+    assert!(begin.elapsed().as_secs() < 9, "{:?}", begin.elapsed());
+    drop(sockets);
+}

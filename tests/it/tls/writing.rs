@@ -35,7 +35,7 @@ async fn read(client: &mut Client, from: usize, to: usize, bytes: usize) {
 
 #[tokio::test]
 async fn large_frames_reach_readers_that_read_late_whole_and_in_order() {
-    let server = roomy(", outbound_limit: 64MB");
+    let server = roomy(", outbound_limit: 64MB, write_timeout: 60s");
     let mut quick = subscriber(&server, "feed").await;
     let mut late = subscriber(&server, "feed").await;
     tokio::join!(publish(api(&server), 0, 40, LARGE), read(&mut quick, 0, 40, LARGE));
