@@ -123,7 +123,8 @@ impl Run {
             let _ = write!(
                 config,
                 "  - id: \"{}\"\n    key: {}\n    secret: {SECRET}\n    vacated_delay: {}\n    \
-                 limits: {{ commands_per_second: 1000000, commands_burst: 1000000 }}\n    webhooks:\n",
+                 limits: {{ commands_per_second: 1000000, commands_burst: 1000000, public_channels_per_second: unlimited, \
+                 public_subscriptions_per_second: unlimited }}\n    webhooks:\n",
                 app + 1,
                 key(app),
                 vacated_delay(app)

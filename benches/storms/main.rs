@@ -181,7 +181,8 @@ async fn measure(plan: Plan, scale: f64, rounds: usize) -> Measured {
          webhooks: {{ vacated_delay: 1s }}\n\
          admin: {{ listen: \"127.0.0.1:{admin_port}\", token: {ADMIN_TOKEN} }}\n\
          apps:\n  - id: \"{APP_ID}\"\n    key: {KEY}\n    secret: {SECRET}\n    \
-         limits: {{ presence_members: 100000, commands_per_second: 1000000, commands_burst: 1000000 }}\n    \
+         limits: {{ presence_members: 100000, commands_per_second: 1000000, commands_burst: 1000000, \
+         channels: 1000000, public_channels_per_second: unlimited, public_subscriptions_per_second: unlimited }}\n    \
          webhooks: [{{ id: e0, url: \"{}\", events: [existence, presence] }}]\n",
         folder.file().display(),
         receiver.url(0)

@@ -16,10 +16,10 @@ use super::{
     users::Users,
 };
 use crate::{
-    channel::{Backlog, ChannelRegistry, Publish, Published, ToRelay, WorkerId, Workers},
-    domain::{AppId, AppLimits, ChannelName, Now, SocketId, UserId},
+    channel::{Backlog, ChannelRegistry, Publish, Published, Subscribe, ToRelay, WorkerId, Workers},
+    domain::{AppId, AppLimits, ChannelKind, ChannelName, Now, Pace, SocketId, UserId},
     ledger::{ClientEvent, Edge, Key, Observe, Observed},
-    protocol::{CloseCode, ServerMessage},
+    protocol::{CloseCode, ServerMessage, SubscribeError},
 };
 
 /// One app, shared by everything that serves it.
@@ -28,6 +28,9 @@ pub struct App {
     connections: Arc<Quota>,
     users: Mutex<Users>,
     mistakes: Mutex<Mistakes>,
+    /// What begins in public channels and is subscribed to, which needs no signature.
+    public_channels: Option<Rate>,
+    public_subscriptions: Option<Rate>,
 }
 
 /// What an app is made of.
@@ -50,6 +53,8 @@ pub struct AppParts {
     pub backlog: Arc<Backlog>,
     /// How often its back end may call; none means as often as it likes.
     pub api_calls: Option<Rate>,
+    /// Now.
+    pub started_at: Instant,
 }
 
 /// What is on and off in an app.
@@ -100,7 +105,12 @@ impl App {
     /// An app without connections.
     #[must_use]
     pub fn new(parts: AppParts) -> Self {
+        let rate = |pace: Option<Pace>| {
+            pace.map(|Pace { per_second, burst }| Rate::with_burst(per_second, burst, parts.started_at))
+        };
         Self {
+            public_channels: rate(parts.limits.public_channels),
+            public_subscriptions: rate(parts.limits.public_subscriptions),
             connections: Arc::new(Quota::new(parts.limits.connections)),
             users: Mutex::default(),
             mistakes: Mutex::default(),
@@ -136,6 +146,21 @@ impl App {
     #[must_use]
     pub const fn channels(&self) -> &Arc<ChannelRegistry> {
         &self.parts.channels
+    }
+
+    /// Subscribes a connection to a channel.
+    ///
+    /// # Errors
+    /// When the app has as many channels as it may, or strangers ask for public ones too fast.
+    pub fn subscribe(&self, channel: &ChannelName, subscribe: Subscribe, now: Instant) -> Result<(), SubscribeError> {
+        let is_public = channel.kind() == ChannelKind::Public;
+        let take = |rate: &Option<Rate>, error| match rate {
+            Some(rate) if is_public => rate.take(now).map_err(|_| error),
+            Some(_) | None => Ok(()),
+        };
+        take(&self.public_subscriptions, SubscribeError::PublicSubscriptionRate)?;
+        let may_start = || take(&self.public_channels, SubscribeError::PublicChannelRate);
+        self.parts.channels.enter(channel, subscribe, may_start)
     }
 
     /// Sends frames, each to the subscribers of a channel, except one connection. A cache channel keeps its frame, with the data of the event, for those who subscribe

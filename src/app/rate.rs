@@ -7,19 +7,22 @@ use std::{
 
 const SECOND_NS: u64 = 1_000_000_000;
 
-/// A token bucket that threads share: it holds a second's worth of tokens and gains them steadily.
+/// A token bucket that threads share: it holds a second's worth of tokens, or a burst, and gains them
+/// steadily.
 ///
 /// It is one number, the moment at which the bucket would be full again, in nanoseconds after its
-/// start. A token moves it on by what a token takes; when that would be more than a second away,
-/// there is none.
+/// start. A token moves it on by what a token takes; when that would be further away than it takes to
+/// fill the bucket, there is none.
 ///
-/// It is not the token bucket of a connection, whose burst is set apart from its rate and which counts
-/// exactly, but has one owner: its level and the moment of that do not fit one atomic number.
+/// It is not the token bucket of a connection, which counts exactly, but has one owner: its level and the
+/// moment of that do not fit one atomic number.
 #[derive(Debug)]
 pub struct Rate {
     started_at: Instant,
     /// What one token takes.
     token_ns: u64,
+    /// What it takes to fill the bucket.
+    fill_ns: u64,
     full_at_ns: AtomicU64,
 }
 
@@ -31,8 +34,17 @@ impl Rate {
         Self {
             started_at: now,
             token_ns: SECOND_NS / u64::from(per_second.clamp(1, 1_000_000)),
+            fill_ns: SECOND_NS,
             full_at_ns: AtomicU64::new(0),
         }
+    }
+
+    /// The same with a bucket of `burst` tokens, one at least.
+    #[must_use]
+    pub fn with_burst(per_second: u32, burst: u32, now: Instant) -> Self {
+        let rate = Self::new(per_second, now);
+        let fill_ns = rate.token_ns * u64::from(burst.max(1));
+        Self { fill_ns, ..rate }
     }
 
     /// Takes a token if there is one.
@@ -44,11 +56,11 @@ impl Rate {
         let now_ns = u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX);
         let next = |full_at_ns: u64| {
             let next = full_at_ns.max(now_ns).saturating_add(self.token_ns);
-            (next <= now_ns.saturating_add(SECOND_NS)).then_some(next)
+            (next <= now_ns.saturating_add(self.fill_ns)).then_some(next)
         };
         let taken = self.full_at_ns.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next);
         taken.map(|_| ()).map_err(|full_at_ns| {
-            let ready_ns = full_at_ns.saturating_add(self.token_ns).saturating_sub(SECOND_NS);
+            let ready_ns = full_at_ns.saturating_add(self.token_ns).saturating_sub(self.fill_ns);
             Duration::from_nanos(ready_ns.saturating_sub(now_ns))
         })
     }
@@ -79,6 +91,17 @@ mod tests {
             assert_eq!(take_all(&rate, t0), (many, Duration::from_nanos(wait_ns)));
             let later = t0 + Duration::from_secs(100);
             assert_eq!(take_all(&rate, later), (many, Duration::from_nanos(wait_ns)));
+        }
+    }
+
+    #[test]
+    fn a_burst_is_another_number_than_the_rate() {
+        let t0 = Now::of_test().instant;
+        for (burst, want) in [(50, 50), (1, 1), (0, 1)] {
+            let rate = Rate::with_burst(10, burst, t0);
+            assert_eq!(take_all(&rate, t0), (want, Duration::from_millis(100)), "{burst}");
+            let later = t0 + Duration::from_millis(2_000);
+            assert_eq!(take_all(&rate, later).0, want.min(20), "{burst}");
         }
     }
 

@@ -19,6 +19,7 @@ use crate::{
     clock,
     domain::{ChannelKind, ChannelName, UserId},
     ledger::Observe,
+    protocol::SubscribeError,
 };
 
 use super::{
@@ -43,6 +44,8 @@ pub struct ChannelRegistry {
     workers: Arc<Workers>,
     observer: Recipient<Observe>,
     rules: ChannelRules,
+    /// How many public channels are live, and how many others.
+    live: [AtomicUsize; 2],
     /// The last events of cache channels, which outlive their channels.
     cache: Mutex<EventCache>,
 }
@@ -58,6 +61,8 @@ pub struct ChannelRules {
     pub cache_ttl: Duration,
     /// Most bytes of cached events.
     pub cached_bytes: usize,
+    /// Most channels at once, of those that need a signature and of all.
+    pub channels: usize,
 }
 
 struct Entry {
@@ -112,29 +117,69 @@ impl ChannelRegistry {
             workers,
             observer,
             rules,
+            live: Default::default(),
             cache: Mutex::new(EventCache::new(rules.cached_bytes, rules.cache_ttl)),
         }
     }
 
-    /// Subscribes to a channel, which is started when it is not there.
-    pub fn enter(self: &Arc<Self>, name: &ChannelName, subscribe: Subscribe) {
+    /// Subscribes to a channel, which is started when it is not there, if `may_start` says that it may.
+    ///
+    /// # Errors
+    /// What `may_start` says, or that there are as many channels as there may be.
+    pub fn enter(
+        self: &Arc<Self>,
+        name: &ChannelName,
+        subscribe: Subscribe,
+        may_start: impl FnOnce() -> Result<(), SubscribeError>,
+    ) -> Result<(), SubscribeError> {
         let subscribe = {
             let shard = self.shard(name).read().unwrap_or_else(PoisonError::into_inner);
             match shard.get(name) {
-                Some(entry) => return entry.enter(subscribe),
+                Some(entry) => {
+                    entry.enter(subscribe);
+                    return Ok(());
+                }
                 None => subscribe,
             }
         };
         let mut shard = self.shard(name).write().unwrap_or_else(PoisonError::into_inner);
         if let Some(entry) = shard.get(name) {
-            return entry.enter(subscribe);
+            entry.enter(subscribe);
+            return Ok(());
         }
+        self.check_room(name)?;
+        may_start()?;
         let Some(entry) = self.start(name) else {
             log::error!("no worker thread is up, a subscription to {name} is lost");
-            return;
+            return Ok(());
         };
         entry.enter(subscribe);
+        self.live_like(name).fetch_add(1, Ordering::Relaxed);
         shard.insert(name.clone(), entry);
+        Ok(())
+    }
+
+    /// Tells whether one channel more may be there. Public ones are refused when there are as many as may
+    /// be in all, others when there are as many of them: strangers take no room of theirs.
+    fn check_room(&self, name: &ChannelName) -> Result<(), SubscribeError> {
+        let [public, others] = self.live.each_ref().map(|live| live.load(Ordering::Relaxed));
+        let live = match name.kind() {
+            ChannelKind::Public => public + others,
+            ChannelKind::Private
+            | ChannelKind::PrivateEncrypted
+            | ChannelKind::Presence
+            | ChannelKind::ServerToUser => others,
+        };
+        let limit = self.rules.channels;
+        if limit <= live {
+            return Err(SubscribeError::TooManyChannels(limit));
+        }
+        Ok(())
+    }
+
+    /// What counts the live channels of its kind.
+    fn live_like(&self, name: &ChannelName) -> &AtomicUsize {
+        &self.live[usize::from(name.kind() != ChannelKind::Public)]
     }
 
     /// Ends a subscription that [`enter`](Self::enter) began.
@@ -295,6 +340,7 @@ impl ChannelRegistry {
             .is_some_and(|entry| entry.id == id && entry.tally.pending.load(Ordering::SeqCst) == 0);
         if is_unused {
             shard.remove(name);
+            self.live_like(name).fetch_sub(1, Ordering::Relaxed);
         }
         is_unused
     }
@@ -304,6 +350,7 @@ impl ChannelRegistry {
         let mut shard = self.shard(name).write().unwrap_or_else(PoisonError::into_inner);
         if shard.get(name).is_some_and(|entry| entry.id == id) {
             shard.remove(name);
+            self.live_like(name).fetch_sub(1, Ordering::Relaxed);
         }
     }
 

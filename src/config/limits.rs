@@ -35,6 +35,15 @@ fn read(limits: &mut Section<'_>) -> LimitSettings {
         ),
         commands_per_second: limits.or_default("commands_per_second", "200", values::integer(1..=1_000_000)),
         commands_burst: limits.or_default("commands_burst", "2000", values::integer(1..=1_000_000)),
+        channels: limits.or_default("channels", "100000", values::integer(1..=100_000_000)),
+        public_channels_per_second: limits.or_default("public_channels_per_second", "200", values::rate),
+        public_channels_burst: limits.or_default("public_channels_burst", "50000", values::integer(1..=100_000_000)),
+        public_subscriptions_per_second: limits.or_default("public_subscriptions_per_second", "20000", values::rate),
+        public_subscriptions_burst: limits.or_default(
+            "public_subscriptions_burst",
+            "500000",
+            values::integer(1..=100_000_000),
+        ),
         cached_bytes: limits.or_default("cached_bytes", "64MB", values::size(KB..=64 * GB)),
         api_calls_per_second: limits.or_default("api_calls_per_second", "unlimited", values::rate),
     }
@@ -89,6 +98,11 @@ mod tests {
             subscriptions_per_connection: 10_000,
             commands_per_second: 200,
             commands_burst: 2_000,
+            channels: 100_000,
+            public_channels_per_second: Some(200),
+            public_channels_burst: 50_000,
+            public_subscriptions_per_second: Some(20_000),
+            public_subscriptions_burst: 500_000,
             cached_bytes: 67_108_864,
             api_calls_per_second: None,
         };
@@ -129,7 +143,9 @@ mod tests {
             "{event_data: 1KB, event_name: 2, channel_name: 3, trigger_channels: 4, batch_events: 5, \
              presence_members: 6, user_id: 7, user_info: 8B, client_events_per_second: 9, watchlist: 10, \
              connections: 11, subscriptions_per_connection: 12, commands_per_second: 13, \
-             commands_burst: 14, cached_bytes: 15KB, api_calls_per_second: 16}",
+             commands_burst: 14, cached_bytes: 15KB, api_calls_per_second: 16, channels: 17, \
+             public_channels_per_second: 18, public_channels_burst: 19, public_subscriptions_per_second: 20, \
+             public_subscriptions_burst: 21}",
         );
         let want = LimitSettings {
             event_data: 1_024,
@@ -146,6 +162,11 @@ mod tests {
             subscriptions_per_connection: 12,
             commands_per_second: 13,
             commands_burst: 14,
+            channels: 17,
+            public_channels_per_second: Some(18),
+            public_channels_burst: 19,
+            public_subscriptions_per_second: Some(20),
+            public_subscriptions_burst: 21,
             cached_bytes: 15 * KB,
             api_calls_per_second: Some(16),
         };
@@ -168,6 +189,11 @@ mod tests {
         check("subscriptions_per_connection", "1", "1000000", ["0", "1000001"]);
         check("commands_per_second", "1", "1000000", ["-1", "1000001"]);
         check("commands_burst", "1", "1000000", ["0", "1000001"]);
+        check("channels", "1", "100000000", ["0", "100000001"]);
+        check("public_channels_per_second", "1", "1000000", ["0", "1000001"]);
+        check("public_channels_burst", "1", "100000000", ["0", "100000001"]);
+        check("public_subscriptions_per_second", "1", "1000000", ["0", "1000001"]);
+        check("public_subscriptions_burst", "1", "100000000", ["0", "100000001"]);
         check("cached_bytes", "1KB", "64GB", ["1023B", "65GB"]);
         check("api_calls_per_second", "1", "1000000", ["0", "1000001"]);
     }

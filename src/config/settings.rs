@@ -219,6 +219,16 @@ pub struct LimitSettings {
     pub commands_per_second: u32,
     /// Commands that it may save up.
     pub commands_burst: u32,
+    /// Most channels at once, of those that need a signature and of all.
+    pub channels: usize,
+    /// Public channels that may begin in a second. `None`: unlimited.
+    pub public_channels_per_second: Option<u32>,
+    /// Such channels that may begin at once.
+    pub public_channels_burst: u32,
+    /// Subscriptions to public channels in a second. `None`: unlimited.
+    pub public_subscriptions_per_second: Option<u32>,
+    /// Such subscriptions at once.
+    pub public_subscriptions_burst: u32,
     /// Most bytes of cached events.
     pub cached_bytes: usize,
     /// API calls that the back end may make in a second; it may save up as many. `None`: unlimited.

@@ -9,6 +9,7 @@ use super::{
     heartbeat::{Heartbeat, Pulse, Ticks},
     line::{Input, Line},
     reassembly::Assembled,
+    refusal::SubscriptionRefused,
     session::{self, Command, Session, SessionRules},
     socket::SocketLimits,
 };
@@ -16,7 +17,7 @@ use crate::{
     app::{App, ClientEvent, Mistake, Online, QuotaGuard},
     channel::{Outlet, Outlets, Subscribe, Unsubscribe, WorkerId},
     clock,
-    domain::{Attempt, ChannelName, EventName, Now, SocketId, UserId},
+    domain::{Attempt, ChannelName, EventName, Member, Now, SocketId, UserId},
     protocol::{ClientMessage, CloseCode, DecodeError, ProtocolError, ServerMessage, frame},
 };
 
@@ -102,15 +103,7 @@ impl Connection {
             match command {
                 Command::Send(text) => self.line.write(&frame::encode_text(text.as_bytes())),
                 Command::Note(mistake) => self.app.note(&mistake, now.instant),
-                Command::Enter(Attempt { channel, number }, member) => {
-                    let subscribe = Subscribe {
-                        socket_id: self.socket_id,
-                        worker: self.worker,
-                        member,
-                        number,
-                    };
-                    self.app.channels().enter(&channel, subscribe);
-                }
+                Command::Enter(attempt, member) => self.enter(&attempt, member, now),
                 Command::Leave(channel) => self.leave(&channel),
                 Command::SignIn {
                     user_id,
@@ -130,6 +123,24 @@ impl Connection {
                     user_id,
                 } => self.broadcast(channel, &name, data, user_id, now),
             }
+        }
+    }
+
+    fn enter(&mut self, attempt: &Attempt, member: Option<Member>, now: Now) {
+        let Attempt { channel, number } = attempt;
+        let subscribe = Subscribe {
+            socket_id: self.socket_id,
+            worker: self.worker,
+            member,
+            number: *number,
+        };
+        if let Err(error) = self.app.subscribe(channel, subscribe, now.instant) {
+            self.session.on_refused(attempt);
+            let refused = SubscriptionRefused::from(error);
+            for text in refused.texts(channel.as_str()) {
+                self.line.write(&frame::encode_text(text.as_bytes()));
+            }
+            self.app.note(&refused.mistake(channel.as_str()), now.instant);
         }
     }
 

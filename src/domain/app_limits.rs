@@ -56,12 +56,30 @@ pub struct AppLimits {
     pub commands_per_second: u32,
     /// Such commands that one connection may send at once after a pause: 2,000.
     pub commands_burst: u32,
+    /// Most channels at once, of those that need a signature and of all: 100,000. A subscription that would
+    /// begin a further one is refused.
+    pub channels: usize,
+    /// Public channels that may begin in a second, and how many at once after a pause: 200 and 50,000; none
+    /// means as many as clients like. A subscription that would begin a further one is refused.
+    pub public_channels: Option<Pace>,
+    /// Subscriptions to public channels in a second, and how many at once: 20,000 and 500,000. A further
+    /// one is refused.
+    pub public_subscriptions: Option<Pace>,
     /// Most bytes of cached events, with what it takes to hold them: 64 MiB. Beyond it the events
     /// that expire first are forgotten.
     pub cached_bytes: usize,
     /// API calls that its back end may make in a second, and save up as many; none means as many as
     /// it likes. One more is refused with 429.
     pub api_calls_per_second: Option<u32>,
+}
+
+/// How often something may happen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pace {
+    /// In a second, steadily.
+    pub per_second: u32,
+    /// At once, after a pause.
+    pub burst: u32,
 }
 
 impl AppLimits {
@@ -159,6 +177,15 @@ impl Default for AppLimits {
             subscriptions_per_connection: SUBSCRIPTIONS_PER_CONNECTION_MAX,
             commands_per_second: 200,
             commands_burst: 2_000,
+            channels: 100_000,
+            public_channels: Some(Pace {
+                per_second: 200,
+                burst: 50_000,
+            }),
+            public_subscriptions: Some(Pace {
+                per_second: 20_000,
+                burst: 500_000,
+            }),
             cached_bytes: 64 * 1_024 * 1_024,
             api_calls_per_second: None,
         }
@@ -247,6 +274,15 @@ mod tests {
             subscriptions_per_connection: 10_000,
             commands_per_second: 200,
             commands_burst: 2_000,
+            channels: 100_000,
+            public_channels: Some(Pace {
+                per_second: 200,
+                burst: 50_000,
+            }),
+            public_subscriptions: Some(Pace {
+                per_second: 20_000,
+                burst: 500_000,
+            }),
             cached_bytes: 67_108_864,
             api_calls_per_second: None,
         };

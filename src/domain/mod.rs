@@ -19,7 +19,7 @@ mod socket_id;
 mod webhook_event;
 
 pub use app::{AppId, AppIdError, AppKey, AppKeyError};
-pub use app_limits::AppLimits;
+pub use app_limits::{AppLimits, Pace};
 pub use attempt::Attempt;
 pub use channel_name::{ChannelKind, ChannelName, ChannelNameError, SERVER_TO_USER};
 pub use channel_pattern::{ChannelPattern, ChannelPatternError, ChannelPatternSource, NameTests};

@@ -29,6 +29,15 @@ pub enum SubscribeError {
         /// The most users that it may have.
         limit: usize,
     },
+    /// The app has as many channels as it may.
+    #[error("App has {0} channels, which is the limit")]
+    TooManyChannels(usize),
+    /// Public channels of the app begin too fast.
+    #[error("Subscription rejected due to rate limit: too many public channels begin")]
+    PublicChannelRate,
+    /// Public channels of the app are subscribed to too fast.
+    #[error("Subscription rejected due to rate limit: too many subscriptions to public channels")]
+    PublicSubscriptionRate,
 }
 
 impl SubscribeError {
@@ -39,6 +48,9 @@ impl SubscribeError {
             Self::ChannelName(ChannelNameError::TooLong { .. }) => Some("limits.channel_name"),
             Self::TooManySubscriptions(_) => Some("limits.subscriptions_per_connection"),
             Self::ChannelFull { .. } => Some("limits.presence_members"),
+            Self::TooManyChannels(_) => Some("limits.channels"),
+            Self::PublicChannelRate => Some("limits.public_channels_per_second"),
+            Self::PublicSubscriptionRate => Some("limits.public_subscriptions_per_second"),
             Self::ChannelName(ChannelNameError::Empty | ChannelNameError::Forbidden(_))
             | Self::Value(_)
             | Self::MissingChannelData(_)
@@ -55,7 +67,11 @@ impl SubscribeError {
                 SubscriptionErrorType::InvalidRequest
             }
             Self::MissingChannelData(_) | Self::NotThatUser(_) => SubscriptionErrorType::AuthError,
-            Self::TooManySubscriptions(_) | Self::ChannelFull { .. } => SubscriptionErrorType::LimitReached,
+            Self::TooManySubscriptions(_)
+            | Self::ChannelFull { .. }
+            | Self::TooManyChannels(_)
+            | Self::PublicChannelRate
+            | Self::PublicSubscriptionRate => SubscriptionErrorType::LimitReached,
         }
     }
 }

@@ -15,7 +15,7 @@ use crate::{
     clock,
     config::{AppSettings, KeySettings, LimitSettings, Settings},
     connection::FallbackHub,
-    domain::AppLimits,
+    domain::{AppLimits, Pace},
     http::Readiness,
     ledger::{self, Control, LedgerHandle, LedgerThread},
     signature::SigningKey,
@@ -80,6 +80,7 @@ impl Assembly {
                     .limits
                     .api_calls_per_second
                     .map(|rate| Rate::new(rate, clock::now().instant)),
+                started_at: clock::now().instant,
             })));
         }
         Ok(Self {
@@ -152,6 +153,14 @@ const fn channel_rules(app: &AppSettings) -> ChannelRules {
         subscription_count: app.subscription_count,
         cache_ttl: app.cache_ttl,
         cached_bytes: app.limits.cached_bytes,
+        channels: app.limits.channels,
+    }
+}
+
+const fn pace(per_second: Option<u32>, burst: u32) -> Option<Pace> {
+    match per_second {
+        Some(per_second) => Some(Pace { per_second, burst }),
+        None => None,
     }
 }
 
@@ -171,6 +180,12 @@ const fn limits(limits: &LimitSettings) -> AppLimits {
         subscriptions_per_connection: limits.subscriptions_per_connection,
         commands_per_second: limits.commands_per_second,
         commands_burst: limits.commands_burst,
+        channels: limits.channels,
+        public_channels: pace(limits.public_channels_per_second, limits.public_channels_burst),
+        public_subscriptions: pace(
+            limits.public_subscriptions_per_second,
+            limits.public_subscriptions_burst,
+        ),
         cached_bytes: limits.cached_bytes,
         api_calls_per_second: limits.api_calls_per_second,
     }

@@ -16,7 +16,8 @@ fn config_at(ledger: &Path, receiver: &Receiver) -> String {
         "ledger: {{path: {}}}\nwebhooks: {{vacated_delay: 0s}}",
         ledger.display()
     );
-    let limits = "limits: {commands_per_second: 100000, commands_burst: 100000, subscriptions_per_connection: 100000}";
+    let limits = "limits: {commands_per_second: 100000, commands_burst: 100000, subscriptions_per_connection: 100000, \
+                  public_channels_per_second: unlimited}";
     config_of(&sections, &[limits], &webhook(&receiver.url()))
 }
 

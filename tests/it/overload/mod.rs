@@ -6,6 +6,7 @@ mod half_open;
 mod handshakes;
 mod lingering;
 mod open_files;
+mod strangers;
 mod unfinished;
 mod unsigned;
 
