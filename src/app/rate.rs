@@ -69,7 +69,7 @@ impl Rate {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::Now;
+    use crate::domain::{AppLimits, Now, Pace};
 
     /// Takes tokens at a moment until there is none; gives how many there were and the wait.
     fn take_all(rate: &Rate, now: Instant) -> (usize, Duration) {
@@ -103,6 +103,25 @@ mod tests {
             let later = t0 + Duration::from_millis(2_000);
             assert_eq!(take_all(&rate, later).0, want.min(20), "{burst}");
         }
+    }
+
+    #[test]
+    fn unless_set_50_000_clients_come_back_at_once_and_a_stranger_begins_few_channels_more_in_a_minute() {
+        let t0 = Now::of_test().instant;
+        let of = |pace: Option<Pace>| {
+            let Pace { per_second, burst } = pace.expect("a default");
+            Rate::with_burst(per_second, burst, t0)
+        };
+        let limits = AppLimits::default();
+        let (channels, subscriptions) = (of(limits.public_channels), of(limits.public_subscriptions));
+        assert_eq!(take_all(&channels, t0).0, 50_000);
+        assert_eq!(take_all(&subscriptions, t0).0, 10 * 50_000);
+        let begun: usize = (1..=60)
+            .map(|s| take_all(&channels, t0 + Duration::from_secs(s)).0)
+            .sum();
+        // Each is an event when it begins and one when it ends.
+        assert!(2 * (50_000 + begun) < 200_000, "{begun}");
+        assert_eq!(begun, 12_000);
     }
 
     #[test]
