@@ -1,6 +1,7 @@
 //! How a connection to an endpoint comes about.
 
 use std::{
+    cell::Cell,
     future::Future,
     io,
     net::SocketAddr,
@@ -15,7 +16,11 @@ use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::TlsConnector;
 
-use super::{framing::Framing, guard, tls::Tls};
+use super::{
+    framing::{Framing, Heard},
+    guard,
+    tls::Tls,
+};
 
 /// Resolves a host, connects to an address that the guard permits, and speaks TLS there if it is to.
 ///
@@ -44,6 +49,21 @@ pub(super) struct Stale(io::Error);
 enum Stream {
     Plain(TcpStream),
     Tls(Box<tokio_rustls::client::TlsStream<TcpStream>>),
+}
+
+tokio::task_local! {
+    /// What the exchange of this task has heard of its answer.
+    static HEARD: Cell<Heard>;
+}
+
+/// Runs an exchange, and gives besides what comes of it what it heard of its answer: the client tells
+/// of a status only when the whole head is there.
+pub(super) async fn hearing<F: Future>(exchange: F) -> (F::Output, Heard) {
+    let listening = async {
+        let ended = exchange.await;
+        (ended, HEARD.with(Cell::get))
+    };
+    HEARD.scope(Cell::default(), listening).await
 }
 
 impl Stale {
@@ -136,7 +156,10 @@ impl AsyncRead for Line {
             let polled = std::task::ready!(line.stream.get().poll_read(cx, &mut read));
             polled.map_err(|error| line.told(error))?;
             if !read.filled().is_empty() {
-                line.framing.take_in(read.filled()).map_err(io::Error::other)?;
+                let added = line.framing.add(read.filled());
+                // Nobody listens when a connection is only closed.
+                let _ = HEARD.try_with(|heard| heard.set(line.framing.heard()));
+                added.map_err(io::Error::other)?;
             } else if line.framing.may_be_stale() {
                 return Poll::Ready(Err(line.told(io::ErrorKind::UnexpectedEof.into())));
             } else {

@@ -1,6 +1,6 @@
 //! Delivers the requests of one endpoint.
 
-use std::{rc::Rc, time::Duration};
+use std::{cell::Cell, rc::Rc, time::Duration};
 
 use actix::{Actor, Context, Handler, Message, ResponseFuture};
 
@@ -43,7 +43,7 @@ pub struct EndpointSettings {
     pub url: String,
     /// Headers of its own, sent besides ours.
     pub headers: Vec<(String, String)>,
-    /// How long it has to answer, until the end of the answer's body.
+    /// How long it has to answer with a status.
     pub timeout: Duration,
     /// What requests are signed with.
     pub signer: Signer,
@@ -73,6 +73,8 @@ struct Part {
     poster: Poster,
     tap: Tap,
     numbers: Numbers,
+    /// It was said that answers are [`Untidy`](super::post::Untidy).
+    is_said_untidy: Cell<bool>,
 }
 
 impl Endpoint {
@@ -94,6 +96,7 @@ impl Endpoint {
             extras: settings.extras,
             poster,
             tap,
+            is_said_untidy: Cell::new(false),
         };
         Self {
             part: Rc::new(part),
@@ -220,10 +223,21 @@ impl Part {
         let cause = posted.cause.as_deref().unwrap_or("delivered");
         let (url, attempt, request_id) = (self.poster.shown(), request.attempt, request.id);
         match outcome {
-            Outcome::Delivered => log::debug!(
-                "app {app} endpoint {id}: delivered {request_id} with {} events at attempt {attempt}",
-                request.events.len(),
-            ),
+            Outcome::Delivered => {
+                log::debug!(
+                    "app {app} endpoint {id}: delivered {request_id} with {} events at attempt {attempt}",
+                    request.events.len(),
+                );
+                if let Some(untidy) = posted.untidy
+                    && !self.is_said_untidy.replace(true)
+                {
+                    log::warn!(
+                        "app {app} endpoint {id} at {url}: answered {}, and with {untidy}: {request_id} is delivered, but \
+                         such a connection is not used again; let it answer without a body; said once per endpoint",
+                        posted.status.unwrap_or_default()
+                    );
+                }
+            }
             Outcome::Failed { retry_in } | Outcome::Refused { retry_in, .. } => log::error!(
                 "app {app} endpoint {id} at {url}: attempt {attempt} of {request_id} failed, next in {:.1} s: {cause}",
                 retry_in.as_secs_f64()

@@ -283,6 +283,7 @@ fn an_answer_refuses_unless_it_is_2xx_or_asks_for_patience() {
             status,
             retry_after,
             cause: Some("it failed".into()),
+            untidy: None,
         };
         match outcome(1, &posted) {
             Outcome::Refused { status, .. } => Some(status),
@@ -296,8 +297,8 @@ fn an_answer_refuses_unless_it_is_2xx_or_asks_for_patience() {
         assert_eq!(outcome_of(Some(status), patience), None);
     }
     assert_eq!(outcome_of(Some(413), patience), Some(413));
-    // No answer, and one that did not end.
-    assert_eq!([outcome_of(None, None), outcome_of(Some(200), None)], [None, None]);
+    // No answer.
+    assert_eq!(outcome_of(None, None), None);
 }
 
 #[actix_rt::test]
@@ -329,12 +330,32 @@ async fn a_redirect_is_reported_with_nothing_but_its_host() {
 }
 
 #[actix_rt::test]
-async fn a_status_without_the_end_of_its_body_is_no_success() {
+async fn a_status_of_2xx_is_success_whatever_follows_it() {
     let long = format!("HTTP/1.1 200 X\r\nConnection: close\r\n\r\n{}", "x".repeat(65_537));
-    let answers = vec![&*Box::leak(long.into_boxed_str()), ""];
+    let wordy = format!("HTTP/1.1 200 X\r\nA: {}", "x".repeat(65_537));
+    let answers = vec![
+        &*Box::leak(long.into_boxed_str()),
+        Box::leak(wordy.into_boxed_str()),
+        "HTTP/1.1 200\r\n",
+        "HTTP/1.1 201 X\r\nContent-Length: 10\r\n\r\nhalf",
+        "HTTP/1.1 202 X\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nx",
+        "HTTP/1.1 203 X\r\nno header\r\n\x01: y\r\nTransfer-Encoding: chunked\r\n\r\nno chunk",
+        "HTTP/1.1 500 X\r\nContent-Length: ten\r\n\r\n",
+        "HTTP/1.1 500 X\r\n",
+        "HTTP/1.1 20",
+        "",
+    ];
     let (port, _requests) = receiver(answers.leak());
     let rig = Rig::start(&format!("http://e.example:{port}/"), &[&["127.0.0.1"]]);
-    assert_eq!(rig.cause().await, "answered 200, but with a body of more than 64 KiB");
+    for status in [200, 200, 200, 201, 202, 203] {
+        let answer = rig.deliver().await;
+        assert_eq!(answer.outcome, Outcome::Delivered, "{status}");
+        assert_eq!((answer.report.status, answer.report.error), (Some(status), None));
+    }
+    for _ in 0..2 {
+        assert_eq!(rig.cause().await, "answered 500, only 2xx counts as received");
+    }
+    rig.cause().await;
     assert_eq!(rig.cause().await, "closed the connection without an answer");
 }
 

@@ -126,8 +126,15 @@ async fn item_10_every_2xx_is_a_success_whatever_comes_with_it() {
     let closing = Answer::Raw("HTTP/1.1 200 OK\r\nContent-Length: 10\r\nConnection: close\r\n\r\n0123456789");
     let interim = Answer::Raw("HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
     let none = Answer::Raw("HTTP/1.1 204 No Content\r\n\r\n");
+    let old = Answer::Raw("HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n");
+    let old_and_empty = Answer::Raw("HTTP/1.0 204 No Content\r\n\r\n");
+    let unclear = Answer::Raw("HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nok");
+    let unended = Answer::Raw("HTTP/1.1 200 OK\r\nContent-Len");
     for answers in [
         [none, Answer::Status(299)],
+        // The receiver keeps each of these connections open.
+        [old, old_and_empty],
+        [unclear, unended],
         [large, chunked],
         [interim, Answer::AcceptAndClose],
         [closing, Answer::Status(202)],
