@@ -188,6 +188,7 @@ impl Server {
     /// When accepting had failed.
     pub async fn stop(self) -> io::Result<()> {
         drain::drain(&self.assembly, &self.handle, self.drain_timeout).await;
+        drain::say_what_waits(&self.assembly).await;
         let admin = match self.admin {
             Some(admin) => admin.stop().await,
             None => Ok(()),
