@@ -11,9 +11,11 @@ mod channel_pattern;
 mod endpoint_id;
 mod event_name;
 mod expiring;
+pub mod guard;
 pub mod limits;
 mod member;
 mod now;
+mod self_signed;
 mod socket_id;
 mod webhook_event;
 
@@ -27,5 +29,6 @@ pub use event_name::{EventName, EventNameError};
 pub use expiring::Expiring;
 pub use member::{Member, UserId, UserIdError};
 pub use now::Now;
+pub use self_signed::openssl_line;
 pub use socket_id::{SocketId, SocketIdError};
 pub use webhook_event::{WebhookEvent, WebhookEventError};

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     clock,
-    domain::{AppId, EndpointId},
+    domain::{AppId, EndpointId, guard::LinkLocal},
     ledger::{Answer, AttemptReport, LedgerHandle, Outcome, Request, RequestId},
 };
 
@@ -45,12 +45,16 @@ pub struct EndpointSettings {
     pub headers: Vec<(String, String)>,
     /// How long it has to answer with a status.
     pub timeout: Duration,
+    /// The longest wait that its `Retry-After` is granted.
+    pub retry_after_max: Duration,
     /// What requests are signed with.
     pub signer: Signer,
     /// Whether its events carry `seq`, `id` and `at_ms`.
     pub extras: bool,
     /// How TLS is spoken with it.
     pub tls: Tls,
+    /// Whether it may be at a link-local address.
+    pub link_local: LinkLocal,
 }
 
 /// A request to deliver. Control: the ledger has at most one under way per lane, and few replays.
@@ -84,8 +88,9 @@ impl Endpoint {
         let poster = Poster::new(
             &settings.url,
             settings.headers,
-            settings.timeout,
+            [settings.timeout, settings.retry_after_max],
             &settings.tls,
+            settings.link_local,
             lookups,
         );
         let part = Part {
@@ -186,7 +191,7 @@ impl Part {
         let at_ms = clock::now().wall_ms;
         let delivery = delivery::build(&self.signer, self.extras, request, at_ms / 1_000);
         self.copy(&delivery, request.id, request.attempt);
-        let posted = self.poster.post(&delivery).await;
+        let posted = self.poster.post(&delivery, 1 < request.backoff).await;
         let outcome = outcome(request.backoff, &posted);
         self.numbers.attempt(outcome);
         self.log(request, &posted, outcome);
@@ -204,7 +209,7 @@ impl Part {
         let id = RequestId(clock::random_bits() as u64);
         let delivery = delivery::build_test(&self.signer, id, at_ms);
         self.copy(&delivery, id, 1);
-        report(at_ms, self.poster.post(&delivery).await)
+        report(at_ms, self.poster.post(&delivery, true).await)
     }
 
     fn copy(&self, delivery: &Delivery, request: RequestId, attempt: u32) {

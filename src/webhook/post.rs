@@ -1,9 +1,11 @@
 //! Posts a delivery once.
 
 use std::{
+    cell::Cell,
     future::poll_fn,
     io,
     pin::Pin,
+    rc::Rc,
     time::{Duration, Instant},
 };
 
@@ -19,16 +21,18 @@ use awc::{
 use futures_core::Stream;
 
 use super::{
-    connect::{GuardedConnector, Stale, hearing},
+    connect::{GuardedConnector, Stale, TlsFailed, hearing},
     delivery::Delivery,
     framing::Heard,
-    guard::Refused,
     lookups::Lookups,
     retry,
     tls::Tls,
     url,
 };
-use crate::clock;
+use crate::{
+    clock,
+    domain::guard::{LinkLocal, Refused},
+};
 
 /// How long a connection is kept for the next request: less than the 5 s after which common servers
 /// close it, so that a request rarely meets a connection that is just being closed.
@@ -39,7 +43,7 @@ const ANSWER_BYTES_MAX: usize = 64 * 1_024;
 /// How long a body is read: the next request of the lane waits for it.
 const ANSWER_READ_FOR: Duration = Duration::from_secs(1);
 /// Most characters of a cause: a certificate, for one, may name thousands of hosts.
-const CAUSE_CHARS_MAX: usize = 300;
+const CAUSE_CHARS_MAX: usize = 500;
 
 /// How an endpoint is reached.
 #[derive(Clone)]
@@ -47,10 +51,13 @@ pub(super) struct Poster {
     client: Client,
     /// Keeps no connection: each of its requests has one of its own.
     afresh: Client,
+    /// How many posts failed: the next connection begins with another address of the host.
+    failed: Rc<Cell<usize>>,
     target: String,
     shown: String,
     headers: Vec<(String, String)>,
     timeout: Duration,
+    retry_after_max: Duration,
 }
 
 /// How a post went.
@@ -60,7 +67,7 @@ pub(super) struct Posted {
     pub(super) took_ms: u64,
     /// The status of the answer, if one came.
     pub(super) status: Option<u16>,
-    /// How long the endpoint wants to be left alone.
+    /// How long the endpoint is left alone, since it asked for that, or for longer.
     pub(super) retry_after: Option<Duration>,
     /// Why it counts as failed, in words without secrets; none if it is delivered.
     pub(super) cause: Option<String>,
@@ -123,14 +130,16 @@ impl Poster {
     pub(super) fn new(
         url: &str,
         headers: Vec<(String, String)>,
-        timeout: Duration,
+        [timeout, retry_after_max]: [Duration; 2],
         tls: &Tls,
+        link_local: LinkLocal,
         lookups: &Lookups,
     ) -> Self {
         let (target, is_tls) = url::target(url);
         // The timeout is a little less than the whole, so that an attempt that gets no connection
         // can say so.
-        let connector = GuardedConnector::new(&lookups.resolver(), is_tls.then(|| tls.clone()));
+        let failed = Rc::default();
+        let connector = GuardedConnector::new(&lookups.resolver(), is_tls.then(|| tls.clone()), link_local, &failed);
         let user_info = url::user_info(url);
         let client = |keep_alive| {
             let connector = Connector::new()
@@ -152,10 +161,12 @@ impl Poster {
         Self {
             client: client(KEEP_ALIVE),
             afresh: client(Duration::ZERO),
+            failed,
             target,
             shown: url::shown(url),
             headers,
             timeout,
+            retry_after_max,
         }
     }
 
@@ -166,11 +177,14 @@ impl Poster {
 
     /// Posts a delivery. The status of the answer alone decides whether it is delivered. The rest is
     /// read for a while, for the connection to be used again.
-    pub(super) async fn post(&self, delivery: &Delivery) -> Posted {
+    ///
+    /// One that is sent again after a failure has a connection of its own, which begins with another
+    /// address of the host: what failed is not repeated exactly.
+    pub(super) async fn post(&self, delivery: &Delivery, is_again: bool) -> Posted {
         let began = clock::now();
         let deadline = began.instant + self.timeout;
         let mut head = None;
-        let exchange = self.exchange(delivery, began.wall_ms / 1_000, &mut head);
+        let exchange = self.exchange(delivery, is_again, began.wall_ms / 1_000, &mut head);
         let (ended, heard) = hearing(tokio::time::timeout_at(deadline.into(), exchange)).await;
         let status = heard.status.or(head.as_ref().map(|head| head.status.as_u16()));
         let untidy = match &ended {
@@ -180,10 +194,16 @@ impl Poster {
             Ok(Err(_)) | Err(_) => Some(Untidy::BodyTooSlow),
         };
         let cause = self.cause(ended.ok(), head.as_ref(), heard);
+        if cause.is_some() {
+            self.failed.set(self.failed.get().wrapping_add(1));
+        }
         Posted {
             took_ms: millis(clock::now().instant, began.instant),
             status,
-            retry_after: head.as_ref().and_then(|head| head.retry_after),
+            retry_after: head
+                .as_ref()
+                .and_then(|head| head.retry_after)
+                .map(|asked| asked.min(self.retry_after_max)),
             cause: cause.map(|cause| cause.to_string().chars().take(CAUSE_CHARS_MAX).collect()),
             untidy: untidy.filter(|_| status.is_some()),
         }
@@ -200,20 +220,23 @@ impl Poster {
     async fn exchange(
         &self,
         delivery: &Delivery,
+        is_again: bool,
         now_s: u64,
         head: &mut Option<Head>,
     ) -> Result<Option<Untidy>, Cause> {
-        let mut sent = self
-            .request(&self.client, delivery)
-            .send_body(delivery.body.clone())
-            .await;
+        let on_new = || self.request(&self.afresh, delivery).force_close();
+        let request = if is_again {
+            on_new()
+        } else {
+            self.request(&self.client, delivery)
+        };
+        let mut sent = request.send_body(delivery.body.clone()).await;
         if sent.as_ref().is_err_and(is_stale) {
             log::debug!(
                 "{}: a kept connection had ended, sending again on a new one",
                 self.shown
             );
-            let request = self.request(&self.afresh, delivery).force_close();
-            sent = request.send_body(delivery.body.clone()).await;
+            sent = on_new().send_body(delivery.body.clone()).await;
         }
         let mut answer = sent.map_err(|error| self.send_cause(error))?;
         *head = Some(Head::of(&answer, now_s));
@@ -234,12 +257,7 @@ impl Poster {
 
     /// Why an exchange is no success, if it is none. `ended` is how it ended in time; a status that was
     /// heard counts however that was.
-    fn cause(
-        &self,
-        ended: Option<Result<Option<Untidy>, Cause>>,
-        head: Option<&Head>,
-        heard: Heard,
-    ) -> Option<Cause> {
+    fn cause(&self, ended: Option<Result<Option<Untidy>, Cause>>, head: Option<&Head>, heard: Heard) -> Option<Cause> {
         match (head, heard.status, ended) {
             (Some(head), ..) => (!head.status.is_success()).then(|| head.cause()),
             (None, Some(200..300), _) => None,
@@ -321,7 +339,7 @@ fn is_stale(error: &SendRequestError) -> bool {
 fn connect_cause(error: &io::Error) -> Cause {
     let is_tls = error
         .get_ref()
-        .is_some_and(<dyn std::error::Error + Send + Sync>::is::<rustls::Error>);
+        .is_some_and(<dyn std::error::Error + Send + Sync>::is::<TlsFailed>);
     if is_tls {
         Cause::Tls(error.to_string())
     } else {

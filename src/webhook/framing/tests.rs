@@ -39,18 +39,30 @@ fn an_answer_says_one_length_and_whether_the_connection_stays() {
     for (answer, want) in [
         ("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", head("200", KEPT_EMPTY)),
         ("HTTP/1.1 200\r\ncontent-length : 0\r\n\r\n", head("200", KEPT_EMPTY)),
-        ("HTTP/1.1 200 \u{fc}\r\nContent-Length: 0\r\n\r\n", head("200", KEPT_EMPTY)),
+        (
+            "HTTP/1.1 200 \u{fc}\r\nContent-Length: 0\r\n\r\n",
+            head("200", KEPT_EMPTY),
+        ),
         ("HTTP/1.1 204 No Content\r\n\r\n", head("204", KEPT_EMPTY)),
         ("HTTP/1.1 304 X\r\nContent-Length: 9\r\n\r\n", head("304", CLOSED_EMPTY)),
         ("HTTP/1.1 101 Switching\r\n\r\n", head("101", KEPT_EMPTY)),
-        ("HTTP/1.1 201 X\r\nConnection: a, Close\r\nContent-Length: 10\r\n\r\n", head("201", &format!("{ten}close"))),
-        ("HTTP/1.1 201 X\r\nContent-Length: 10, 10\r\n\r\n", head("201", &format!("{ten}keep-alive"))),
+        (
+            "HTTP/1.1 201 X\r\nConnection: a, Close\r\nContent-Length: 10\r\n\r\n",
+            head("201", &format!("{ten}close")),
+        ),
+        (
+            "HTTP/1.1 201 X\r\nContent-Length: 10, 10\r\n\r\n",
+            head("201", &format!("{ten}keep-alive")),
+        ),
         (
             "HTTP/1.1 201 X\r\nContent-Length: 10\r\nContent-Length: 10\r\n\r\n",
             head("201", &format!("{ten}keep-alive")),
         ),
         // By HTTP/1.0 a connection ends, unless it is said that it stays.
-        ("HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n", head("200", CLOSED_EMPTY)),
+        (
+            "HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n",
+            head("200", CLOSED_EMPTY),
+        ),
         ("HTTP/1.0 204 OK\r\n\r\n", head("204", CLOSED_EMPTY)),
         (
             "HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 0\r\n\r\n",
@@ -84,20 +96,36 @@ fn an_answer_without_a_length_lasts_until_the_end() {
         "HTTP/1.1 200 OK\r\nA: content-length\r\n\r\nbody: x\r\n\r\n",
         "HTTP/1.0 200\r\nconnection: close\r\n\r\nbody: x\r\n\r\n",
     );
-    check("HTTP/1.0 200 OK\r\n\r\nbody", "HTTP/1.0 200\r\nconnection: close\r\n\r\nbody");
+    check(
+        "HTTP/1.0 200 OK\r\n\r\nbody",
+        "HTTP/1.0 200\r\nconnection: close\r\n\r\nbody",
+    );
     check("HTTP/1.1 500\n\nbody", "HTTP/1.0 500\r\nconnection: close\r\n\r\nbody");
 }
 
 #[test]
 fn lengths_that_contradict_each_other_or_are_no_numbers_tell_of_no_body() {
-    for length in ["1\r\nContent-Length: 2", "1, 2", "ten", "", "+1", "99999999999999999999"] {
+    for length in [
+        "1\r\nContent-Length: 2",
+        "1, 2",
+        "ten",
+        "",
+        "+1",
+        "99999999999999999999",
+    ] {
         let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n");
         check(&answer, &head("200", CLOSED_EMPTY));
         let mut framing = Framing::default();
         framing.asked();
         framing.add(answer.as_bytes()).expect("it is short");
         let status = Some(200);
-        assert_eq!(framing.heard(), Heard { status, is_unclear: true });
+        assert_eq!(
+            framing.heard(),
+            Heard {
+                status,
+                is_unclear: true
+            }
+        );
     }
 }
 

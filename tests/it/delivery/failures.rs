@@ -119,6 +119,20 @@ async fn retry_after_is_honoured() {
 }
 
 #[tokio::test]
+async fn no_more_of_a_retry_after_is_honoured_than_is_set() {
+    let later = Answer::Raw("HTTP/1.1 503 X\r\nRetry-After: 3600\r\nContent-Length: 0\r\n\r\n");
+    let (requests, log) = attempts(&[later], "webhooks: {retry_after_max: 2s}").await;
+    assert_eq!(requests.len(), 2);
+    check_logged(&log, 1, "next in 2.0 s");
+    let receiver = Receiver::start().await;
+    receiver.answer_next(&[later]);
+    let server = Process::start(&config("", &webhook(&receiver.url())));
+    let mut client = server.client().await;
+    client.subscribe("news").await;
+    server.logs("next in 600.0 s").await;
+}
+
+#[tokio::test]
 async fn item_10_every_2xx_is_a_success_whatever_comes_with_it() {
     let large = format!("HTTP/1.1 200 OK\r\nContent-Length: 65536\r\n\r\n{}", "x".repeat(65_536));
     let large = Answer::Raw(Box::leak(large.into_boxed_str()));
