@@ -137,6 +137,7 @@ mod tests {
             max_batch_bytes: 1,
             timeout: Duration::ZERO,
             retry_for: Duration::ZERO,
+            retry_after_max: Duration::ZERO,
         };
         let around = Around {
             webhooks: &webhooks,

@@ -1,6 +1,6 @@
 //! What a webhook URL must look like, and how it is shown: user info and query may be secrets.
 
-use std::net::Ipv6Addr;
+use std::net::{IpAddr, Ipv6Addr};
 
 /// Why a text is no webhook URL. It never holds the text.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -59,6 +59,12 @@ pub(super) fn shown(url: &str) -> String {
         None => parts.rest.to_owned(),
     };
     format!("{}://{user_info}{}{port}{rest}", parts.scheme, parts.host)
+}
+
+/// The address that a URL has for a host, if it has one and no name.
+pub(super) fn address(url: &str) -> Option<IpAddr> {
+    let host = split(url)?.host;
+    host.trim_start_matches('[').trim_end_matches(']').parse().ok()
 }
 
 fn split(url: &str) -> Option<Parts<'_>> {

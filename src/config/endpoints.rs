@@ -13,7 +13,10 @@ use super::{
     values::{self, MOMENT, Wrong},
     webhook_secret::webhook_secret,
 };
-use crate::domain::{AppId, ChannelPattern, EndpointId, WebhookEvent};
+use crate::domain::{
+    AppId, ChannelPattern, EndpointId, WebhookEvent,
+    guard::{self, LinkLocal},
+};
 
 /// Hexadecimal digits of the hash that an endpoint without an id is named by.
 const HASH_DIGITS: usize = 12;
@@ -50,6 +53,12 @@ pub(super) fn endpoints(app: &mut Section<'_>, app_id: Option<&AppId>, files: &F
         let extras = section.or_default("extras", "false", values::boolean);
         let compact = section.or_default("compact", "false", values::boolean);
         let announce = section.or_default("announce", "true", values::boolean);
+        let link_local = if section.or_default("link_local", "false", values::boolean) {
+            LinkLocal::Allowed
+        } else {
+            LinkLocal::Refused
+        };
+        warn_of_address(section, url.as_deref(), link_local);
         let lanes = section.or_default("lanes", "1", values::integer(1..=LANES_MAX));
         let breaker = breaker(section);
         let tls = tls::tls(section, files, url.as_deref());
@@ -64,12 +73,21 @@ pub(super) fn endpoints(app: &mut Section<'_>, app_id: Option<&AppId>, files: &F
             extras,
             compact,
             announce,
+            link_local,
             lanes,
             breaker,
             tls,
         })
     });
     endpoints.into_iter().flatten().collect()
+}
+
+/// Warns of a URL that nothing is ever sent to.
+fn warn_of_address(section: &mut Section<'_>, url: Option<&str>, link_local: LinkLocal) {
+    let address = url.and_then(endpoint_url::address);
+    if let Some(Err(refused)) = address.map(|address| guard::permit(address, link_local)) {
+        section.warning("url", format!("{refused}"));
+    }
 }
 
 /// What an earlier endpoint of the app is known by.

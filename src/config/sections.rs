@@ -46,6 +46,7 @@ pub(super) fn webhooks(root: &mut Section<'_>) -> WebhookSettings {
         max_batch_bytes: webhooks.or_default("max_batch_bytes", "90KB", values::size(1..=GB)),
         timeout: duration(webhooks, "timeout", "4s", MOMENT),
         retry_for: duration(webhooks, "retry_for", "24h", Duration::ZERO),
+        retry_after_max: duration(webhooks, "retry_after_max", "10m", Duration::ZERO),
     })
 }
 
@@ -145,6 +146,7 @@ mod tests {
             max_batch_bytes: 90 << 10,
             timeout: Duration::from_secs(4),
             retry_for: Duration::from_secs(86_400),
+            retry_after_max: Duration::from_secs(600),
         };
         assert_eq!(webhooks, want);
     }
@@ -178,7 +180,7 @@ mod tests {
     #[test]
     fn every_key_of_the_webhooks_is_read_from_its_own_name() {
         let yaml = "webhooks: {batch_window: 1ms, vacated_delay: 2ms, max_batch_events: 3, \
-                    max_batch_bytes: 4B, timeout: 5ms, retry_for: 6ms, recovery_window: 7ms}";
+                    max_batch_bytes: 4B, timeout: 5ms, retry_for: 6ms, recovery_window: 7ms, retry_after_max: 8ms}";
         let (webhooks, problems) = read(yaml, webhooks);
         assert_eq!(problems, [""; 0]);
         let durations = [
@@ -187,8 +189,9 @@ mod tests {
             webhooks.timeout,
             webhooks.retry_for,
             webhooks.recovery_window,
+            webhooks.retry_after_max,
         ];
-        assert_eq!(durations.map(|duration| duration.as_millis()), [1, 2, 5, 6, 7]);
+        assert_eq!(durations.map(|duration| duration.as_millis()), [1, 2, 5, 6, 7, 8]);
         assert_eq!((webhooks.max_batch_events, webhooks.max_batch_bytes), (3, 4));
     }
 
@@ -224,6 +227,7 @@ mod tests {
             "webhooks.vacated_delay",
             "webhooks.recovery_window",
             "webhooks.retry_for",
+            "webhooks.retry_after_max",
         ] {
             check(path, &["0s", "366d"], &["367d", "0", "-1s"]);
         }

@@ -5,7 +5,7 @@ use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
 use secrecy::SecretString;
 
 use super::endpoint_url;
-use crate::domain::{AppId, AppKey, ChannelPattern, EndpointId, WebhookEvent};
+use crate::domain::{AppId, AppKey, ChannelPattern, EndpointId, WebhookEvent, guard::LinkLocal};
 
 /// The whole configuration of a server.
 #[derive(Debug, Clone)]
@@ -116,6 +116,8 @@ pub struct WebhookSettings {
     pub timeout: Duration,
     /// How long an event is retried before it is parked.
     pub retry_for: Duration,
+    /// The longest wait that an endpoint's `Retry-After` is granted.
+    pub retry_after_max: Duration,
 }
 
 /// The API for operators.
@@ -259,6 +261,8 @@ pub struct EndpointSettings {
     pub compact: bool,
     /// Whether it is told of the channels that are occupied already when it is added.
     pub announce: bool,
+    /// Whether it may be at a link-local address that is no metadata service.
+    pub link_local: LinkLocal,
     /// Requests that may be under way at once, each of channels of its own; 1 to 64.
     pub lanes: u32,
     /// When it is left alone for a while.
@@ -308,6 +312,7 @@ impl fmt::Debug for EndpointSettings {
             .field("extras", &self.extras)
             .field("compact", &self.compact)
             .field("announce", &self.announce)
+            .field("link_local", &self.link_local)
             .field("lanes", &self.lanes)
             .field("breaker", &self.breaker)
             .field("roots", &self.tls.roots.is_some())
@@ -333,6 +338,7 @@ mod tests {
             extras: false,
             compact: false,
             announce: true,
+            link_local: LinkLocal::Refused,
             lanes: 1,
             breaker: BreakerSettings {
                 after: 10,

@@ -9,9 +9,12 @@ use rustls::{
         CertificateDer, PrivateKeyDer,
         pem::{self, PemObject},
     },
+    server::ParsedCertificate,
     sign::CertifiedKey,
 };
 use secrecy::{ExposeSecret, SecretString};
+
+use crate::domain::openssl_line;
 
 use super::{
     files::Files,
@@ -46,11 +49,36 @@ pub(super) fn tls(endpoint: &mut Section<'_>, files: &Files<'_>, url: Option<&st
     endpoint.section("tls", |tls| {
         let roots = file(tls, "roots", files).map(|(_, pem)| pem);
         let roots = roots.filter(|pem| usable(tls, "roots", check_roots(pem.expose_secret())));
+        for doubt in roots.iter().flat_map(|pem| doubts(pem.expose_secret())) {
+            tls.warning("roots", doubt);
+        }
         TlsSettings {
             roots: roots.map(|pem| pem.expose_secret().to_owned()),
             identity: identity(tls, files).map(|(identity, _)| identity),
         }
     })
+}
+
+/// The object identifier of the curve P-521, as it stands in a certificate.
+const P_521: [u8; 7] = [0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x23];
+
+/// Which certificates of `roots` cannot be used, should the receiver show them itself.
+fn doubts(pem: &str) -> Vec<String> {
+    let found = certificates(pem).unwrap_or_default();
+    let doubt = |(at, certificate): (usize, &CertificateDer<'_>)| {
+        let what = if certificate.as_ref().windows(P_521.len()).any(|part| part == P_521) {
+            "has a key on P-521, which is not supported"
+        } else if ParsedCertificate::try_from(certificate).is_err() {
+            "has version 1, which is supported only for an authority's"
+        } else {
+            return None;
+        };
+        let (nth, line) = (at + 1, openssl_line("HOST"));
+        Some(format!(
+            "has a certificate, the {nth}. in it, that {what}: a receiver that shows it is not reached; make one by: {line}"
+        ))
+    };
+    found.iter().enumerate().filter_map(doubt).collect()
 }
 
 /// Reads `cert` and `key`, which go together; also gives their paths.

@@ -77,6 +77,13 @@ impl Breaker {
         !matches!(self.state, State::Probing(_))
     }
 
+    /// Lets a request through now, to see whether the endpoint answers.
+    pub fn try_at(&mut self, now: Instant) {
+        if let State::OpenUntil(until) = &mut self.state {
+            *until = now.min(*until);
+        }
+    }
+
     /// Learns that a request was sent.
     pub const fn sent(&mut self, id: RequestId) {
         if let State::OpenUntil(_) = self.state {

@@ -7,7 +7,9 @@
 mod announce;
 mod bound;
 mod configure;
+mod operator;
 mod records;
+mod recovery;
 mod turn;
 mod views;
 mod windows;
@@ -31,12 +33,13 @@ use super::{
     lived::Lived,
     log::DeadLetter,
     occupancy::Occupancy,
-    outbox::{Answered, Became, Outbox},
+    outbox::{Answered, Became, Outbox, Recovered},
     store::{AnnouncingRecord, EndpointRecord, Loaded, Store},
     view::{Query, View},
     window::{Answer, AppRules, Done, Step},
 };
 
+use recovery::Recovery;
 use turn::Turn;
 
 /// How often a step is asked for though nothing comes, to let go of what is too old.
@@ -103,6 +106,7 @@ struct Reference {
 struct App {
     rules: Arc<AppRules>,
     occupancy: Occupancy,
+    recovery: Option<Recovery>,
     endpoints: OrdMap<EndpointId, Arc<Endpoint>>,
 }
 
@@ -240,10 +244,19 @@ fn log_parked(letters: &[DeadLetter]) {
     }
 }
 
-/// Logs what became of a request that was refused, beyond that it failed.
-fn log_refused(answer: &Answer, answered: &Answered) {
+/// Logs what became of an endpoint that had failed, and of a request that was refused, beyond that it
+/// failed.
+fn log_answered(answer: &Answer, answered: &Answered) {
     let (app, endpoint, request) = (&answer.app, &answer.endpoint, answer.request);
     let status = answer.report.status.unwrap_or_default();
+    if let Some(Recovered { after, attempts }) = answered.recovered {
+        let after = humantime::format_duration(Duration::from_secs(after.as_secs_f64().round() as u64));
+        let attempts = match attempts {
+            1 => "1 failed attempt".to_owned(),
+            attempts => format!("{attempts} failed attempts"),
+        };
+        log::info!("app {app} endpoint {endpoint} answers again after {after} and {attempts}");
+    }
     match answered.became {
         None => {}
         Some(Became::Divided) => log::warn!(

@@ -64,8 +64,8 @@ pub use store::{
 };
 pub use thread::{LedgerThread, spawn};
 pub use view::{
-    AsideView, ChannelView, Counts, EndpointView, KeyState, KeyView, LedgerStatus, Query, Told, ToldChannel, ToldPage,
-    View,
+    AsideView, ChannelView, Counts, EndpointView, FailingView, KeyState, KeyView, LedgerStatus, Query, Told,
+    ToldChannel, ToldPage, View, WaitView,
 };
 pub use window::{
     Answer, AppRules, AttemptReport, Control, DisabledBecause, Done, EndpointRules, IdError, Left, Mode, Outcome,

@@ -156,8 +156,9 @@ impl Occupancy {
 
     /// Clients can come from now on: what does not come back within `window`, or within the delay if
     /// that is longer, is told vacated. Whether a key was occupied or pending at the crash is not
-    /// stored, and who was pending may come back for as long as the delay. To be called once.
-    pub fn recover(&mut self, now: Now, window: Duration) {
+    /// stored, and who was pending may come back for as long as the delay. To be called once. Gives how
+    /// many channels are waited for.
+    pub fn recover(&mut self, now: Now, window: Duration) -> usize {
         let until = now.after(window.max(self.vacated_delay));
         self.recovered_at = Some(until);
         let recovering: Vec<Key> = self
@@ -165,9 +166,10 @@ impl Occupancy {
             .filter(|(_, record)| record.state == State::Recovering)
             .map(|(key, _)| key)
             .collect();
-        for key in recovering {
-            self.deadlines.insert(deadline(until, &key));
+        for key in &recovering {
+            self.deadlines.insert(deadline(until, key));
         }
+        recovering.iter().filter(|key| matches!(key, Key::Channel(_))).count()
     }
 
     /// Takes an edge, after what was due by its time, and appends what is told.

@@ -3,6 +3,7 @@
 
 mod aside;
 mod attempts;
+mod failing;
 mod lane;
 mod parking;
 mod places;
@@ -25,9 +26,11 @@ use super::{
     window::{DisabledBecause, EndpointRules, Mode, RequestId},
 };
 
+use failing::Failing;
 use lane::{Entry, Head, Lane, Parking};
 use places::Places;
 
+pub(super) use failing::Recovered;
 pub use restore::Kept;
 
 /// How long the bytes of a request stay the same over its attempts. Later ones carry a new time,
@@ -57,6 +60,8 @@ pub struct Outbox {
     replays: Vector<Head>,
     /// Where the queued events of each key are.
     places: Places,
+    /// That it fails; not known of the time before the server started.
+    failing: Option<Failing>,
     next_place: u64,
     len: usize,
     bytes: usize,
@@ -106,6 +111,8 @@ pub struct Answered {
     pub next_at_ms: Option<u64>,
     /// What the request became, when it was refused and is not simply tried again.
     pub became: Option<Became>,
+    /// That the endpoint answers again, when it had failed.
+    pub recovered: Option<Recovered>,
 }
 
 /// What the records of an outbox become. Of two for the same record the later counts.
@@ -150,6 +157,7 @@ impl Outbox {
             finishing: Vec::new(),
             replays: Vector::new(),
             places: Places::default(),
+            failing: None,
             next_place: 0,
             len: 0,
             bytes: 0,
@@ -310,6 +318,7 @@ impl Outbox {
             self.park_all(now, effects);
         }
         self.dissolve_empty();
+        self.forget_idle();
     }
 
     fn disabled(&self) -> Option<ParkedBecause> {

@@ -89,6 +89,8 @@ pub struct ChannelView {
     pub channel: KeyView,
     /// Its users that are not vacant, in the order of their ids.
     pub users: Vec<(UserId, KeyView)>,
+    /// The endpoints for which events of the channel wait, each with what they wait for.
+    pub waits: Vec<(EndpointId, WaitView)>,
 }
 
 /// What is known of a key.
@@ -151,6 +153,8 @@ pub struct EndpointView {
     pub under_way: usize,
     /// When a request that failed is tried again, in milliseconds since 1970; the earliest.
     pub retry_ms: Option<u64>,
+    /// That it fails, from a failed attempt until what failed has had a success.
+    pub failing: Option<FailingView>,
     /// Requests that were set aside, which hold up nothing but their own channels.
     pub aside: Vec<AsideView>,
     /// Most bytes of a body, when it answered 413 to a larger one than it is set to get.
@@ -159,6 +163,40 @@ pub struct EndpointView {
     pub dead_letters: u64,
     /// What happened since the server started.
     pub counts: Counts,
+}
+
+/// That an endpoint fails.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FailingView {
+    /// Since when, in milliseconds since 1970; at the earliest since the server started.
+    pub since_ms: u64,
+    /// How many attempts failed since.
+    pub attempts: u32,
+    /// When the last of them failed, in milliseconds since 1970.
+    pub last_ms: u64,
+    /// Why.
+    pub error: String,
+    /// What holds up the lanes that fail: at most one request each.
+    pub requests: Vec<WaitView>,
+}
+
+/// What other events of a lane wait for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WaitView {
+    /// The request at the front; none while it is cut anew.
+    pub request: Option<RequestId>,
+    /// Its first event.
+    pub event: EventRef,
+    /// How many it holds.
+    pub events: usize,
+    /// How often it was attempted under this id.
+    pub attempts: u32,
+    /// It was set aside.
+    pub is_aside: bool,
+    /// When it is tried, in milliseconds since 1970; none: it is under way.
+    pub next_ms: Option<u64>,
+    /// Events that wait behind it.
+    pub waiting: usize,
 }
 
 /// A request that was set aside: the endpoint refused it again and again.

@@ -121,6 +121,13 @@ pub enum Control {
         /// What it is to be.
         mode: Mode,
     },
+    /// Tries now what an endpoint is to be told, whatever it waits for but an operator.
+    Retry {
+        /// The app.
+        app: AppId,
+        /// The endpoint.
+        endpoint: EndpointId,
+    },
     /// Delivers events once more, in requests of their own that say so, outside the order.
     Replay {
         /// The app.

@@ -104,6 +104,24 @@ impl Patience {
     }
 }
 
+/// Logs, for each endpoint, what is left waiting for it.
+pub(super) async fn say_what_waits(assembly: &Assembly) {
+    let ledger = assembly.ledger();
+    let endpoints = tokio::time::timeout(Duration::from_secs(1), ledger.endpoints()).await;
+    let status = tokio::time::timeout(Duration::from_secs(1), ledger.status()).await;
+    let (Ok(Ok(endpoints)), Ok(Ok(status))) = (endpoints, status) else {
+        return;
+    };
+    let fate = match status.path {
+        Some(_) => "in the ledger for the next start",
+        None => "and are lost, since the ledger is in memory",
+    };
+    for endpoint in endpoints.iter().filter(|endpoint| 0 < endpoint.queued) {
+        let (app, id, queued) = (&endpoint.app, &endpoint.id, endpoint.queued);
+        log::warn!("app {app} endpoint {id}: {queued} webhook events wait {fate}");
+    }
+}
+
 /// Closes the clients in batches with a pause between.
 async fn close_clients(assembly: &Assembly, deadline: Instant) {
     let clients = connection_count(assembly);

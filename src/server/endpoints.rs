@@ -33,12 +33,14 @@ pub(super) fn endpoints(
             url: endpoint.url.clone(),
             headers: endpoint.headers.clone(),
             timeout: settings.webhooks.timeout,
+            retry_after_max: settings.webhooks.retry_after_max,
             signer: Signer {
                 key: keys.oldest().key.clone(),
                 signing: keys.oldest().signing.clone(),
                 standard: standard.map_err(|error| named(endpoint, &error))?,
             },
             extras: endpoint.extras,
+            link_local: endpoint.link_local,
             tls: Tls::new(&tls_parts(endpoint)).map_err(|error| named(endpoint, &error))?,
         })
     };

@@ -201,6 +201,7 @@ impl Server {
     /// When accepting had failed.
     pub async fn stop(self) -> io::Result<()> {
         drain::drain(&self.assembly, &self.handle, self.drain).await;
+        drain::say_what_waits(&self.assembly).await;
         let admin = match self.admin {
             Some(admin) => admin.stop().await,
             None => Ok(()),

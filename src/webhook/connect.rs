@@ -1,31 +1,47 @@
 //! How a connection to an endpoint comes about.
 
 use std::{
+    cell::Cell,
     future::Future,
     io,
     net::SocketAddr,
     pin::Pin,
+    rc::Rc,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use actix_rt::net::{ActixStream, Ready, TcpStream};
 use actix_service::Service;
-use actix_tls::connect::{ConnectError, ConnectInfo, Connection, Host, Resolver, ResolverService, tcp};
+use actix_tls::connect::{ConnectError, ConnectInfo, Connection, Host, Resolver, ResolverService};
+use futures_util::stream::{FuturesUnordered, StreamExt};
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::TlsConnector;
 
-use super::{framing::Framing, guard, tls::Tls};
+use super::{
+    framing::{Framing, Heard},
+    order::order,
+    peer,
+    tls::Tls,
+};
+
+use crate::domain::guard::{self, LinkLocal};
+
+/// How long an address has before the next one is tried beside it (RFC 8305, section 8).
+const HEAD_START: Duration = Duration::from_millis(250);
 
 /// Resolves a host, connects to an address that the guard permits, and speaks TLS there if it is to.
+/// When there are several, they race, and after a failed attempt the next begins with another one.
 ///
 /// What is connected to is what the guard was asked about, be it from the resolver or the host
 /// itself, so that no name can mean one address when it is looked at and another when it is used.
 #[derive(Clone)]
 pub(super) struct GuardedConnector {
     resolver: ResolverService,
-    tcp: tcp::TcpConnectorService,
     tls: Option<Tls>,
+    link_local: LinkLocal,
+    failed: Rc<Cell<usize>>,
 }
 
 /// A connection to an endpoint. What is read is HTTP with every answer's length settled.
@@ -40,10 +56,30 @@ pub(super) struct Line {
 #[error("a kept connection ended before an answer: {0}")]
 pub(super) struct Stale(io::Error);
 
+/// Why TLS could not be spoken, in words.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct TlsFailed(String);
+
 #[derive(Debug)]
 enum Stream {
     Plain(TcpStream),
     Tls(Box<tokio_rustls::client::TlsStream<TcpStream>>),
+}
+
+tokio::task_local! {
+    /// What the exchange of this task has heard of its answer.
+    static HEARD: Cell<Heard>;
+}
+
+/// Runs an exchange, and gives besides what comes of it what it heard of its answer: the client tells
+/// of a status only when the whole head is there.
+pub(super) async fn hearing<F: Future>(exchange: F) -> (F::Output, Heard) {
+    let listening = async {
+        let ended = exchange.await;
+        (ended, HEARD.with(Cell::get))
+    };
+    HEARD.scope(Cell::default(), listening).await
 }
 
 impl Stale {
@@ -56,17 +92,18 @@ impl Stale {
 }
 
 impl GuardedConnector {
-    /// Connects to what a resolver finds.
-    pub(super) fn new(resolver: &Resolver, tls: Option<Tls>) -> Self {
+    /// Connects to what a resolver finds; `failed` counts failed attempts.
+    pub(super) fn new(resolver: &Resolver, tls: Option<Tls>, link_local: LinkLocal, failed: &Rc<Cell<usize>>) -> Self {
         Self {
             resolver: resolver.service(),
-            tcp: tcp::TcpConnector::default().service(),
             tls,
+            link_local,
+            failed: Rc::clone(failed),
         }
     }
 }
 
-impl<H: Host + 'static> Service<ConnectInfo<H>> for GuardedConnector {
+impl<H: Host + Clone + 'static> Service<ConnectInfo<H>> for GuardedConnector {
     type Response = Connection<H, Line>;
     type Error = ConnectError;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>>>>;
@@ -74,17 +111,23 @@ impl<H: Host + 'static> Service<ConnectInfo<H>> for GuardedConnector {
     actix_service::always_ready!();
 
     fn call(&self, wanted: ConnectInfo<H>) -> Self::Future {
-        let Self { resolver, tcp, tls } = self.clone();
+        let Self {
+            resolver,
+            tls,
+            link_local,
+            failed,
+        } = self.clone();
         Box::pin(async move {
             let resolved = resolver.call(wanted).await?;
-            let permitted = permitted(resolved.addrs()).map_err(|refused| ConnectError::Resolver(refused.into()))?;
-            let (socket, connection) = tcp.call(resolved.set_addrs(permitted)).await?.replace_io(());
+            let permitted = permitted(resolved.addrs(), link_local);
+            let permitted = permitted.map_err(|refused| ConnectError::Resolver(refused.into()))?;
+            let socket = race(order(permitted, failed.get())).await?;
             let stream = match tls {
-                Some(tls) => handshake(&tls, connection.hostname(), socket).await?,
+                Some(tls) => handshake(&tls, resolved.hostname(), socket).await?,
                 None => Stream::Plain(socket),
             };
             let framing = Framing::default();
-            Ok(connection.replace_io(Line { stream, framing }).1)
+            Ok(Connection::new(resolved.request().clone(), Line { stream, framing }))
         })
     }
 }
@@ -93,11 +136,14 @@ impl<H: Host + 'static> Service<ConnectInfo<H>> for GuardedConnector {
 ///
 /// # Errors
 /// When there is none, though there are addresses.
-fn permitted(addresses: impl Iterator<Item = SocketAddr>) -> Result<Vec<SocketAddr>, guard::Refused> {
+fn permitted(
+    addresses: impl Iterator<Item = SocketAddr>,
+    link_local: LinkLocal,
+) -> Result<Vec<SocketAddr>, guard::Refused> {
     let mut permitted = Vec::new();
     let mut first_refused = None;
     for address in addresses {
-        match guard::permit(address.ip()) {
+        match guard::permit(address.ip(), link_local) {
             Ok(()) => permitted.push(address),
             Err(refused) => first_refused = first_refused.or(Some(refused)),
         }
@@ -108,12 +154,42 @@ fn permitted(addresses: impl Iterator<Item = SocketAddr>) -> Result<Vec<SocketAd
     }
 }
 
+/// Connects to the address that answers first. Each has a head start before the next one, which begins
+/// at once when all before it have failed.
+///
+/// # Errors
+/// When none can be connected to: that of the last one that failed.
+async fn race(addresses: Vec<SocketAddr>) -> Result<TcpStream, ConnectError> {
+    let mut waiting = addresses.into_iter();
+    let mut connecting = FuturesUnordered::new();
+    let mut failed = ConnectError::NoRecords;
+    loop {
+        connecting.extend(waiting.next().map(TcpStream::connect));
+        let head_start = if waiting.len() == 0 { Duration::MAX } else { HEAD_START };
+        match tokio::time::timeout(head_start, connecting.next()).await {
+            Ok(Some(Ok(socket))) => return Ok(socket),
+            Ok(Some(Err(error))) => failed = ConnectError::Io(error),
+            Ok(None) => return Err(failed),
+            // Who lags may still come in.
+            Err(_) => {}
+        }
+    }
+}
+
 async fn handshake(tls: &Tls, host: &str, socket: TcpStream) -> Result<Stream, ConnectError> {
     // An IPv6 address stands in brackets there.
     let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-    let name = ServerName::try_from(host).map_err(|error| ConnectError::Io(io::Error::other(error)))?;
+    let name = ServerName::try_from(host.clone()).map_err(|error| ConnectError::Io(io::Error::other(error)))?;
     let stream = TlsConnector::from(tls.config()).connect(name, socket).await;
-    Ok(Stream::Tls(Box::new(stream.map_err(ConnectError::Io)?)))
+    let stream = stream.map_err(|error| ConnectError::Io(in_words(error, &host)));
+    Ok(Stream::Tls(Box::new(stream?)))
+}
+
+/// An error of TLS with a host in words; another one as it is.
+fn in_words(error: io::Error, host: &str) -> io::Error {
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
+    let words = inner.map(|inner| peer::explain(inner, host));
+    words.map_or(error, |words| io::Error::other(TlsFailed(words)))
 }
 
 impl Line {
@@ -122,7 +198,7 @@ impl Line {
         if self.framing.may_be_stale() {
             io::Error::other(Stale(error))
         } else {
-            error
+            in_words(error, "it")
         }
     }
 }
@@ -136,7 +212,10 @@ impl AsyncRead for Line {
             let polled = std::task::ready!(line.stream.get().poll_read(cx, &mut read));
             polled.map_err(|error| line.told(error))?;
             if !read.filled().is_empty() {
-                line.framing.take_in(read.filled()).map_err(io::Error::other)?;
+                let added = line.framing.add(read.filled());
+                // Nobody listens when a connection is only closed.
+                let _ = HEARD.try_with(|heard| heard.set(line.framing.heard()));
+                added.map_err(io::Error::other)?;
             } else if line.framing.may_be_stale() {
                 return Poll::Ready(Err(line.told(io::ErrorKind::UnexpectedEof.into())));
             } else {

@@ -1,6 +1,6 @@
 //! Delivers the requests of one endpoint.
 
-use std::{rc::Rc, time::Duration};
+use std::{cell::Cell, rc::Rc, time::Duration};
 
 use actix::{Actor, Context, Handler, Message, ResponseFuture};
 
@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     clock,
-    domain::{AppId, EndpointId},
+    domain::{AppId, EndpointId, guard::LinkLocal},
     ledger::{Answer, AttemptReport, LedgerHandle, Outcome, Request, RequestId},
 };
 
@@ -43,14 +43,18 @@ pub struct EndpointSettings {
     pub url: String,
     /// Headers of its own, sent besides ours.
     pub headers: Vec<(String, String)>,
-    /// How long it has to answer, until the end of the answer's body.
+    /// How long it has to answer with a status.
     pub timeout: Duration,
+    /// The longest wait that its `Retry-After` is granted.
+    pub retry_after_max: Duration,
     /// What requests are signed with.
     pub signer: Signer,
     /// Whether its events carry `seq`, `id` and `at_ms`.
     pub extras: bool,
     /// How TLS is spoken with it.
     pub tls: Tls,
+    /// Whether it may be at a link-local address.
+    pub link_local: LinkLocal,
 }
 
 /// A request to deliver. Control: the ledger has at most one under way per lane, and few replays.
@@ -73,6 +77,8 @@ struct Part {
     poster: Poster,
     tap: Tap,
     numbers: Numbers,
+    /// It was said that answers are [`Untidy`](super::post::Untidy).
+    is_said_untidy: Cell<bool>,
 }
 
 impl Endpoint {
@@ -82,8 +88,9 @@ impl Endpoint {
         let poster = Poster::new(
             &settings.url,
             settings.headers,
-            settings.timeout,
+            [settings.timeout, settings.retry_after_max],
             &settings.tls,
+            settings.link_local,
             lookups,
         );
         let part = Part {
@@ -94,6 +101,7 @@ impl Endpoint {
             extras: settings.extras,
             poster,
             tap,
+            is_said_untidy: Cell::new(false),
         };
         Self {
             part: Rc::new(part),
@@ -183,7 +191,7 @@ impl Part {
         let at_ms = clock::now().wall_ms;
         let delivery = delivery::build(&self.signer, self.extras, request, at_ms / 1_000);
         self.copy(&delivery, request.id, request.attempt);
-        let posted = self.poster.post(&delivery).await;
+        let posted = self.poster.post(&delivery, 1 < request.backoff).await;
         let outcome = outcome(request.backoff, &posted);
         self.numbers.attempt(outcome);
         self.log(request, &posted, outcome);
@@ -201,7 +209,7 @@ impl Part {
         let id = RequestId(clock::random_bits() as u64);
         let delivery = delivery::build_test(&self.signer, id, at_ms);
         self.copy(&delivery, id, 1);
-        report(at_ms, self.poster.post(&delivery).await)
+        report(at_ms, self.poster.post(&delivery, true).await)
     }
 
     fn copy(&self, delivery: &Delivery, request: RequestId, attempt: u32) {
@@ -220,10 +228,21 @@ impl Part {
         let cause = posted.cause.as_deref().unwrap_or("delivered");
         let (url, attempt, request_id) = (self.poster.shown(), request.attempt, request.id);
         match outcome {
-            Outcome::Delivered => log::debug!(
-                "app {app} endpoint {id}: delivered {request_id} with {} events at attempt {attempt}",
-                request.events.len(),
-            ),
+            Outcome::Delivered => {
+                log::debug!(
+                    "app {app} endpoint {id}: delivered {request_id} with {} events at attempt {attempt}",
+                    request.events.len(),
+                );
+                if let Some(untidy) = posted.untidy
+                    && !self.is_said_untidy.replace(true)
+                {
+                    log::warn!(
+                        "app {app} endpoint {id} at {url}: answered {}, and with {untidy}: {request_id} is delivered, but \
+                         such a connection is not used again; let it answer without a body; said once per endpoint",
+                        posted.status.unwrap_or_default()
+                    );
+                }
+            }
             Outcome::Failed { retry_in } | Outcome::Refused { retry_in, .. } => log::error!(
                 "app {app} endpoint {id} at {url}: attempt {attempt} of {request_id} failed, next in {:.1} s: {cause}",
                 retry_in.as_secs_f64()

@@ -1,9 +1,11 @@
 //! Posts a delivery once.
 
 use std::{
+    cell::Cell,
     future::poll_fn,
     io,
     pin::Pin,
+    rc::Rc,
     time::{Duration, Instant},
 };
 
@@ -19,23 +21,29 @@ use awc::{
 use futures_core::Stream;
 
 use super::{
-    connect::{GuardedConnector, Stale},
+    connect::{GuardedConnector, Stale, TlsFailed, hearing},
     delivery::Delivery,
-    guard::Refused,
+    framing::Heard,
     lookups::Lookups,
     retry,
     tls::Tls,
     url,
 };
-use crate::clock;
+use crate::{
+    clock,
+    domain::guard::{LinkLocal, Refused},
+};
 
 /// How long a connection is kept for the next request: less than the 5 s after which common servers
 /// close it, so that a request rarely meets a connection that is just being closed.
 const KEEP_ALIVE: Duration = Duration::from_secs(4);
-/// Most bytes of an answer's body. They are read and forgotten, a few at a time.
+/// Most bytes of an answer's body that are read, a few at a time, and forgotten. Only so may the
+/// connection be used again.
 const ANSWER_BYTES_MAX: usize = 64 * 1_024;
+/// How long a body is read: the next request of the lane waits for it.
+const ANSWER_READ_FOR: Duration = Duration::from_secs(1);
 /// Most characters of a cause: a certificate, for one, may name thousands of hosts.
-const CAUSE_CHARS_MAX: usize = 300;
+const CAUSE_CHARS_MAX: usize = 500;
 
 /// How an endpoint is reached.
 #[derive(Clone)]
@@ -43,10 +51,13 @@ pub(super) struct Poster {
     client: Client,
     /// Keeps no connection: each of its requests has one of its own.
     afresh: Client,
+    /// How many posts failed: the next connection begins with another address of the host.
+    failed: Rc<Cell<usize>>,
     target: String,
     shown: String,
     headers: Vec<(String, String)>,
     timeout: Duration,
+    retry_after_max: Duration,
 }
 
 /// How a post went.
@@ -56,10 +67,27 @@ pub(super) struct Posted {
     pub(super) took_ms: u64,
     /// The status of the answer, if one came.
     pub(super) status: Option<u16>,
-    /// How long the endpoint wants to be left alone.
+    /// How long the endpoint is left alone, since it asked for that, or for longer.
     pub(super) retry_after: Option<Duration>,
     /// Why it counts as failed, in words without secrets; none if it is delivered.
     pub(super) cause: Option<String>,
+    /// What was wrong with the rest of the answer, which changes nothing of what it means.
+    pub(super) untidy: Option<Untidy>,
+}
+
+/// Why what follows a status was not read to its end. Its connection is not used again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Untidy {
+    #[error("a head that did not end")]
+    Head,
+    #[error("a head that does not tell where the body ends")]
+    Length,
+    #[error("a body that did not end within {shown}", shown = humantime::format_duration(ANSWER_READ_FOR))]
+    BodyTooSlow,
+    #[error("a body of more than {max} KiB", max = ANSWER_BYTES_MAX / 1_024)]
+    BodyTooLong,
+    #[error("a body that broke off")]
+    BodyBrokeOff,
 }
 
 /// Why a post failed.
@@ -69,10 +97,6 @@ enum Cause {
     Status(u16),
     #[error("answered {0} redirect to {1}, redirects are not followed")]
     Redirect(u16, String),
-    #[error("answered {0}, but the body did not end within {shown}", shown = humantime::format_duration(*.1))]
-    BodyTooSlow(u16, Duration),
-    #[error("answered {0}, but with a body of more than {max} KiB", max = ANSWER_BYTES_MAX / 1_024)]
-    BodyTooLong(u16),
     #[error("no answer within {shown}", shown = humantime::format_duration(*.0))]
     NoAnswer(Duration),
     #[error("no connection within {shown}", shown = humantime::format_duration(*.0))]
@@ -106,14 +130,16 @@ impl Poster {
     pub(super) fn new(
         url: &str,
         headers: Vec<(String, String)>,
-        timeout: Duration,
+        [timeout, retry_after_max]: [Duration; 2],
         tls: &Tls,
+        link_local: LinkLocal,
         lookups: &Lookups,
     ) -> Self {
         let (target, is_tls) = url::target(url);
         // The timeout is a little less than the whole, so that an attempt that gets no connection
         // can say so.
-        let connector = GuardedConnector::new(&lookups.resolver(), is_tls.then(|| tls.clone()));
+        let failed = Rc::default();
+        let connector = GuardedConnector::new(&lookups.resolver(), is_tls.then(|| tls.clone()), link_local, &failed);
         let user_info = url::user_info(url);
         let client = |keep_alive| {
             let connector = Connector::new()
@@ -135,10 +161,12 @@ impl Poster {
         Self {
             client: client(KEEP_ALIVE),
             afresh: client(Duration::ZERO),
+            failed,
             target,
             shown: url::shown(url),
             headers,
             timeout,
+            retry_after_max,
         }
     }
 
@@ -147,20 +175,37 @@ impl Poster {
         &self.shown
     }
 
-    /// Posts a delivery and waits for the whole answer: a status without the
-    /// end of the body within the timeout, or with a longer body than anyone needs, is no success.
-    pub(super) async fn post(&self, delivery: &Delivery) -> Posted {
+    /// Posts a delivery. The status of the answer alone decides whether it is delivered. The rest is
+    /// read for a while, for the connection to be used again.
+    ///
+    /// One that is sent again after a failure has a connection of its own, which begins with another
+    /// address of the host: what failed is not repeated exactly.
+    pub(super) async fn post(&self, delivery: &Delivery, is_again: bool) -> Posted {
         let began = clock::now();
         let deadline = began.instant + self.timeout;
         let mut head = None;
-        let exchange = self.exchange(delivery, began.wall_ms / 1_000, &mut head);
-        let ended = tokio::time::timeout_at(deadline.into(), exchange).await;
-        let cause = self.cause(ended.ok(), head.as_ref());
+        let exchange = self.exchange(delivery, is_again, began.wall_ms / 1_000, &mut head);
+        let (ended, heard) = hearing(tokio::time::timeout_at(deadline.into(), exchange)).await;
+        let status = heard.status.or(head.as_ref().map(|head| head.status.as_u16()));
+        let untidy = match &ended {
+            _ if head.is_none() => Some(Untidy::Head),
+            Ok(Ok(None)) if heard.is_unclear => Some(Untidy::Length),
+            Ok(Ok(untidy)) => *untidy,
+            Ok(Err(_)) | Err(_) => Some(Untidy::BodyTooSlow),
+        };
+        let cause = self.cause(ended.ok(), head.as_ref(), heard);
+        if cause.is_some() {
+            self.failed.set(self.failed.get().wrapping_add(1));
+        }
         Posted {
             took_ms: millis(clock::now().instant, began.instant),
-            status: head.as_ref().map(|head| head.status.as_u16()),
-            retry_after: head.as_ref().and_then(|head| head.retry_after),
+            status,
+            retry_after: head
+                .as_ref()
+                .and_then(|head| head.retry_after)
+                .map(|asked| asked.min(self.retry_after_max)),
             cause: cause.map(|cause| cause.to_string().chars().take(CAUSE_CHARS_MAX).collect()),
+            untidy: untidy.filter(|_| status.is_some()),
         }
     }
 
@@ -172,22 +217,31 @@ impl Poster {
     /// However that ends is how the exchange ends. A connection that ends under its first request, or
     /// after a byte of an answer, is a failure. The receiver may have handled what was sent first, as
     /// with every request that is sent again.
-    async fn exchange(&self, delivery: &Delivery, now_s: u64, head: &mut Option<Head>) -> Result<(), Cause> {
-        let mut sent = self
-            .request(&self.client, delivery)
-            .send_body(delivery.body.clone())
-            .await;
+    async fn exchange(
+        &self,
+        delivery: &Delivery,
+        is_again: bool,
+        now_s: u64,
+        head: &mut Option<Head>,
+    ) -> Result<Option<Untidy>, Cause> {
+        let on_new = || self.request(&self.afresh, delivery).force_close();
+        let request = if is_again {
+            on_new()
+        } else {
+            self.request(&self.client, delivery)
+        };
+        let mut sent = request.send_body(delivery.body.clone()).await;
         if sent.as_ref().is_err_and(is_stale) {
             log::debug!(
                 "{}: a kept connection had ended, sending again on a new one",
                 self.shown
             );
-            let request = self.request(&self.afresh, delivery).force_close();
-            sent = request.send_body(delivery.body.clone()).await;
+            sent = on_new().send_body(delivery.body.clone()).await;
         }
         let mut answer = sent.map_err(|error| self.send_cause(error))?;
-        let read = head.insert(Head::of(&answer, now_s));
-        read_to_the_end(&mut answer, read.status.as_u16()).await
+        *head = Some(Head::of(&answer, now_s));
+        let read = tokio::time::timeout(ANSWER_READ_FOR, read_to_the_end(&mut answer)).await;
+        Ok(read.unwrap_or(Some(Untidy::BodyTooSlow)))
     }
 
     fn request(&self, client: &Client, delivery: &Delivery) -> ClientRequest {
@@ -201,13 +255,15 @@ impl Poster {
         post
     }
 
-    /// Why an exchange is no success, if it is none. `ended` is how it ended in time.
-    fn cause(&self, ended: Option<Result<(), Cause>>, head: Option<&Head>) -> Option<Cause> {
-        match (head, ended) {
-            (Some(head), _) if !head.status.is_success() => Some(head.cause()),
-            (_, Some(ended)) => ended.err(),
-            (Some(head), None) => Some(Cause::BodyTooSlow(head.status.as_u16(), self.timeout)),
-            (None, None) => Some(Cause::NoAnswer(self.timeout)),
+    /// Why an exchange is no success, if it is none. `ended` is how it ended in time; a status that was
+    /// heard counts however that was.
+    fn cause(&self, ended: Option<Result<Option<Untidy>, Cause>>, head: Option<&Head>, heard: Heard) -> Option<Cause> {
+        match (head, heard.status, ended) {
+            (Some(head), ..) => (!head.status.is_success()).then(|| head.cause()),
+            (None, Some(200..300), _) => None,
+            (None, Some(status), _) => Some(Cause::Status(status)),
+            (None, None, Some(ended)) => ended.err(),
+            (None, None, None) => Some(Cause::NoAnswer(self.timeout)),
         }
     }
 
@@ -253,17 +309,19 @@ impl Head {
     }
 }
 
-/// Reads a body without keeping it, which lets the connection be used again. However it breaks off,
-/// that is its end: the endpoint had answered by then.
-async fn read_to_the_end(answer: &mut ClientResponse, status: u16) -> Result<(), Cause> {
+/// Reads a body without keeping it, which lets the connection be used again when the body ends well.
+async fn read_to_the_end(answer: &mut ClientResponse) -> Option<Untidy> {
     let mut bytes = 0;
-    while let Some(Ok(chunk)) = poll_fn(|cx| Pin::new(&mut *answer).poll_next(cx)).await {
-        bytes += chunk.len();
+    loop {
+        match poll_fn(|cx| Pin::new(&mut *answer).poll_next(cx)).await {
+            None => return None,
+            Some(Err(_)) => return Some(Untidy::BodyBrokeOff),
+            Some(Ok(chunk)) => bytes += chunk.len(),
+        }
         if ANSWER_BYTES_MAX < bytes {
-            return Err(Cause::BodyTooLong(status));
+            return Some(Untidy::BodyTooLong);
         }
     }
-    Ok(())
 }
 
 /// Whether a request ended on a connection that is [`Stale`].
@@ -281,7 +339,7 @@ fn is_stale(error: &SendRequestError) -> bool {
 fn connect_cause(error: &io::Error) -> Cause {
     let is_tls = error
         .get_ref()
-        .is_some_and(<dyn std::error::Error + Send + Sync>::is::<rustls::Error>);
+        .is_some_and(<dyn std::error::Error + Send + Sync>::is::<TlsFailed>);
     if is_tls {
         Cause::Tls(error.to_string())
     } else {

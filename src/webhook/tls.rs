@@ -12,10 +12,12 @@ use rustls::{
 };
 use secrecy::{ExposeSecret, SecretString};
 
+use super::peer::Verifier;
+
 /// What an endpoint needs of TLS besides what is usual.
 #[derive(Debug, Clone, Default)]
 pub struct TlsParts {
-    /// The certificates, as PEM, that its certificate may come from, instead of Mozilla's.
+    /// The certificates, as PEM, that its certificate may come from or be, instead of Mozilla's.
     pub roots: Option<String>,
     /// What it knows us by.
     pub identity: Option<TlsIdentity>,
@@ -75,16 +77,21 @@ impl Tls {
     /// # Errors
     /// When one does not hold what it should.
     pub fn new(parts: &TlsParts) -> Result<Self, TlsError> {
-        let roots = match &parts.roots {
-            Some(pem) => roots(pem)?,
-            None => RootCertStore {
-                roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
-            },
-        };
-        let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        let provider = Arc::new(ring::default_provider());
+        let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()
-            .expect("the provider has what the usual versions need")
-            .with_root_certificates(roots);
+            .expect("the provider has what the usual versions need");
+        let builder = match &parts.roots {
+            Some(pem) => {
+                let given = certificates("tls.roots", pem)?;
+                let verifier = Verifier::new(given.clone(), roots(given)?, provider);
+                let verifier = verifier.map_err(|_| TlsError::NoCertificate("tls.roots"))?;
+                builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier))
+            }
+            None => builder.with_root_certificates(RootCertStore {
+                roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
+            }),
+        };
         let mut config = match &parts.identity {
             Some(identity) => {
                 let chain = certificates("tls.cert", &identity.cert)?;
@@ -104,9 +111,9 @@ impl Tls {
     }
 }
 
-fn roots(pem: &str) -> Result<RootCertStore, TlsError> {
+fn roots(certificates: Vec<CertificateDer<'static>>) -> Result<RootCertStore, TlsError> {
     let mut store = RootCertStore::empty();
-    for (at, certificate) in certificates("tls.roots", pem)?.into_iter().enumerate() {
+    for (at, certificate) in certificates.into_iter().enumerate() {
         let number = at + 1;
         store
             .add(certificate)

@@ -134,6 +134,8 @@ const SHELLS: &[&str] = &[
     "webhook/connect.rs",
     "webhook/endpoint.rs",
     "webhook/endpoint/tests.rs",
+    "webhook/endpoint/tests/addresses.rs",
+    "webhook/endpoint/tests/answers.rs",
     "webhook/endpoint/tests/kept.rs",
     "webhook/endpoint/tests/names.rs",
     "webhook/lookups.rs",

@@ -4,7 +4,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use crate::http::admin::{
     span,
-    wire::{Aside, Attempt, Breaker, Dead, Endpoint, EndpointMode, Event, LogLine, What},
+    wire::{Aside, Attempt, Breaker, Dead, Endpoint, EndpointMode, Event, Failing, LogLine, Stuck, What},
 };
 
 /// A time, as UTC to the millisecond.
@@ -32,9 +32,13 @@ pub(super) fn counted(count: usize, noun: &str) -> String {
 
 /// What an endpoint is doing.
 pub(super) fn doing(endpoint: &Endpoint, now_ms: u64) -> String {
-    let retry = || match endpoint.retry_ms {
-        Some(at) if now_ms < at => format!(", next attempt in {}", span(at - now_ms)),
-        Some(_) | None => String::new(),
+    let failing = |failing: &Failing| {
+        let so_long = span(now_ms.saturating_sub(failing.since_ms));
+        let next = next(failing.next_ms(), now_ms);
+        format!(
+            "failing for {so_long}, {}; {next}",
+            counted(failing.attempts as usize, "attempt")
+        )
     };
     match (endpoint.mode, endpoint.breaker) {
         (EndpointMode::Paused, _) => "paused".into(),
@@ -42,9 +46,10 @@ pub(super) fn doing(endpoint: &Endpoint, now_ms: u64) -> String {
             Some(because) => format!("disabled ({because})"),
             None => "disabled".into(),
         },
-        (EndpointMode::Enabled, Breaker::Open) => format!("left alone after failures{}", retry()),
-        (EndpointMode::Enabled, Breaker::HalfOpen) => "being tried after failures".into(),
-        (EndpointMode::Enabled, Breaker::Closed) if endpoint.retry_ms.is_some() => format!("failing{}", retry()),
+        (EndpointMode::Enabled, _) if endpoint.failing.is_some() => {
+            endpoint.failing.as_ref().map(failing).unwrap_or_default()
+        }
+        (EndpointMode::Enabled, Breaker::Open | Breaker::HalfOpen) => "left alone after failures".into(),
         (EndpointMode::Enabled, Breaker::Closed) if !endpoint.aside.is_empty() => {
             format!("enabled, {} aside", endpoint.aside.len())
         }
@@ -52,13 +57,34 @@ pub(super) fn doing(endpoint: &Endpoint, now_ms: u64) -> String {
     }
 }
 
-/// A request that is aside: its event, what was answered, and when it is tried again.
-pub(super) fn aside(aside: &Aside, now_ms: u64) -> String {
-    let next = match aside.retry_ms {
+/// When the next attempt is, if not one is under way.
+fn next(at_ms: Option<u64>, now_ms: u64) -> String {
+    match at_ms {
         Some(at) if now_ms < at => format!("next in {}", span(at - now_ms)),
         Some(_) => "next now".into(),
         None => "under way".into(),
+    }
+}
+
+/// A request that holds up others, with what waits behind it.
+pub(super) fn stuck(stuck: &Stuck, now_ms: u64) -> String {
+    let more = match stuck.events {
+        0 | 1 => String::new(),
+        events => format!(" and {} more", events - 1),
     };
+    format!(
+        "{}{more} ({}), {} so far; {}; {} behind it",
+        event(&stuck.event),
+        stuck.request.as_deref().unwrap_or("cut anew"),
+        counted(stuck.attempts as usize, "attempt"),
+        next(stuck.next_ms, now_ms),
+        counted(stuck.waiting, "event")
+    )
+}
+
+/// A request that is aside: its event, what was answered, and when it is tried again.
+pub(super) fn aside(aside: &Aside, now_ms: u64) -> String {
+    let next = next(aside.retry_ms, now_ms);
     format!(
         "{} ({}), answered {} at attempt {}, aside since {}; {next}; {} behind it",
         event(&aside.event),

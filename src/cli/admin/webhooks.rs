@@ -9,7 +9,7 @@ use super::{
     log::{self, DeadArgs, LogArgs},
     replay::{self, ReplayArgs},
     table::table,
-    text::{ago, aside, counted, doing, time},
+    text::{ago, aside, counted, doing, stuck, time},
 };
 use crate::{
     cli::{print, print_json},
@@ -49,6 +49,8 @@ enum What {
     Replay(ReplayArgs),
     /// Post a signed request without events to an endpoint and show how it was answered.
     Test(EndpointArgs),
+    /// Try now what waits for an endpoint after a failure.
+    Retry(EndpointArgs),
     /// Deliver to an endpoint again that was disabled.
     Enable(EndpointArgs),
     /// Park what an endpoint is to be told, until it is enabled.
@@ -69,6 +71,7 @@ pub(super) async fn webhooks(args: WebhooksArgs, loaded: Result<Loaded, ConfigEr
         What::Dead(args) => log::dead(&client, &args).await,
         What::Replay(args) => replay::replay(&client, args).await,
         What::Test(endpoint) => test(&client, &endpoint).await,
+        What::Retry(endpoint) => retry(&client, &endpoint).await,
         What::Enable(endpoint) => act(&client, &endpoint, "enable").await,
         What::Disable(endpoint) => act(&client, &endpoint, "disable").await,
         What::Pause(endpoint) => act(&client, &endpoint, "pause").await,
@@ -134,6 +137,11 @@ fn described(endpoint: &Endpoint, now_ms: u64) -> String {
         .oldest_ms
         .map_or(String::new(), |at| format!(", the oldest {}", ago(at, now_ms)));
     let retry = endpoint.retry_ms.map_or("-".into(), time);
+    let failing = endpoint.failing.iter().flat_map(|failing| {
+        let last = format!("{}: {}", ago(failing.last_ms, now_ms), failing.error);
+        let requests = failing.requests.iter().map(|it| ("stuck on", stuck(it, now_ms)));
+        std::iter::once(("last failure", last)).chain(requests)
+    });
     let asides = endpoint.aside.iter().map(|it| ("aside", aside(it, now_ms)));
     let bytes = endpoint
         .body_bytes_max
@@ -176,6 +184,7 @@ fn described(endpoint: &Endpoint, now_ms: u64) -> String {
     let refused = asides.chain(bytes.map(|bytes| ("largest body", bytes)));
     lines
         .into_iter()
+        .chain(failing)
         .chain(refused)
         .map(|(name, value)| format!("{name:<13} {value}\n"))
         .collect()
@@ -196,6 +205,22 @@ async fn act(client: &Client, args: &EndpointArgs, verb: &str) -> Result<(), Cli
         EndpointMode::Enabled => "is enabled".into(),
         EndpointMode::Paused => "is paused: its events wait until it is resumed".into(),
         EndpointMode::Disabled => "is disabled: its events are parked until it is enabled".into(),
+    };
+    print(&format!("{} (app {}) {what}.\n", now.id, now.app));
+    Ok(())
+}
+
+/// Has an endpoint tried now.
+async fn retry(client: &Client, args: &EndpointArgs) -> Result<(), ClientError> {
+    let found = find(client, args).await?;
+    let now: Endpoint = client.post(&path(&found, "retry"), &()).await?;
+    if client.json {
+        print_json(&now);
+        return Ok(());
+    }
+    let what = match found.queued {
+        0 => "has nothing that waits for it".into(),
+        queued => format!("is tried now; {} waited for it", counted(queued, "event")),
     };
     print(&format!("{} (app {}) {what}.\n", now.id, now.app));
     Ok(())
@@ -223,6 +248,14 @@ async fn test(client: &Client, args: &EndpointArgs) -> Result<(), ClientError> {
                 tested.endpoint,
                 span(tested.took_ms)
             ));
+            if found.failing.is_some() || !found.aside.is_empty() {
+                let wait = if found.queued == 1 { "waits" } else { "wait" };
+                print(&format!(
+                    "{} {wait} for its next attempt; `vacancy webhooks retry {}` makes it now.\n",
+                    counted(found.queued, "event"),
+                    tested.endpoint
+                ));
+            }
             Ok(())
         }
     }

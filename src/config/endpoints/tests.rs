@@ -87,6 +87,45 @@ fn an_endpoint_has_defaults_for_all_but_url_and_events() {
 }
 
 #[test]
+fn an_address_that_nothing_is_ever_sent_to_is_warned_of() {
+    let warning = |url: &str, more: &str| {
+        let (_, findings) = read(&format!("{{url: '{url}', {EVENTS}{more}}}"));
+        assert_eq!(findings.problems, []);
+        let warnings = findings.warnings.iter().map(|warning| warning.what.clone());
+        warnings.collect::<Vec<_>>().join("; ")
+    };
+    for (url, why) in [
+        (
+            "http://169.254.169.254/",
+            "169.254.169.254 is a cloud metadata address, webhooks never go there",
+        ),
+        (
+            "http://0.0.0.0:3000/",
+            "0.0.0.0 is an unspecified address, webhooks never go there",
+        ),
+        ("http://[::]/", ":: is an unspecified address, webhooks never go there"),
+        (
+            "http://224.0.0.1/",
+            "224.0.0.1 is a multicast or broadcast address, webhooks never go there",
+        ),
+        (
+            "http://169.254.1.2/",
+            "169.254.1.2 is a link-local address (`link_local: true` of the endpoint allows those), webhooks never go there",
+        ),
+        ("http://127.0.0.1/", ""),
+        ("http://[fd00::1]/", ""),
+        ("http://metadata.example/", ""),
+    ] {
+        assert_eq!(warning(url, ""), why, "{url}");
+    }
+    let link_local = ", link_local: true";
+    for url in ["http://169.254.1.2/", "http://[fe80::1]/"] {
+        assert_eq!(warning(url, link_local), "", "{url}");
+    }
+    assert!(warning("http://169.254.169.254/", link_local).contains("metadata"));
+}
+
+#[test]
 fn an_endpoint_is_read_as_it_is_typed() {
     let endpoints = accepted(
         "{id: a, url: 'https://h/?x', events: [client_event, member_added], \
@@ -333,6 +372,7 @@ fn the_report_hides_headers_secrets_user_info_and_query() {
             "webhooks[0].extras = false (default)",
             "webhooks[0].compact = false (default)",
             "webhooks[0].announce = true (default)",
+            "webhooks[0].link_local = false (default)",
             "webhooks[0].lanes = 1 (default)",
             "webhooks[0].breaker.after = 10 (default)",
             "webhooks[0].breaker.open_for = 30s (default)",

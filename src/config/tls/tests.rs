@@ -23,6 +23,8 @@ fn files(path: &Path) -> io::Result<String> {
         Some("key") => Ok(KEY.into()),
         Some("other-cert") => Ok(OTHER_CERT.into()),
         Some("other-key") => Ok(OTHER_KEY.into()),
+        Some("version-1") => Ok(include_str!("version-1.pem").into()),
+        Some("p-521") => Ok(format!("{CERT}{}", include_str!("p-521.pem"))),
         Some("both") => Ok(format!("# ours\n{CERT}{OTHER_CERT}")),
         Some("one-file") => Ok(format!("{CERT}{KEY}")),
         Some("locked-key") => Ok(KEY.replace("PRIVATE KEY", "ENCRYPTED PRIVATE KEY")),
@@ -68,6 +70,37 @@ fn refused(yaml: &str, want: &[&str]) {
     let (_, problems) = read(Some("https://h/"), yaml);
     assert_eq!(problems, want, "{yaml}");
     assert!(!problems.concat().contains("hunter2"));
+}
+
+#[test]
+fn a_certificate_that_a_receiver_cannot_show_is_warned_of_with_what_makes_a_good_one() {
+    let files = Files {
+        folder: Path::new("/etc/vacancy"),
+        read: &files,
+    };
+    let warnings = |name: &str| {
+        let mut findings = Findings::default();
+        let tree = parse(&format!("tls: {{roots: {name}}}")).expect("YAML");
+        reader::read(tree, &mut findings, |endpoint| {
+            tls(endpoint, &files, Some("https://h/"))
+        });
+        assert_eq!(findings.problems, []);
+        findings.warnings.iter().map(Problem::to_string).collect::<Vec<_>>()
+    };
+    let line = "a receiver that shows it is not reached; make one by: openssl req -x509 -newkey ec -pkeyopt \
+                ec_paramgen_curve:P-256 -nodes -days 365 -subj /CN=HOST -addext subjectAltName=DNS:HOST -keyout key.pem \
+                -out cert.pem";
+    assert_eq!(warnings("cert"), [""; 0]);
+    for (name, what) in [
+        (
+            "version-1",
+            "the 1. in it, that has version 1, which is supported only for an authority's",
+        ),
+        ("p-521", "the 2. in it, that has a key on P-521, which is not supported"),
+    ] {
+        let want = format!("tls.roots: has a certificate, {what}: {line}");
+        assert_eq!(warnings(name), [want]);
+    }
 }
 
 #[test]

@@ -105,6 +105,36 @@ pub(super) async fn resume_endpoint(state: State, path: AppAndId) -> Answer<wire
     set_mode(&state, before, Mode::Enabled).await
 }
 
+/// Tries now what waits for an endpoint after a failure, or because it asked for that by
+/// `Retry-After`. Refused while it is disabled or paused.
+#[utoipa::path(tag = "webhooks",
+    params(("app" = String, Path, description = "The app"), ("id" = String, Path, description = "The endpoint")),
+    responses(
+        (status = 200, description = "The endpoint as it is now", body = wire::Endpoint),
+        (status = "default", description = "Refused", body = wire::Problem),
+    ),
+)]
+#[post("/webhooks/endpoints/{app}/{id}/retry")]
+pub(super) async fn retry_endpoint(state: State, path: AppAndId) -> Answer<wire::Endpoint> {
+    let before = state.view(&path.0, &path.1).await?;
+    AdminError::if_disabled(&before, "first")?;
+    let (app, id) = (before.app, before.id);
+    if before.mode == Mode::Paused {
+        return Err(AdminError::Paused {
+            app: app.to_string(),
+            endpoint: id.to_string(),
+        });
+    }
+    let control = Control::Retry {
+        app: app.clone(),
+        endpoint: id.clone(),
+    };
+    state.ledger.carry_out(control).await?;
+    log::info!("admin API: app {app} endpoint {id} is tried now");
+    let view = state.view(app.as_str(), id.as_str()).await?;
+    Ok(web::Json(endpoint(&state, &view)))
+}
+
 async fn set_mode(state: &AdminState, before: EndpointView, mode: Mode) -> Answer<wire::Endpoint> {
     let (app, id) = (before.app.clone(), before.id.clone());
     let control = Control::SetMode {

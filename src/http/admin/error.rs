@@ -56,6 +56,14 @@ pub enum AdminError {
         /// `first` or `instead`.
         instead: &'static str,
     },
+    /// What is paused is not tried.
+    #[error("the endpoint {endpoint} of the app {app} is paused: `vacancy webhooks resume {endpoint}` has it tried")]
+    Paused {
+        /// The app.
+        app: String,
+        /// The endpoint.
+        endpoint: String,
+    },
     /// What is not paused cannot be resumed.
     #[error("the endpoint {endpoint} of the app {app} is not paused, so there is nothing to resume")]
     NotPaused {
@@ -159,7 +167,7 @@ impl ResponseError for AdminError {
             | Self::Parameters(_)
             | Self::Body(_)
             | Self::NoWebSocket => StatusCode::BAD_REQUEST,
-            Self::Disabled { .. } | Self::NotPaused { .. } => StatusCode::CONFLICT,
+            Self::Disabled { .. } | Self::Paused { .. } | Self::NotPaused { .. } => StatusCode::CONFLICT,
             Self::Full { .. } => StatusCode::INSUFFICIENT_STORAGE,
             Self::TooManyStreams
             | Self::NoAnswer

@@ -26,6 +26,7 @@ pub fn admin_routes(config: &mut ServiceConfig<'_>) {
                 .service(endpoints::disable_endpoint)
                 .service(endpoints::pause_endpoint)
                 .service(endpoints::resume_endpoint)
+                .service(endpoints::retry_endpoint)
                 .service(endpoints::test_endpoint)
                 .service(delivery_log::read_log)
                 .service(log_stream::stream_log)

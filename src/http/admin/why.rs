@@ -10,8 +10,8 @@ use super::{
     words::span,
 };
 use crate::{
-    domain::{AppId, ChannelKind, ChannelName, WebhookEvent},
-    ledger::{ChannelView, EventId, EventRef, LogEntry, Logged},
+    domain::{AppId, ChannelKind, ChannelName, EndpointId, WebhookEvent},
+    ledger::{ChannelView, EventId, EventRef, LogEntry, Logged, WaitView},
 };
 
 /// Most events of a channel that are told.
@@ -64,7 +64,12 @@ pub(super) fn explain(evidence: Evidence<'_>) -> Why {
         if endpoints.is_empty() {
             answer.push(format!("The app {} has no endpoint, so nobody is told.", evidence.app));
         }
-        answer.extend(endpoints.iter().flat_map(|asking| words.endpoint(asking, &events)));
+        let waits = &evidence.view.waits;
+        answer.extend(
+            endpoints
+                .iter()
+                .flat_map(|asking| words.endpoint(asking, &events, waits)),
+        );
     }
     let user = |(user_id, view): &(_, _)| wire::User {
         user_id: ToString::to_string(user_id),
@@ -246,7 +251,7 @@ impl Words<'_> {
     }
 
     /// What an endpoint was told, and why not.
-    fn endpoint(&self, asking: &Asking, events: &[Happened]) -> Vec<String> {
+    fn endpoint(&self, asking: &Asking, events: &[Happened], waits: &[(EndpointId, WaitView)]) -> Vec<String> {
         let id = &asking.endpoint.id;
         if asking.told.is_empty() {
             let because = asking
@@ -260,6 +265,8 @@ impl Words<'_> {
             Some(event) => said.push(self.fate(&asking.endpoint, event)),
             None => said.push(format!("{id} asks for it, and the log has no event for it.")),
         }
+        let wait = waits.iter().find(|(endpoint, _)| endpoint.as_str() == id);
+        said.extend(wait.and_then(|(_, wait)| self.waits(&asking.endpoint, wait)));
         said.extend(self.refused(&asking.endpoint));
         said.extend(self.mode(&asking.endpoint));
         if let Some(because) = &asking.not_because {

@@ -51,6 +51,7 @@ impl Turn<'_> {
                 occupancy.restore(key, record);
             }
             let app = App {
+                recovery: None,
                 rules: Arc::new(rules.clone()),
                 occupancy,
                 endpoints: Default::default(),

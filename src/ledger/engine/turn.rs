@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Endpoint, State, log_refused, records::Replaced};
+use super::{Endpoint, State, log_answered, records::Replaced, recovery::Recovery};
 use crate::{
     domain::{AppId, EndpointId, Now},
     ledger::{
@@ -53,6 +53,9 @@ impl<'a> Turn<'a> {
     /// Gives the records, and what is to be done once they are kept.
     pub(super) fn end(mut self) -> (Changes, Done) {
         let now = self.now.instant;
+        if !self.state.is_draining {
+            self.done.retry_at = self.end_recoveries();
+        }
         let endpoints = self.state.apps.values().flat_map(|app| app.endpoints.values());
         let mut has_more = !self.state.leaving.is_empty() || !self.state.leaving_apps.is_empty();
         for endpoint in endpoints {
@@ -76,6 +79,7 @@ impl<'a> Turn<'a> {
             Control::Configure(apps) => self.configure(apps, loaded),
             Control::Accepting => self.accept(),
             Control::SetMode { app, endpoint, mode } => self.set_mode(app, endpoint, *mode),
+            Control::Retry { app, endpoint } => self.retry(app, endpoint),
             Control::Replay { app, endpoint, events } => self.replay(app, endpoint, events),
             Control::Drain => self.drain(),
         }
@@ -87,11 +91,12 @@ impl<'a> Turn<'a> {
         let Some(endpoint) = self.state.endpoint_mut(app, id) else {
             return;
         };
+        let (outcome, error) = (answer.outcome, answer.report.error.as_deref());
         let answered = endpoint
             .outbox
-            .answered(answer.request, answer.outcome, self.now, &mut effects);
+            .answered(answer.request, outcome, error, self.now, &mut effects);
         let Some(answered) = answered else { return };
-        log_refused(answer, &answered);
+        log_answered(answer, &answered);
         self.log(
             app,
             Logged::Attempted(Attempted {
@@ -165,6 +170,10 @@ impl<'a> Turn<'a> {
 
     /// Tells of changes: gives each an event if somebody asks for it, and queues that.
     pub(super) fn tell(&mut self, app_id: &AppId, told: Vec<Transition>) {
+        let is_recovering = self.state.apps.get(app_id).is_some_and(|app| app.recovery.is_some());
+        if is_recovering && let Some(recovery) = self.state.app_mut(app_id).and_then(|app| app.recovery.as_mut()) {
+            recovery.count(&told);
+        }
         for transition in told {
             let Transition { key, occupied, seq, at } = transition;
             let Some(app) = self.state.apps.get(app_id) else {
@@ -242,36 +251,6 @@ impl<'a> Turn<'a> {
         self.absorb(app, id, effects);
     }
 
-    /// Sets a mode; the one that it has already changes nothing.
-    fn set_mode(&mut self, app: &AppId, id: &EndpointId, mode: Mode) {
-        let mut effects = self.effects();
-        let endpoint = self.state.endpoint_mut(app, id);
-        let Some(endpoint) = endpoint.filter(|endpoint| endpoint.outbox.mode() != mode) else {
-            return;
-        };
-        endpoint.outbox.set_mode(mode, self.now, &mut effects);
-        self.keep_endpoint(app, id);
-        self.absorb(app, id, effects);
-    }
-
-    fn replay(&mut self, app: &AppId, id: &EndpointId, events: &[Arc<Event>]) {
-        if self.state.endpoint(app, id).is_none() {
-            return;
-        }
-        for event in events {
-            self.refer(event);
-        }
-        let mut effects = self.effects();
-        let mut counters = self.state.counters;
-        if let Some(endpoint) = self.state.endpoint_mut(app, id) {
-            endpoint
-                .outbox
-                .replay(events.to_vec(), self.now, &mut counters, &mut effects);
-        }
-        self.state.counters = counters;
-        self.absorb(app, id, effects);
-    }
-
     /// Begins the drain; a second one changes nothing.
     fn drain(&mut self) {
         if self.state.is_draining {
@@ -306,7 +285,9 @@ impl<'a> Turn<'a> {
         for id in apps {
             if let Some(app) = self.state.app_mut(&id) {
                 let window = app.rules.recovery_window;
-                app.occupancy.recover(self.now, window);
+                let found = app.occupancy.recover(self.now, window);
+                let wait = window.max(app.rules.vacated_delay);
+                app.recovery = Recovery::begin(&id, found, wait, self.now);
             }
             self.tell_due(&id);
         }

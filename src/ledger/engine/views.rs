@@ -6,7 +6,7 @@ use crate::{
     ledger::{
         LedgerError,
         store::Store,
-        view::{EndpointView, LedgerStatus, Query, View},
+        view::{ChannelView, EndpointView, LedgerStatus, Query, View},
         window::Mode,
     },
 };
@@ -35,10 +35,14 @@ impl<S: Store> Engine<S> {
                 apps.get(app)
                     .map_or_else(Default::default, |app| app.occupancy.told_channel(channel)),
             ),
-            Query::Channel { app, channel } => View::Channel(
-                apps.get(app)
-                    .map_or_else(Default::default, |app| app.occupancy.channel_view(channel)),
-            ),
+            Query::Channel { app, channel } => View::Channel(apps.get(app).map_or_else(Default::default, |app| {
+                let endpoints = app.endpoints.iter();
+                let waits = endpoints.filter_map(|(id, it)| Some((id.clone(), it.outbox.wait_of(channel, now)?)));
+                ChannelView {
+                    waits: waits.collect(),
+                    ..app.occupancy.channel_view(channel)
+                }
+            })),
             Query::Unanswered => View::Unanswered(self.unanswered()),
             Query::Endpoints => View::Endpoints(self.endpoints(now)),
             Query::Log(query) => View::Log(self.store.log(query)?),
@@ -74,6 +78,7 @@ impl<S: Store> Engine<S> {
                 oldest_ms: outbox.oldest_ms(),
                 under_way: outbox.under_way(),
                 retry_ms: outbox.retry_ms(now),
+                failing: outbox.failing(now),
                 aside: outbox.asides(now),
                 body_bytes_max: outbox.body_bytes_learned(),
                 dead_letters: dead.get(&(app.clone(), id.clone())).copied().unwrap_or(0),

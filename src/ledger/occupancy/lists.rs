@@ -96,6 +96,7 @@ impl Occupancy {
                 .filter(|(_, record)| record.state != State::Vacant)
                 .map(|(user_id, record)| (user_id.clone(), view(record)))
                 .collect(),
+            waits: Vec::new(),
         }
     }
 

@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Instant};
 use super::{
     Answered, Attempt, Effects, Outbox,
     aside::Refusal,
+    failing::Slot,
     lane::{Entry, Head, HeadState, wall_ms},
 };
 use crate::{
@@ -66,7 +67,14 @@ impl Outbox {
 
     /// Takes the answer to an attempt. One to anything but a request under way changes nothing and
     /// gives none.
-    pub fn answered(&mut self, id: RequestId, outcome: Outcome, now: Now, effects: &mut Effects) -> Option<Answered> {
+    pub fn answered(
+        &mut self,
+        id: RequestId,
+        outcome: Outcome,
+        error: Option<&str>,
+        now: Now,
+        effects: &mut Effects,
+    ) -> Option<Answered> {
         let at = self.find(id)?;
         let head = self.head(at)?;
         if !head.is_under_way() {
@@ -82,7 +90,11 @@ impl Outbox {
                 .collect(),
             next_at_ms: None,
             became: None,
+            recovered: None,
         };
+        let slot = Slot::of(head);
+        // What is known to be wrong with one event says nothing of the endpoint.
+        let is_of_endpoint = !self.is_about_one(at);
         match outcome {
             Outcome::Delivered => {
                 self.counts.attempts_delivered += 1;
@@ -127,7 +139,32 @@ impl Outbox {
             }
         }
         self.dissolve_empty();
+        if outcome == Outcome::Delivered {
+            answered.recovered = self.note(slot, None, now);
+        } else if is_of_endpoint {
+            self.note(slot, Some(error.unwrap_or("it is not known why")), now);
+        }
+        self.forget_idle();
         Some(answered)
+    }
+
+    /// Has all that waits after a failure tried now, each lane for itself. How long it waits after the
+    /// next failure goes on growing.
+    pub fn retry(&mut self, now: Now, effects: &mut Effects) {
+        self.breaker.try_at(now.instant);
+        for lane in &mut self.lanes {
+            if let Some((at, _)) = &mut lane.cut_at {
+                *at = now.instant.min(*at);
+            }
+        }
+        let of_lanes = self.lanes.iter_mut().filter_map(|lane| lane.head.as_mut());
+        let heads = of_lanes.chain(&mut self.finishing).chain(&mut self.replays);
+        for head in heads {
+            if head.waits_until().is_some_and(|until| now.instant < until) {
+                head.state = HeadState::WaitsUntil(now.instant);
+                effects.requests.push((head.id, Some(head.record(now))));
+            }
+        }
     }
 
     /// When the next attempt is to be made, if no answer comes before; of what can go out at once

@@ -11,6 +11,7 @@ use crate::ledger::{
 
 mod aside;
 mod attempts;
+mod failing;
 mod folding;
 mod lanes;
 mod law;
@@ -100,7 +101,9 @@ impl Check {
     fn answer(&mut self, id: u64, outcome: Outcome, ms: u64) -> Option<Answered> {
         let mut effects = Effects::default();
         let id = RequestId(id);
-        let answered = self.outbox.answered(id, outcome, self.start.ms(ms), &mut effects);
+        let answered = self
+            .outbox
+            .answered(id, outcome, Some("why"), self.start.ms(ms), &mut effects);
         self.absorb(effects);
         answered
     }

@@ -7,7 +7,7 @@ use std::{
 
 use super::*;
 use crate::{
-    domain::{AppKey, ChannelName, WebhookEvent},
+    domain::{AppKey, ChannelName, WebhookEvent, guard::LinkLocal},
     ledger::{AppRules, Control, Edge, EndpointRules, Engine, Key, LedgerThread, Observed, Query, ToldChannel, View},
     signature::SigningKey,
     webhook::{Signer, Tls},
@@ -43,6 +43,7 @@ impl Rig {
             url: url.into(),
             headers: Vec::new(),
             timeout: Duration::from_secs(4),
+            retry_after_max: Duration::from_secs(600),
             signer: Signer {
                 key,
                 signing: SigningKey::new(&"secret".into()),
@@ -50,6 +51,7 @@ impl Rig {
             },
             extras: false,
             tls: Tls::public(),
+            link_local: LinkLocal::Refused,
         };
         let limits = BatchLimits {
             window,

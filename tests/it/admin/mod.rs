@@ -3,6 +3,7 @@
 mod access;
 mod acting;
 mod aside;
+mod failing;
 mod listening;
 mod page;
 mod seeing;

@@ -48,6 +48,30 @@ fn ids(receiver: &Receiver) -> Vec<String> {
 }
 
 #[tokio::test]
+async fn the_log_says_what_was_found_at_the_start_what_came_of_it_and_what_a_stop_leaves() {
+    let (mut server, receiver) = start(AT_ONCE).await;
+    let mut client = server.client().await;
+    for channel in ["a", "b", "c"] {
+        client.subscribe(channel).await;
+    }
+    receiver.expect(&["+a", "+b", "+c"]).await;
+    crash(&mut server).await;
+    server
+        .logs("app 1: 3 channels were occupied at the start; waiting 2s for their clients")
+        .await;
+    let mut client = server.client().await;
+    client.subscribe("b").await;
+    server.logs("app 1: recovery over: 2 of 3 channels vacated").await;
+    receiver.answer(Answer::Status(500));
+    client.subscribe("d").await;
+    server.logs("attempt 1 of msg_").await;
+    server.signal("TERM");
+    server
+        .logs("1 webhook events wait in the ledger for the next start")
+        .await;
+}
+
+#[tokio::test]
 async fn at_the_crash_occupied_was_not_committed_it_is_vacant_and_who_returns_makes_occupied() {
     let (mut server, receiver) = start(COLLECTING).await;
     let mut client = server.client().await;

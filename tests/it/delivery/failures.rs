@@ -119,6 +119,20 @@ async fn retry_after_is_honoured() {
 }
 
 #[tokio::test]
+async fn no_more_of_a_retry_after_is_honoured_than_is_set() {
+    let later = Answer::Raw("HTTP/1.1 503 X\r\nRetry-After: 3600\r\nContent-Length: 0\r\n\r\n");
+    let (requests, log) = attempts(&[later], "webhooks: {retry_after_max: 2s}").await;
+    assert_eq!(requests.len(), 2);
+    check_logged(&log, 1, "next in 2.0 s");
+    let receiver = Receiver::start().await;
+    receiver.answer_next(&[later]);
+    let server = Process::start(&config("", &webhook(&receiver.url())));
+    let mut client = server.client().await;
+    client.subscribe("news").await;
+    server.logs("next in 600.0 s").await;
+}
+
+#[tokio::test]
 async fn item_10_every_2xx_is_a_success_whatever_comes_with_it() {
     let large = format!("HTTP/1.1 200 OK\r\nContent-Length: 65536\r\n\r\n{}", "x".repeat(65_536));
     let large = Answer::Raw(Box::leak(large.into_boxed_str()));
@@ -126,8 +140,15 @@ async fn item_10_every_2xx_is_a_success_whatever_comes_with_it() {
     let closing = Answer::Raw("HTTP/1.1 200 OK\r\nContent-Length: 10\r\nConnection: close\r\n\r\n0123456789");
     let interim = Answer::Raw("HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
     let none = Answer::Raw("HTTP/1.1 204 No Content\r\n\r\n");
+    let old = Answer::Raw("HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n");
+    let old_and_empty = Answer::Raw("HTTP/1.0 204 No Content\r\n\r\n");
+    let unclear = Answer::Raw("HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nok");
+    let unended = Answer::Raw("HTTP/1.1 200 OK\r\nContent-Len");
     for answers in [
         [none, Answer::Status(299)],
+        // The receiver keeps each of these connections open.
+        [old, old_and_empty],
+        [unclear, unended],
         [large, chunked],
         [interim, Answer::AcceptAndClose],
         [closing, Answer::Status(202)],

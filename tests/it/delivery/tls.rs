@@ -22,7 +22,7 @@ use tokio::{
 };
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use vacancy::{
-    domain::Now,
+    domain::{Now, guard::LinkLocal},
     ledger::{AttemptReport, Done, Ledger, LedgerError, LedgerThread, Query, Step, View},
     signature::SigningKey,
     webhook::{Endpoint, EndpointSettings, Lookups, Signer, Tap, Test, Tls, TlsIdentity, TlsParts},
@@ -143,6 +143,7 @@ fn endpoint(url: String, parts: &TlsParts) -> (Addr<Endpoint>, LedgerThread) {
         url,
         headers: Vec::new(),
         timeout: Duration::from_secs(4),
+        retry_after_max: Duration::from_secs(600),
         signer: Signer {
             key: "key".parse().expect("valid"),
             signing: SigningKey::new(&"secret".into()),
@@ -150,6 +151,7 @@ fn endpoint(url: String, parts: &TlsParts) -> (Addr<Endpoint>, LedgerThread) {
         },
         extras: false,
         tls: Tls::new(parts).expect("usable"),
+        link_local: LinkLocal::Refused,
     };
     let endpoint = Endpoint::new(settings, ledger.handle(), Tap::new(), &Lookups::new()).start();
     (endpoint, ledger)
@@ -223,8 +225,10 @@ async fn item_9_a_certificate_that_nobody_trusts_is_a_failure_with_its_cause_in_
     let log = server.log();
     let mut lines = log.lines();
     let line = lines.find(|line| line.contains("attempt 1 of msg_")).expect("a line");
-    assert!(line.contains("TLS failed: invalid peer certificate"), "{line}");
-    assert!(line.contains("UnknownIssuer"), "{line}");
+    assert!(
+        line.contains("TLS failed: its certificate comes from no root that is known: "),
+        "{line}"
+    );
     assert_eq!(untrusted.requests(), 0);
 }
 
@@ -235,10 +239,52 @@ async fn a_certificate_of_another_name_is_a_failure_that_says_so() {
     assert_eq!(report.status, None);
     let error = report.error.expect("a cause");
     assert!(
-        error.contains("certificate not valid for name \"localhost\"") && error.contains("other.example"),
+        error.contains("its certificate is for other.example, not for localhost; make one by: openssl "),
         "{error}"
     );
     assert_eq!(other.requests(), 0);
+}
+
+/// A self-signed certificate of an authority (CA:TRUE), for no name, as `openssl req -x509` makes it.
+fn of_openssl(arguments: &[&str]) -> (String, String) {
+    let [cert, key] = ["self.pem", "self-key.pem"].map(|name| file(&format!("{}-{name}", arguments.len()), ""));
+    let ran = std::process::Command::new("openssl")
+        .args(["req", "-x509", "-nodes", "-days", "30", "-subj", "/CN=hooks", "-keyout"])
+        .arg(&key)
+        .arg("-out")
+        .arg(&cert)
+        .args(arguments)
+        .output()
+        .expect("openssl runs");
+    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+    let read = |path: &std::path::Path| std::fs::read_to_string(path).expect("it was written");
+    let pair = (read(&cert), read(&key));
+    for path in [cert, key] {
+        let _ = std::fs::remove_file(path);
+    }
+    pair
+}
+
+#[actix_rt::test]
+async fn a_certificate_that_stands_in_the_roots_is_trusted_as_the_one_that_is_shown() {
+    let (cert, key) = of_openssl(&["-newkey", "rsa:2048"]);
+    let receiver = TlsReceiver::start("127.0.0.1", (&cert, &key), false).await;
+    let itself = TlsParts {
+        roots: Some(cert.clone()),
+        identity: None,
+    };
+    let trusted = report(receiver.url("localhost"), &itself).await;
+    assert_eq!((trusted.status, trusted.error), (Some(200), None));
+    // The same authority and subject, but not the same bytes.
+    let (other, _) = of_openssl(&["-newkey", "rsa:2048"]);
+    let another = TlsParts {
+        roots: Some(other),
+        identity: None,
+    };
+    let refused = report(receiver.url("localhost"), &another).await;
+    let error = refused.error.expect("a cause");
+    assert!(error.starts_with("TLS failed: its certificate "), "{error}");
+    assert_eq!(receiver.requests(), 1);
 }
 
 #[actix_rt::test]
@@ -253,7 +299,9 @@ async fn roots_of_an_endpoint_count_instead_of_the_usual_ones() {
         assert_eq!((trusted.status, trusted.error), (Some(200), None), "{host}");
         let usual = report(receiver.url(host), &TlsParts::default()).await;
         assert!(
-            usual.error.is_some_and(|error| error.contains("UnknownIssuer")),
+            usual
+                .error
+                .is_some_and(|error| error.contains("comes from no root that is known")),
             "{host}"
         );
         assert_eq!(receiver.requests(), 1);
@@ -275,7 +323,10 @@ async fn the_certificate_of_an_endpoint_is_shown_to_a_receiver_that_asks_for_one
     assert_eq!((known.status, known.error), (Some(200), None));
     let unknown = report(receiver.url("localhost"), &trusting()).await;
     let error = unknown.error.expect("a cause");
-    assert!(error.contains("CertificateRequired"), "{error}");
+    assert!(
+        error.contains("it ended the handshake (certificate required)"),
+        "{error}"
+    );
     assert_eq!(receiver.requests(), 1);
 }
 
@@ -321,7 +372,8 @@ async fn the_files_of_the_configuration_are_used() {
     let mut client = server.client().await;
     client.subscribe("news").await;
     eventually("a request", || async { receiver.requests() == 1 }).await;
-    let mismatch = "TLS failed: invalid peer certificate: certificate not valid for name \"localhost\"";
+    let mismatch =
+        "TLS failed: its certificate is for other.example, not for localhost; make one by: openssl req -x509 ";
     server.logs(mismatch).await;
     assert_eq!(other.requests(), 0);
     for path in [root, cert, key] {

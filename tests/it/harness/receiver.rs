@@ -96,9 +96,12 @@ impl Answer {
         match self {
             Self::Status(status) => (200..300).contains(&status),
             // After an interim answer the final one is expected to accept.
-            Self::Raw(text) => text.starts_with("HTTP/1.1 2") || text.starts_with("HTTP/1.1 103"),
-            Self::AcceptAfter(_) | Self::AcceptAndClose | Self::AcceptAndCloseWithin(_) => true,
-            Self::Endless(_) | Self::Hang | Self::Drop => false,
+            Self::Raw(text) => {
+                let begins = ["HTTP/1.0 2", "HTTP/1.1 2", "HTTP/1.1 103"];
+                begins.iter().any(|begin| text.starts_with(begin))
+            }
+            Self::AcceptAfter(_) | Self::AcceptAndClose | Self::AcceptAndCloseWithin(_) | Self::Endless(_) => true,
+            Self::Hang | Self::Drop => false,
         }
     }
 }

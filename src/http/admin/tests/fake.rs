@@ -31,6 +31,7 @@ impl Ledger for Fake {
         for control in &step.controls {
             controls.push(match control {
                 Control::SetMode { app, endpoint, mode } => format!("{app}/{endpoint} {mode:?}"),
+                Control::Retry { app, endpoint } => format!("{app}/{endpoint} retry"),
                 Control::Replay { app, endpoint, events } => {
                     let (first, last) = (events[0].id, events[events.len() - 1].id);
                     format!("{app}/{endpoint} {} from {first} to {last}", events.len())
@@ -184,6 +185,7 @@ pub(super) fn view(id: &str) -> EndpointView {
         oldest_ms: Some(5),
         under_way: 0,
         retry_ms: None,
+        failing: None,
         aside: Vec::new(),
         body_bytes_max: None,
         dead_letters: 0,

@@ -1,8 +1,36 @@
-//! What an endpoint refuses, in words.
+//! What an endpoint refuses, and what others wait for, in words.
 
-use super::{Endpoint, Words};
+use super::{Endpoint, WaitView, Words};
 
 impl Words<'_> {
+    /// What the channel's events wait for, when that was attempted already. What is about the channel
+    /// itself is told by its own attempts.
+    pub(super) fn waits(&self, endpoint: &Endpoint, wait: &WaitView) -> Option<String> {
+        let is_own = wait.event.channel.as_ref() == Some(self.channel);
+        if wait.attempts == 0 || is_own {
+            return None;
+        }
+        let id = &endpoint.id;
+        let about = wait.event.channel.as_ref().map_or("a user".into(), ToString::to_string);
+        let request = wait.request.map_or(String::new(), |request| format!(" ({request})"));
+        let state = if wait.is_aside { "is aside" } else { "was not taken yet" };
+        let attempts = match wait.attempts {
+            1 => "1 attempt".into(),
+            attempts => format!("{attempts} attempts"),
+        };
+        let error = endpoint.failing.as_ref().filter(|_| !wait.is_aside);
+        let error = error.map_or(String::new(), |failing| {
+            format!(", the last failure {} ({})", self.ago(failing.last_ms), failing.error)
+        });
+        Some(format!(
+            "What {id} is to be told of {} waits behind {} of {about}{request}, which {state}: {attempts}{error}, the \
+             next is {}.",
+            self.channel,
+            wait.event.kind,
+            wait.next_ms.map_or("under way".into(), |at| self.within(at))
+        ))
+    }
+
     /// What of the channel is aside, and what the endpoint takes of a body.
     pub(super) fn refused(&self, endpoint: &Endpoint) -> Vec<String> {
         let id = &endpoint.id;

@@ -40,6 +40,7 @@ fn endpoint(prefix: &str) -> (Endpoint, Option<EndpointInfo>) {
         oldest_ms: None,
         under_way: 0,
         retry_ms: None,
+        failing: None,
         aside: Vec::new(),
         body_bytes_max: None,
         dead_letters: 0,
@@ -116,6 +117,7 @@ impl Case {
                     ..KeyView::default()
                 },
                 users: Vec::new(),
+                waits: Vec::new(),
             },
             subscriptions: 0,
             endpoints: vec![endpoint("")],

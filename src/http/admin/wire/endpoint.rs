@@ -7,7 +7,7 @@ use super::Event;
 use crate::{
     domain::{self, ChannelPatternSource, WebhookEvent},
     http::admin::state::EndpointInfo,
-    ledger::{AsideView, BreakerState, DisabledBecause, EndpointView, Mode},
+    ledger::{AsideView, BreakerState, DisabledBecause, EndpointView, FailingView, Mode, WaitView},
 };
 
 /// Some endpoints.
@@ -49,6 +49,8 @@ pub struct Endpoint {
     pub under_way: usize,
     /// When a request that failed is tried again, in milliseconds since 1970.
     pub retry_ms: Option<u64>,
+    /// Null unless it fails: from a failed attempt until each lane that failed has had a success.
+    pub failing: Option<Failing>,
     /// Requests that the endpoint refused again and again: only their own channels wait for them.
     pub aside: Vec<Aside>,
     /// Most bytes of a body, when it answered 413 to a larger one; absent when it did not.
@@ -58,6 +60,40 @@ pub struct Endpoint {
     pub dead_letters: u64,
     /// What happened since the server started.
     pub since_start: Counts,
+}
+
+/// That an endpoint fails.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Failing {
+    /// Since when, in milliseconds since 1970; at the earliest since the server started.
+    pub since_ms: u64,
+    /// How many attempts failed since.
+    pub attempts: u32,
+    /// When the last of them failed, in milliseconds since 1970.
+    pub last_ms: u64,
+    /// Why it failed.
+    pub error: String,
+    /// What holds up the lanes that fail: at most one request each.
+    pub requests: Vec<Stuck>,
+}
+
+/// A request that others wait for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Stuck {
+    /// Its id; null while it is cut anew.
+    pub request: Option<String>,
+    /// Its first event.
+    pub event: Event,
+    /// How many events it holds.
+    pub events: usize,
+    /// How often it was attempted under this id.
+    pub attempts: u32,
+    /// It was set aside: only what waits behind it is held up.
+    pub is_aside: bool,
+    /// When it is tried, in milliseconds since 1970; null while it is under way.
+    pub next_ms: Option<u64>,
+    /// Events that wait behind it.
+    pub waiting: usize,
 }
 
 /// A request that is aside.
@@ -183,6 +219,7 @@ impl Endpoint {
             oldest_ms: view.oldest_ms,
             under_way: view.under_way,
             retry_ms: view.retry_ms,
+            failing: view.failing.as_ref().map(Failing::new),
             aside: view.aside.iter().map(Aside::new).collect(),
             body_bytes_max: view.body_bytes_max,
             dead_letters: view.dead_letters,
@@ -196,6 +233,39 @@ impl Endpoint {
                 suppressed_flaps: view.counts.suppressed_flaps,
                 dropped: view.counts.dropped,
             },
+        }
+    }
+}
+
+impl Failing {
+    fn new(view: &FailingView) -> Self {
+        Self {
+            since_ms: view.since_ms,
+            attempts: view.attempts,
+            last_ms: view.last_ms,
+            error: view.error.clone(),
+            requests: view.requests.iter().map(Stuck::new).collect(),
+        }
+    }
+
+    /// When the next attempt is to be made, in milliseconds since 1970; none while one is under way.
+    #[must_use]
+    pub fn next_ms(&self) -> Option<u64> {
+        let next: Option<Vec<u64>> = self.requests.iter().map(|request| request.next_ms).collect();
+        next?.into_iter().min()
+    }
+}
+
+impl Stuck {
+    fn new(view: &WaitView) -> Self {
+        Self {
+            request: view.request.map(|request| request.to_string()),
+            event: Event::new(&view.event),
+            events: view.events,
+            attempts: view.attempts,
+            is_aside: view.is_aside,
+            next_ms: view.next_ms,
+            waiting: view.waiting,
         }
     }
 }

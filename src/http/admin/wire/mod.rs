@@ -11,4 +11,4 @@ pub use channel::{
 };
 pub use delivery_log::{Attempt, Dead, DeadLetters, Event, LogLine, LogLines, What};
 pub(super) use endpoint::disabled_because;
-pub use endpoint::{Aside, Breaker, Channels, Counts, Endpoint, EndpointMode, Endpoints, NameTests};
+pub use endpoint::{Aside, Breaker, Channels, Counts, Endpoint, EndpointMode, Endpoints, Failing, NameTests, Stuck};

@@ -161,7 +161,7 @@ impl World {
         assert!(self.check.answer(attempt.id.0, outcome, self.ms).is_some());
         let mut effects = Effects::default();
         let now = self.now();
-        let again = self.check.outbox.answered(attempt.id, outcome, now, &mut effects);
+        let again = self.check.outbox.answered(attempt.id, outcome, None, now, &mut effects);
         assert_eq!(again, None);
         assert_nothing(effects);
     }

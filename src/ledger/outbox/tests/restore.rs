@@ -76,6 +76,7 @@ fn an_event_from_the_future_is_as_old_as_the_start() {
     outbox.answered(
         RequestId(1),
         Outcome::Failed { retry_in },
+        None,
         start.ms(5_001),
         &mut effects,
     );

@@ -16,6 +16,16 @@ pub struct Refused {
     pub why: Reserved,
 }
 
+/// Whether link-local addresses that are no metadata service may be connected to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum LinkLocal {
+    /// They may: containers reach their host there.
+    Allowed,
+    /// They may not.
+    #[default]
+    Refused,
+}
+
 /// What an address is that is never connected to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Reserved {
@@ -23,7 +33,7 @@ pub enum Reserved {
     #[error("a cloud metadata address")]
     Metadata,
     /// An address that is only valid on one link; clouds put their metadata there too.
-    #[error("a link-local address")]
+    #[error("a link-local address (`link_local: true` of the endpoint allows those)")]
     LinkLocal,
     /// `0.0.0.0/8` or `::`, which mean this machine to some systems.
     #[error("an unspecified address")]
@@ -33,12 +43,15 @@ pub enum Reserved {
     Multicast,
 }
 
-/// The metadata services that are not link-local, and those that are and that are known by name.
-const METADATA_V4: [Ipv4Addr; 5] = [
+/// The metadata services by name: no setting allows them.
+const METADATA_V4: [Ipv4Addr; 7] = [
     // Most clouds.
     Ipv4Addr::new(169, 254, 169, 254),
-    // The credentials of Amazon's containers.
+    // The credentials of Amazon's containers, and of its Kubernetes pods.
     Ipv4Addr::new(169, 254, 170, 2),
+    Ipv4Addr::new(169, 254, 170, 23),
+    // Tencent Cloud.
+    Ipv4Addr::new(169, 254, 0, 23),
     // Alibaba Cloud.
     Ipv4Addr::new(100, 100, 100, 200),
     // Azure's host.
@@ -48,7 +61,9 @@ const METADATA_V4: [Ipv4Addr; 5] = [
 ];
 
 /// The same of IPv6: an address and how many bits of it count.
-const METADATA_V6: [(Ipv6Addr, u32); 4] = [
+const METADATA_V6: [(Ipv6Addr, u32); 5] = [
+    // OpenStack.
+    (Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0xa9fe, 0xa9fe), 128),
     // Amazon: metadata, credentials of containers, DNS.
     (Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0), 32),
     // Google Cloud.
@@ -59,18 +74,21 @@ const METADATA_V6: [(Ipv6Addr, u32); 4] = [
     (Ipv6Addr::new(0xfd00, 0x42, 0, 0, 0, 0, 0, 0x42), 128),
 ];
 
-/// Tells whether an address may be connected to.
+/// Tells whether an address may be connected to, where link-local ones are allowed or not.
 ///
 /// Ask about the address that is then connected to, not about the host that it came from.
 ///
 /// # Errors
 /// When it is reserved in itself, or holds a reserved IPv4 address for a gateway to unpack.
-pub fn permit(address: IpAddr) -> Result<(), Refused> {
+pub fn permit(address: IpAddr, link_local: LinkLocal) -> Result<(), Refused> {
     let why = match address {
         IpAddr::V4(address) => reserved_v4(address),
         IpAddr::V6(address) => reserved_v6(address),
     };
-    why.map_or(Ok(()), |why| Err(Refused { address, why }))
+    match (why, link_local) {
+        (None, _) | (Some(Reserved::LinkLocal), LinkLocal::Allowed) => Ok(()),
+        (Some(why), LinkLocal::Allowed | LinkLocal::Refused) => Err(Refused { address, why }),
+    }
 }
 
 fn reserved_v4(address: Ipv4Addr) -> Option<Reserved> {
@@ -103,7 +121,9 @@ fn reserved_v6(address: Ipv6Addr) -> Option<Reserved> {
     } else if address.is_loopback() {
         None
     } else {
-        embedded(address).into_iter().flatten().find_map(reserved_v4)
+        let found = embedded(address).into_iter().flatten().filter_map(reserved_v4);
+        // What no setting allows first.
+        found.min_by_key(|why| *why == Reserved::LinkLocal)
     }
 }
 
@@ -152,8 +172,14 @@ mod tests {
     fn check(addresses: &[&str], want: Option<Reserved>) {
         for text in addresses {
             let address: IpAddr = text.parse().expect("an address");
-            let got = permit(address);
-            assert_eq!(got.map_err(|refused| refused.why).err(), want, "{text}");
+            let why = |link_local| permit(address, link_local).map_err(|refused| refused.why).err();
+            assert_eq!(why(LinkLocal::Refused), want, "{text}");
+            let wanted = want.filter(|why| *why != Reserved::LinkLocal);
+            assert_eq!(
+                why(LinkLocal::Allowed),
+                wanted,
+                "{text}, where link-local ones are allowed"
+            );
         }
     }
 
@@ -163,6 +189,9 @@ mod tests {
             &[
                 "169.254.169.254",
                 "169.254.170.2",
+                "169.254.170.23",
+                "169.254.0.23",
+                "fe80::a9fe:a9fe",
                 "100.100.100.200",
                 "168.63.129.16",
                 "192.0.0.192",
@@ -179,13 +208,7 @@ mod tests {
     #[test]
     fn link_local_addresses_are_refused() {
         check(
-            &[
-                "169.254.0.0",
-                "169.254.255.255",
-                "fe80::1",
-                "fe80::a9fe:a9fe",
-                "febf:ffff::1",
-            ],
+            &["169.254.0.0", "169.254.255.255", "fe80::1", "febf:ffff::1"],
             Some(Reserved::LinkLocal),
         );
     }
@@ -286,7 +309,10 @@ mod tests {
 
     #[test]
     fn a_refusal_says_which_address_and_why() {
-        let refused = permit("::ffff:169.254.169.254".parse().expect("an address"));
+        let refused = permit(
+            "::ffff:169.254.169.254".parse().expect("an address"),
+            LinkLocal::Refused,
+        );
         assert_eq!(
             refused.map_err(|refused| refused.to_string()),
             Err("::ffff:169.254.169.254 is a cloud metadata address, webhooks never go there".into())

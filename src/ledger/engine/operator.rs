@@ -1,0 +1,50 @@
+//! What an operator has done with an endpoint.
+
+use std::sync::Arc;
+
+use super::turn::Turn;
+use crate::{
+    domain::{AppId, EndpointId},
+    ledger::{event::Event, window::Mode},
+};
+
+impl Turn<'_> {
+    /// Sets a mode; the one that it has already changes nothing.
+    pub(super) fn set_mode(&mut self, app: &AppId, id: &EndpointId, mode: Mode) {
+        let mut effects = self.effects();
+        let endpoint = self.state.endpoint_mut(app, id);
+        let Some(endpoint) = endpoint.filter(|endpoint| endpoint.outbox.mode() != mode) else {
+            return;
+        };
+        endpoint.outbox.set_mode(mode, self.now, &mut effects);
+        self.keep_endpoint(app, id);
+        self.absorb(app, id, effects);
+    }
+
+    /// Has what waits after a failure tried now.
+    pub(super) fn retry(&mut self, app: &AppId, id: &EndpointId) {
+        let mut effects = self.effects();
+        if let Some(endpoint) = self.state.endpoint_mut(app, id) {
+            endpoint.outbox.retry(self.now, &mut effects);
+        }
+        self.absorb(app, id, effects);
+    }
+
+    pub(super) fn replay(&mut self, app: &AppId, id: &EndpointId, events: &[Arc<Event>]) {
+        if self.state.endpoint(app, id).is_none() {
+            return;
+        }
+        for event in events {
+            self.refer(event);
+        }
+        let mut effects = self.effects();
+        let mut counters = self.state.counters;
+        if let Some(endpoint) = self.state.endpoint_mut(app, id) {
+            endpoint
+                .outbox
+                .replay(events.to_vec(), self.now, &mut counters, &mut effects);
+        }
+        self.state.counters = counters;
+        self.absorb(app, id, effects);
+    }
+}
