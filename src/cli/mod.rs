@@ -26,8 +26,8 @@ pub use serve::serve;
 #[derive(Debug, Parser)]
 #[command(name = "vacancy", version, disable_help_subcommand = true)]
 pub struct Cli {
-    /// The configuration file; without, config.yaml in the current folder, and without that, the
-    /// sample in the program.
+    /// The configuration file; without, config.yaml in the current folder, without that, the
+    /// VACANCY__… variables alone, and if there is none, the sample in the program.
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
     /// What to do; without, serve.

@@ -12,10 +12,9 @@ pub fn serve(loaded: Loaded) -> ExitCode {
     env_logger::init_from_env(env_logger::Env::default().default_filter_or("info"));
     match &loaded.source {
         ConfigSource::File(path) => log::info!("configuration: {}", path.display()),
-        ConfigSource::Embedded => log::info!(
-            "configuration: there is no config.yaml in this folder, so the built-in sample is used; \
-             name a file with --config FILE"
-        ),
+        ConfigSource::Environment => log::info!("configuration: environment variables, there is no config.yaml"),
+        // A warning says so.
+        ConfigSource::Sample => {}
         ConfigSource::Text => log::info!("configuration: a text"),
     }
     for warning in &loaded.warnings {

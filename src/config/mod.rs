@@ -7,6 +7,7 @@
 
 mod admin;
 mod apps;
+mod doubts;
 mod endpoint_url;
 mod endpoints;
 mod environment;
@@ -19,6 +20,7 @@ mod keys;
 mod ledger;
 mod limits;
 mod load;
+mod nearest;
 mod reader;
 mod sections;
 mod settings;

@@ -21,7 +21,7 @@ fn parse(yaml: &str, variables: &[(&str, &str)]) -> Result<Loaded, ConfigError> 
             _ => Err(std::io::ErrorKind::NotFound.into()),
         },
     };
-    from_text(yaml, ConfigSource::Embedded, &surroundings)
+    from_text(yaml, ConfigSource::Text, &surroundings)
 }
 
 #[track_caller]
@@ -102,8 +102,10 @@ fn every_environment_variable_of_the_documents_overrides_a_key() {
             let name = &rest[..end];
             let value = if name.ends_with("LISTEN") {
                 "127.0.0.1:7000"
+            } else if name.ends_with("WEBHOOKS") {
+                ""
             } else {
-                "good-secret"
+                "0123456789abcdef"
             };
             let loaded = parse(SAMPLE, &[(name, value)]);
             let loaded = loaded.unwrap_or_else(|error| panic!("{}: {name}: {error}", path.display()));
