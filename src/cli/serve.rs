@@ -1,15 +1,24 @@
 //! `vacancy serve`: starts the server.
 
-use std::process::ExitCode;
+use std::{io::Write, process::ExitCode};
 
-use super::fail;
+use super::{escape, fail};
 use crate::config::{ConfigSource, Loaded};
 
 /// Serves until a signal and returns the exit code. `RUST_LOG` says what is logged; without, all
 /// from `info` on.
 #[must_use]
 pub fn serve(loaded: Loaded) -> ExitCode {
-    env_logger::init_from_env(env_logger::Env::default().default_filter_or("info"));
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info"))
+        .format(|out, record| {
+            let level = record.level();
+            let style = out.default_level_style(level);
+            let (time, of) = (out.timestamp(), record.target());
+            // Names and texts of strangers are in it.
+            let what = escape::line(&record.args().to_string());
+            writeln!(out, "[{time} {style}{level:<5}{style:#} {of}] {what}")
+        })
+        .init();
     match &loaded.source {
         ConfigSource::File(path) => log::info!("configuration: {}", path.display()),
         ConfigSource::Environment => log::info!("configuration: environment variables, there is no config.yaml"),

@@ -32,6 +32,7 @@ mod webhook_secret;
 pub use environment::Environment;
 pub use error::{ConfigError, Problem};
 pub use load::{ConfigSource, Loaded, ReadFile, Surroundings, from_text, load};
+pub(crate) use nearest::nearest;
 pub use reader::Provenance;
 pub use settings::{
     AdminSettings, AppSettings, BreakerSettings, EndpointSettings, KeySettings, LedgerSettings, LedgerStore,

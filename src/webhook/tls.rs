@@ -81,11 +81,25 @@ impl Tls {
                 roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
             },
         };
+        Self::with(roots, parts.identity.as_ref())
+    }
+
+    /// With Mozilla's roots and the certificates of a file, as PEM, besides.
+    ///
+    /// # Errors
+    /// When the file does not hold what it should.
+    pub fn trusting_also(pem: &str) -> Result<Self, TlsError> {
+        let mut all = roots(pem)?;
+        all.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+        Self::with(all, None)
+    }
+
+    fn with(roots: RootCertStore, identity: Option<&TlsIdentity>) -> Result<Self, TlsError> {
         let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
             .expect("the provider has what the usual versions need")
             .with_root_certificates(roots);
-        let mut config = match &parts.identity {
+        let mut config = match identity {
             Some(identity) => {
                 let chain = certificates("tls.cert", &identity.cert)?;
                 let key = PrivateKeyDer::from_pem_slice(identity.key.expose_secret().as_bytes());

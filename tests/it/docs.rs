@@ -75,7 +75,7 @@ fn every_yaml_sample_of_the_documents_is_a_configuration() {
             let whole = if sample.lines().any(|line| line.starts_with("apps:")) {
                 sample
             } else {
-                format!("{sample}\napps: [{{id: '1', key: k, secret: not-the-sample}}]\n")
+                format!("{sample}\napps: [{{id: '1', key: k, secret: a-secret-of-its-own}}]\n")
             };
             if let Err(error) = parse(&whole, &[]) {
                 panic!("{}: {error}\n{whole}", path.display());

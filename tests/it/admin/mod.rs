@@ -3,10 +3,13 @@
 mod access;
 mod acting;
 mod aside;
+mod escaping;
 mod listening;
+mod names;
 mod page;
 mod seeing;
 mod streaming;
+mod tls;
 
 use std::process::Stdio;
 
@@ -100,14 +103,7 @@ impl Admin {
 
     /// Starts a command that goes on.
     fn keep(&self, arguments: &[&str]) -> Running {
-        let mut child = command(&[arguments, &["--url", &self.url]].concat(), Some(TOKEN))
-            .spawn()
-            .expect("the program starts");
-        Running {
-            stdout: BufReader::new(child.stdout.take().expect("piped")).lines(),
-            stderr: BufReader::new(child.stderr.take().expect("piped")).lines(),
-            _child: child,
-        }
+        keep(&[arguments, &["--url", &self.url]].concat())
     }
 
     /// Asks the API itself.
@@ -144,6 +140,16 @@ fn command(arguments: &[&str], token: Option<&str>) -> Command {
         .stderr(Stdio::piped())
         .kill_on_drop(true);
     command
+}
+
+/// Starts a command that goes on.
+fn keep(arguments: &[&str]) -> Running {
+    let mut child = command(arguments, Some(TOKEN)).spawn().expect("the program starts");
+    Running {
+        stdout: BufReader::new(child.stdout.take().expect("piped")).lines(),
+        stderr: BufReader::new(child.stderr.take().expect("piped")).lines(),
+        _child: child,
+    }
 }
 
 async fn run(arguments: &[&str], token: Option<&str>) -> Ran {

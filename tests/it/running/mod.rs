@@ -1,5 +1,6 @@
 //! What operators meet: files, signals, the environment, messages.
 
+mod ledger_path;
 mod private_files;
 mod signals;
 
