@@ -2,6 +2,7 @@
 
 mod ledger_path;
 mod private_files;
+mod sdk_blocks;
 mod signals;
 
 use std::{
