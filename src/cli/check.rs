@@ -66,11 +66,11 @@ mod tests {
     fn the_verdict_counts_apps_and_webhooks() {
         let webhook = "{url: 'http://h/', events: [client_event]}";
         check(
-            &format!("apps: [{{id: a, key: a, secret: x, webhooks: [{webhook}]}}]"),
+            &format!("apps: [{{id: a, key: a, secret: 0123456789abcdef, webhooks: [{webhook}]}}]"),
             "config.yaml: ok (1 app, 1 webhook)\n",
         );
         check(
-            "apps: [{id: a, key: a, secret: x}, {id: b, key: b, secret: x}]",
+            "apps: [{id: a, key: a, secret: 0123456789abcdef}, {id: b, key: b, secret: 0123456789abcdef}]",
             "config.yaml: ok (2 apps, 0 webhooks)\n",
         );
     }
@@ -79,7 +79,7 @@ mod tests {
     fn a_warning_comes_before_the_verdict() {
         let webhook = "{url: 'http://h/', events: [client_event]}";
         check(
-            &format!("apps: [{{id: a, key: a, secret: x, webhooks: [{webhook}, {webhook}]}}]"),
+            &format!("apps: [{{id: a, key: a, secret: 0123456789abcdef, webhooks: [{webhook}, {webhook}]}}]"),
             "warning: apps[0].webhooks[1].url: apps[0].webhooks[0] has the same, give both an `id`: \
              without, removing one hands its queue to the other\n\
              config.yaml: ok (1 app, 2 webhooks)\n",
@@ -88,7 +88,7 @@ mod tests {
 
     #[test]
     fn the_exit_code_says_whether_it_can_be_used() {
-        let (text, code) = report(&loaded("apps: [{id: a, key: a, secret: x}]"));
+        let (text, code) = report(&loaded("apps: [{id: a, key: a, secret: 0123456789abcdef}]"));
         assert_eq!(
             (text.as_str(), code),
             ("config.yaml: ok (1 app, 0 webhooks)\n", ExitCode::SUCCESS)

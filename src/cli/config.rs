@@ -30,7 +30,7 @@ mod tests {
             parallelism: 1,
             read: &|_| Err(std::io::ErrorKind::NotFound.into()),
         };
-        let loaded = from_text(yaml, ConfigSource::Embedded, &surroundings).expect("valid");
+        let loaded = from_text(yaml, ConfigSource::Text, &surroundings).expect("valid");
         let want = "\
 server.listen = [::1]:1   (environment VACANCY__SERVER__LISTEN)
 server.workers = auto   (default)
@@ -66,6 +66,7 @@ admin.token = \"\"   (default)
 apps[0].id = a   (file)
 apps[0].key = k   (file)
 apps[0].secret = ********   (file)
+apps[0].weak_secret = false   (default)
 apps[0].enabled = true   (default)
 apps[0].client_events = true   (default)
 apps[0].subscription_count = false   (default)

@@ -9,7 +9,7 @@ use std::{
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
-use super::{fail, json as json_line, print};
+use super::{escape, fail, json as json_line, print};
 use crate::{
     config::{ConfigError, LedgerStore, Loaded},
     ledger::{BackupError, CheckReport, Embedded, OpenError},
@@ -178,7 +178,7 @@ fn as_text(report: &CheckReport) -> String {
         report.log_bytes,
     );
     for problem in &report.problems {
-        let _ = writeln!(text, "- {problem}");
+        let _ = writeln!(text, "- {}", escape::line(problem));
     }
     text
 }
@@ -188,6 +188,7 @@ impl From<OpenError> for Refused {
         match error {
             OpenError::InUse { path } => Self::InUse(path),
             OpenError::Unusable { .. }
+            | OpenError::NotALedger { .. }
             | OpenError::Missing { .. }
             | OpenError::Damaged { .. }
             | OpenError::Newer { .. } => Self::Open(error),

@@ -3,6 +3,7 @@
 mod admin;
 mod check;
 mod config;
+mod escape;
 mod ledger;
 mod serve;
 
@@ -26,8 +27,8 @@ pub use serve::serve;
 #[derive(Debug, Parser)]
 #[command(name = "vacancy", version, disable_help_subcommand = true)]
 pub struct Cli {
-    /// The configuration file; without, config.yaml in the current folder, and without that, the
-    /// sample in the program.
+    /// The configuration file; without, config.yaml in the current folder, without that, the
+    /// VACANCY__… variables alone, and if there is none, the sample in the program.
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
     /// What to do; without, serve.
@@ -98,7 +99,7 @@ fn print(text: &str) {
 /// A value as a line of JSON.
 fn json(value: &impl Serialize) -> String {
     let text = serde_json::to_string(value).expect("what is shown is JSON");
-    format!("{text}\n")
+    format!("{}\n", escape::json(&text))
 }
 
 /// Prints a value as a line of JSON.
@@ -108,7 +109,7 @@ fn print_json(value: &impl Serialize) {
 
 /// Prints an error and returns the exit code for it.
 fn fail(error: &dyn std::error::Error) -> ExitCode {
-    let _ = writeln!(io::stderr().lock(), "vacancy: {error}");
+    let _ = writeln!(io::stderr().lock(), "vacancy: {}", escape::lines(&error.to_string()));
     ExitCode::FAILURE
 }
 

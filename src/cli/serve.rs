@@ -1,8 +1,8 @@
 //! `vacancy serve`: starts the server.
 
-use std::process::ExitCode;
+use std::{io::Write, process::ExitCode};
 
-use super::fail;
+use super::{escape, fail};
 use crate::{
     config::{ConfigSource, Loaded},
     server::LOG_FILTER,
@@ -15,13 +15,20 @@ pub fn serve(loaded: Loaded) -> ExitCode {
     env_logger::Builder::new()
         .parse_filters(LOG_FILTER)
         .parse_env(env_logger::Env::default().default_filter_or("info"))
+        .format(|out, record| {
+            let level = record.level();
+            let style = out.default_level_style(level);
+            let (time, of) = (out.timestamp(), record.target());
+            // Names and texts of strangers are in it.
+            let what = escape::line(&record.args().to_string());
+            writeln!(out, "[{time} {style}{level:<5}{style:#} {of}] {what}")
+        })
         .init();
     match &loaded.source {
         ConfigSource::File(path) => log::info!("configuration: {}", path.display()),
-        ConfigSource::Embedded => log::info!(
-            "configuration: there is no config.yaml in this folder, so the built-in sample is used; \
-             name a file with --config FILE"
-        ),
+        ConfigSource::Environment => log::info!("configuration: environment variables, there is no config.yaml"),
+        // A warning says so.
+        ConfigSource::Sample => {}
         ConfigSource::Text => log::info!("configuration: a text"),
     }
     for warning in &loaded.warnings {

@@ -297,6 +297,7 @@ mod tests {
                 "apps[0].id = a (file)",
                 "apps[0].key = k (file)",
                 "apps[0].secret = ******** (file)",
+                "apps[0].weak_secret = false (default)",
                 "apps[0].enabled = true (default)",
                 "apps[0].client_events = true (default)",
                 "apps[0].subscription_count = false (default)",

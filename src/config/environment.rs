@@ -4,10 +4,16 @@ use std::{collections::BTreeMap, ffi::OsString};
 
 use super::{
     error::Problem,
-    source::{Node, Origin, Value, key_path},
+    source::{Node, Origin, Value, key_path, mark},
 };
 
 const PREFIX: &str = "VACANCY__";
+/// The variable that the commands take the token of the admin API from.
+pub(super) const ADMIN_TOKEN: &str = "VACANCY_ADMIN_TOKEN";
+/// What begins the name of a variable that is meant for a configuration, after `VACANCY`.
+const SECTIONS: [&str; 5] = ["SERVER", "LEDGER", "WEBHOOKS", "ADMIN", "APPS"];
+/// What Kubernetes names variables for a service called like a section, after `VACANCY_SERVER_`.
+const OF_SERVICES: [&str; 3] = ["SERVICE_HOST", "SERVICE_PORT", "PORT"];
 
 /// The environment variables that a configuration is read with. They may be secrets, so there
 /// is no `Debug`.
@@ -36,6 +42,26 @@ impl Environment {
     pub fn without_overrides(mut self) -> Self {
         self.0.retain(|name, _| !name.starts_with(PREFIX));
         self
+    }
+
+    /// Whether any variable overrides a key.
+    pub(super) fn overrides(&self) -> bool {
+        self.0.keys().any(|name| name.starts_with(PREFIX))
+    }
+
+    /// A warning for each variable that is meant to override a key, by its name, and does not. One that
+    /// the text of the configuration names is read there.
+    pub(super) fn misnamed(&self, text: &str) -> Vec<Problem> {
+        let names = self.0.keys().filter(|name| !text.contains(&format!("${{{name}")));
+        names
+            .filter_map(|name| {
+                let meant = meant(name)?;
+                Some(Problem {
+                    path: name.clone(),
+                    what: format!("this variable is not read, did you mean {meant}?"),
+                })
+            })
+            .collect()
     }
 
     /// The value of a variable, if it is set.
@@ -70,6 +96,32 @@ impl<N: Into<String>, V: Into<String>> FromIterator<(N, V)> for Environment {
                 .collect(),
         )
     }
+}
+
+/// The variable that overrides the key which the name of another looks like: `VACANCY__SERVER__LISTEN`
+/// for `VACANCY_SERVER_LISTEN`.
+fn meant(name: &str) -> Option<String> {
+    let upper = name.to_ascii_uppercase();
+    let rest = upper.strip_prefix("VACANCY_")?;
+    if name.starts_with(PREFIX) {
+        return None;
+    }
+    let words: Vec<&str> = rest.split('_').filter(|word| !word.is_empty()).collect();
+    let (section, keys) = words.split_first().filter(|(section, _)| SECTIONS.contains(section))?;
+    let is_of_a_service = |end: &str| OF_SERVICES.iter().any(|begin| end.starts_with(begin));
+    if keys.is_empty() || is_of_a_service(&keys.join("_")) {
+        return None;
+    }
+    let mut meant = format!("{PREFIX}{section}");
+    let is_index = |word: &str| word.bytes().all(|byte| byte.is_ascii_digit());
+    let mut before = "0";
+    for word in keys {
+        let between = if is_index(before) || is_index(word) { "__" } else { "_" };
+        meant.push_str(between);
+        meant.push_str(word);
+        before = word;
+    }
+    Some(meant)
 }
 
 /// A variable that overrides a key.
@@ -122,6 +174,9 @@ impl<'e> Override<'e> {
     /// Goes to the entry that a segment names, which is made when it is not there.
     fn descend<'n>(&self, node: &'n mut Node, segment: &str, path: &mut String) -> Result<&'n mut Node, Problem> {
         let index = segment.parse::<usize>().ok();
+        if let Some(value) = structured(node) {
+            node.value = value;
+        }
         if node.value.is_null() {
             let value = match index {
                 Some(_) => Value::List(Vec::new()),
@@ -168,135 +223,22 @@ impl<'e> Override<'e> {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use std::os::unix::ffi::OsStringExt;
-
-    use super::{super::source::parse, *};
-
-    fn overlaid(yaml: &str, variables: &[(&str, &str)]) -> (Node, Vec<String>) {
-        let environment: Environment = variables.iter().copied().collect();
-        let mut tree = parse(yaml).expect(yaml);
-        let problems = environment.overlay(&mut tree);
-        (tree, problems.iter().map(Problem::to_string).collect())
-    }
-
-    /// The tree on one line, values from the environment with `!`.
-    fn printed(node: &Node) -> String {
-        let joined = |parts: Vec<String>| parts.join(",");
-        match &node.value {
-            Value::List(items) => format!("[{}]", joined(items.iter().map(printed).collect())),
-            Value::Map(entries) => {
-                let entry = |(key, node): &(String, Node)| format!("{key}:{}", printed(node));
-                format!("{{{}}}", joined(entries.iter().map(entry).collect()))
-            }
-            Value::Null | Value::Bool(_) | Value::Integer(_) | Value::Decimal | Value::Text(_) => {
-                let ours = matches!(node.origin, Origin::Environment(_));
-                format!("{}{}", node.value.shown(), if ours { "!" } else { "" })
-            }
+/// What the text of a variable stands for where a list or a map is wanted: nothing and `null` for
+/// an empty one, a JSON array or object for all of it. `None`: the node is no such text.
+pub(super) fn structured(node: &Node) -> Option<Value> {
+    let (Value::Text(text), Origin::Environment(_)) = (&node.value, &node.origin) else {
+        return None;
+    };
+    match text.trim() {
+        "" | "null" => Some(Value::Null),
+        text if text.starts_with(['[', '{']) => {
+            let mut tree: Node = serde_json::from_str(text).ok()?;
+            mark(&mut tree, &node.origin);
+            Some(tree.value)
         }
-    }
-
-    #[track_caller]
-    fn check(yaml: &str, variables: &[(&str, &str)], want: &str) {
-        let (tree, problems) = overlaid(yaml, variables);
-        assert_eq!((printed(&tree).as_str(), problems), (want, vec![]), "{yaml}");
-    }
-
-    #[track_caller]
-    fn refused(yaml: &str, name: &str, want: &str) {
-        let (_, problems) = overlaid(yaml, &[(name, "hunter2")]);
-        assert_eq!(problems, [format!("{want} (environment {name})")]);
-    }
-
-    #[test]
-    fn a_variable_overrides_a_key_of_the_file() {
-        check(
-            "server: {listen: a, workers: 1}",
-            &[("VACANCY__SERVER__LISTEN", "b")],
-            "{server:{listen:b!,workers:1}}",
-        );
-        let (tree, _) = overlaid("a: 1", &[("VACANCY__A", "2")]);
-        let Value::Map(entries) = tree.value else {
-            panic!("a map")
-        };
-        assert_eq!(entries[0].1.origin, Origin::Environment("VACANCY__A".into()));
-    }
-
-    #[test]
-    fn a_variable_adds_a_key_that_the_file_does_not_have() {
-        check("", &[("VACANCY__SERVER__LISTEN", "b")], "{server:{listen:b!}}");
-        check("server:", &[("VACANCY__SERVER__LISTEN", "b")], "{server:{listen:b!}}");
-    }
-
-    #[test]
-    fn other_variables_are_not_read() {
-        check(
-            "a: 1",
-            &[("VACANCY_A", "2"), ("vacancy__a", "2"), ("PATH", "x"), ("VACANCY", "y")],
-            "{a:1}",
-        );
-    }
-
-    #[test]
-    fn a_list_is_overridden_by_index_and_extended_by_one() {
-        check("a: [x, y]", &[("VACANCY__A__1", "z")], "{a:[x,z!]}");
-        check("a: [x]", &[("VACANCY__A__1", "z")], "{a:[x,z!]}");
-        check("", &[("VACANCY__A__0__B", "z")], "{a:[{b:z!}]}");
-        refused(
-            "a: [x]",
-            "VACANCY__A__2",
-            "a: is a list, name an index of 0 to 1, not `2`",
-        );
-        refused(
-            "a: [x]",
-            "VACANCY__A__X",
-            "a: is a list, name an index of 0 to 1, not `X`",
-        );
-    }
-
-    #[test]
-    fn several_indexes_are_taken_in_the_order_of_their_numbers() {
-        let names: Vec<_> = (0..12).map(|index| format!("VACANCY__A__{index}")).collect();
-        let variables: Vec<_> = names.iter().map(|name| (name.as_str(), "v")).collect();
-        check("", &variables, &format!("{{a:[{}]}}", ["v!"; 12].join(",")));
-    }
-
-    #[test]
-    fn a_key_that_the_file_spells_in_another_case_is_found() {
-        check(
-            "headers: {X-Token: a}",
-            &[("VACANCY__HEADERS__X-TOKEN", "b")],
-            "{headers:{X-Token:b!}}",
-        );
-    }
-
-    #[test]
-    fn a_variable_below_a_scalar_or_without_a_key_is_a_problem() {
-        refused("a: x", "VACANCY__A__B", "a: is a text and has no key `B`");
-        refused(
-            "a: [1]",
-            "VACANCY__A__0__B",
-            "a[0]: is a whole number and has no key `B`",
-        );
-        let want = "names no key, write it like VACANCY__SERVER__LISTEN";
-        for name in ["VACANCY__", "VACANCY__A__", "VACANCY____A"] {
-            refused("a: x", name, &format!("{name}: {want}"));
-        }
-    }
-
-    #[test]
-    fn a_value_that_is_not_utf8_is_a_problem_where_it_is_used() {
-        let bad = OsString::from_vec(vec![0xff]);
-        let environment = Environment::from_os([
-            ("VACANCY__A".into(), bad.clone()),
-            ("B".into(), "b".into()),
-            (bad, "c".into()),
-        ]);
-        let mut tree = parse("a: 1").expect("valid");
-        let problems = environment.overlay(&mut tree);
-        assert_eq!(problems[0].to_string(), "a: is not UTF-8 (environment VACANCY__A)");
-        assert!(environment.get("B") == Some(&Variable::Text("b".into())));
-        assert!(environment.get("C").is_none());
+        _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests;

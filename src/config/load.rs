@@ -8,7 +8,8 @@ use std::{
 use super::{
     admin,
     apps::{self, Around},
-    environment::Environment,
+    doubts::doubts,
+    environment::{ADMIN_TOKEN, Environment},
     error::{ConfigError, Problem},
     expand::expand,
     files::Files,
@@ -16,13 +17,20 @@ use super::{
     reader::{self, Findings, Provenance},
     sections,
     settings::Settings,
-    source,
+    source::{self, Origin},
 };
 
 /// The file that is read when none is named.
 const DEFAULT_FILE: &str = "config.yaml";
-/// The file of the repository, for when there is none.
-const EMBEDDED: &str = include_str!("../../config.yaml");
+/// What variables alone are laid over: they begin from nothing, but that the token has the variable
+/// that the sample gives it.
+const NOTHING: &str = "admin: { token: \"${VACANCY_ADMIN_TOKEN:-}\" }";
+/// The file of the repository, for when nothing is set.
+const SAMPLE: &str = include_str!("../../config.yaml");
+
+/// The warning that nothing is set.
+const SAMPLE_USED: &str = "is used, because there is no config.yaml in this folder and no VACANCY__… variable; \
+                           everybody knows its key and secret, so name a file with --config FILE";
 
 /// How a file is read; the process's is [`std::fs::read_to_string`].
 pub type ReadFile = dyn Fn(&Path) -> io::Result<String>;
@@ -42,8 +50,10 @@ pub struct Surroundings<'a> {
 pub enum ConfigSource {
     /// This file.
     File(PathBuf),
-    /// The copy of the repository's `config.yaml` in the binary, because there is no file.
-    Embedded,
+    /// Environment variables alone, because there is no file.
+    Environment,
+    /// The copy of the repository's `config.yaml` in the binary, because nothing else is set.
+    Sample,
     /// A text that a program has given.
     Text,
 }
@@ -52,7 +62,8 @@ impl fmt::Display for ConfigSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File(path) => write!(f, "{}", path.display()),
-            Self::Embedded => write!(f, "built-in {DEFAULT_FILE}"),
+            Self::Environment => f.write_str("environment variables"),
+            Self::Sample => f.write_str("built-in sample"),
             Self::Text => f.write_str("the given text"),
         }
     }
@@ -72,7 +83,8 @@ pub struct Loaded {
 }
 
 /// Loads the configuration from the file that is named, else from `config.yaml` in the current
-/// folder, else from the copy in the binary.
+/// folder, else from the `VACANCY__…` variables alone, and if there is none from the sample in the
+/// binary.
 ///
 /// # Errors
 /// When a file that is named or there cannot be read, or what it says cannot be used.
@@ -81,7 +93,11 @@ pub fn load(named: Option<&Path>, surroundings: &Surroundings<'_>) -> Result<Loa
     match (surroundings.read)(path) {
         Ok(text) => from_text(&text, ConfigSource::File(path.to_owned()), surroundings),
         Err(error) if named.is_none() && error.kind() == io::ErrorKind::NotFound => {
-            from_text(EMBEDDED, ConfigSource::Embedded, surroundings)
+            if surroundings.environment.overrides() {
+                from_text(NOTHING, ConfigSource::Environment, surroundings)
+            } else {
+                from_text(SAMPLE, ConfigSource::Sample, surroundings)
+            }
         }
         Err(error) => Err(ConfigError::Unreadable {
             file: path.display().to_string(),
@@ -108,13 +124,28 @@ pub fn from_text(text: &str, source: ConfigSource, surroundings: &Surroundings<'
         .into_iter()
         .chain(expansion)
         .for_each(|problem| findings.problem(problem));
+    if source == ConfigSource::Sample {
+        source::mark(&mut tree, &Origin::Sample);
+        findings.warnings.push(Problem {
+            path: source.to_string(),
+            what: SAMPLE_USED.to_owned(),
+        });
+    }
     let settings = settings(tree, &source, surroundings, &mut findings);
+    if source != ConfigSource::Text {
+        let is_known = |name: &str| name == ADMIN_TOKEN && settings.admin.token.is_some();
+        let misnamed = surroundings.environment.misnamed(text).into_iter();
+        findings
+            .warnings
+            .extend(misnamed.filter(|warning| !is_known(&warning.path)));
+    }
     if !findings.problems.is_empty() {
         return Err(ConfigError::Invalid {
             file: source.to_string(),
             problems: findings.problems,
         });
     }
+    findings.warnings.extend(doubts(&settings));
     Ok(Loaded {
         settings,
         source,
@@ -131,7 +162,7 @@ fn settings(
 ) -> Settings {
     let folder = match source {
         ConfigSource::File(path) => path.parent().unwrap_or(Path::new("")),
-        ConfigSource::Embedded | ConfigSource::Text => Path::new(""),
+        ConfigSource::Environment | ConfigSource::Sample | ConfigSource::Text => Path::new(""),
     };
     let files = Files {
         folder,

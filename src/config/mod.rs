@@ -7,6 +7,7 @@
 
 mod admin;
 mod apps;
+mod doubts;
 mod endpoint_url;
 mod endpoints;
 mod environment;
@@ -19,6 +20,7 @@ mod keys;
 mod ledger;
 mod limits;
 mod load;
+mod nearest;
 mod reach;
 mod reader;
 mod sections;
@@ -31,6 +33,7 @@ mod webhook_secret;
 pub use environment::Environment;
 pub use error::{ConfigError, Problem};
 pub use load::{ConfigSource, Loaded, ReadFile, Surroundings, from_text, load};
+pub(crate) use nearest::nearest;
 pub use reader::Provenance;
 pub use settings::{
     AdminSettings, AppSettings, BreakerSettings, EndpointSettings, KeySettings, LedgerSettings, LedgerStore,

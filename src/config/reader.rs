@@ -4,7 +4,9 @@
 use std::fmt::Display;
 
 use super::{
+    environment::structured,
     error::Problem,
+    nearest::nearest,
     source::{Node, Origin, Value, key_path},
     values::Wrong,
 };
@@ -112,7 +114,14 @@ impl Section<'_> {
         shown: Shown,
     ) -> Vec<T> {
         let path = self.path_of(key);
-        match self.take(key) {
+        let node = self.take(key);
+        // A text in braces is a value here.
+        let is_object = |node: &Node| matches!(structured(node), Some(Value::Map(_)));
+        let node = match node {
+            Some(node) if !is_object(&node) => unpacked(&path, node, self.findings),
+            other => other,
+        };
+        match node {
             Some(Node {
                 value: Value::List(items),
                 ..
@@ -195,7 +204,7 @@ impl Section<'_> {
     /// Whether there is something under the key, be it right or wrong.
     pub(super) fn gives(&self, key: &str) -> bool {
         let node = self.entries.iter().find(|(name, _)| name == key);
-        node.is_some_and(|(_, node)| match &node.value {
+        node.is_some_and(|(_, node)| match structured(node).as_ref().unwrap_or(&node.value) {
             Value::Null => false,
             Value::List(items) => !items.is_empty(),
             Value::Map(entries) => !entries.is_empty(),
@@ -233,7 +242,8 @@ impl Section<'_> {
     }
 
     fn list(&mut self, key: &'static str, empty: Option<&str>) -> Vec<Node> {
-        let items = match self.take(key) {
+        let path = self.path_of(key);
+        let items = match self.take(key).and_then(|node| unpacked(&path, node, self.findings)) {
             None => Vec::new(),
             Some(node) if node.value.is_null() => Vec::new(),
             Some(Node {
@@ -241,9 +251,13 @@ impl Section<'_> {
                 ..
             }) => items,
             Some(node) => {
-                let what = format!("must be a list, not {}", node.value.kind());
-                self.findings
-                    .problem(problem_from(self.path_of(key), what, &node.origin));
+                let what = match &node.origin {
+                    Origin::Environment(_) => "must be a list: JSON like [\"a\", \"b\"], or empty for none".to_owned(),
+                    Origin::File | Origin::Sample | Origin::Default | Origin::Inherited(_) => {
+                        format!("must be a list, not {}", node.value.kind())
+                    }
+                };
+                self.findings.problem(problem_from(path, what, &node.origin));
                 return Vec::new();
             }
         };
@@ -291,13 +305,6 @@ impl Section<'_> {
     }
 }
 
-/// The one of `names` that is most like `typed`, unless none is like it.
-pub(super) fn nearest<'n>(typed: &str, names: &[&'n str]) -> Option<&'n str> {
-    let alike = |name: &str| strsim::normalized_damerau_levenshtein(typed, name);
-    let best = names.iter().copied().max_by(|a, b| alike(a).total_cmp(&alike(b)))?;
-    (0.5 <= alike(best)).then_some(best)
-}
-
 fn section_at<T>(
     path: String,
     node: Option<Node>,
@@ -321,8 +328,31 @@ fn section_at<T>(
     value
 }
 
+/// A node with what the text of a variable stands for, where that may be a list or a map. One that is
+/// cleared goes into the report and is `None`.
+fn unpacked(path: &str, node: Node, findings: &mut Findings) -> Option<Node> {
+    let Some(value) = structured(&node) else {
+        return Some(node);
+    };
+    let is_empty = match &value {
+        Value::Null => true,
+        Value::List(items) => items.is_empty(),
+        Value::Map(entries) => entries.is_empty(),
+        Value::Bool(_) | Value::Integer(_) | Value::Decimal | Value::Text(_) => false,
+    };
+    if !is_empty {
+        return Some(Node { value, ..node });
+    }
+    findings.report.push(Provenance {
+        path: path.to_owned(),
+        value: node.value.shown(),
+        origin: node.origin,
+    });
+    None
+}
+
 fn map_of(path: &str, node: Option<Node>, findings: &mut Findings) -> Option<Vec<(String, Node)>> {
-    match node {
+    match node.and_then(|node| unpacked(path, node, findings)) {
         None => Some(Vec::new()),
         Some(node) if node.value.is_null() => Some(Vec::new()),
         Some(Node {
@@ -349,7 +379,7 @@ fn problem(path: String, what: impl Display) -> Problem {
 fn problem_from(path: String, what: impl Display, origin: &Origin) -> Problem {
     match origin {
         Origin::Environment(_) => problem(path, format!("{what} ({origin})")),
-        Origin::File | Origin::Default | Origin::Inherited(_) => problem(path, what),
+        Origin::File | Origin::Sample | Origin::Default | Origin::Inherited(_) => problem(path, what),
     }
 }
 

@@ -12,6 +12,8 @@ pub enum Origin {
     Default,
     /// The configuration file.
     File,
+    /// The sample in the program, because there is neither a file nor a variable.
+    Sample,
     /// The environment variable of this name.
     Environment(String),
     /// Nobody gave it here: it is that of this key.
@@ -23,6 +25,7 @@ impl fmt::Display for Origin {
         match self {
             Self::Default => f.write_str("default"),
             Self::File => f.write_str("file"),
+            Self::Sample => f.write_str("built-in sample"),
             Self::Environment(name) => write!(f, "environment {name}"),
             Self::Inherited(path) => write!(f, "from {path}"),
         }
@@ -198,6 +201,16 @@ impl<'de> Visitor<'de> for ValueVisitor {
     }
 }
 
+/// Gives every value of a tree one origin.
+pub(super) fn mark(node: &mut Node, origin: &Origin) {
+    node.origin = origin.clone();
+    match &mut node.value {
+        Value::List(items) => items.iter_mut().for_each(|item| mark(item, origin)),
+        Value::Map(entries) => entries.iter_mut().for_each(|(_, node)| mark(node, origin)),
+        Value::Null | Value::Bool(_) | Value::Integer(_) | Value::Decimal | Value::Text(_) => {}
+    }
+}
+
 /// The path of a key in the map at `path`.
 pub(super) fn key_path(path: &str, key: &str) -> String {
     if path.is_empty() {
@@ -320,6 +333,7 @@ mod tests {
     fn an_origin_says_who_gave_the_value() {
         assert_eq!(Origin::Default.to_string(), "default");
         assert_eq!(Origin::File.to_string(), "file");
+        assert_eq!(Origin::Sample.to_string(), "built-in sample");
         assert_eq!(
             Origin::Environment("VACANCY__A".into()).to_string(),
             "environment VACANCY__A"

@@ -61,8 +61,9 @@ pub(super) struct Stale(io::Error);
 #[error("{0}")]
 pub(super) struct TlsFailed(String);
 
+/// The bytes of a connection, in clear or through TLS.
 #[derive(Debug)]
-enum Stream {
+pub(super) enum Stream {
     Plain(TcpStream),
     Tls(Box<tokio_rustls::client::TlsStream<TcpStream>>),
 }
@@ -176,7 +177,8 @@ async fn race(addresses: Vec<SocketAddr>) -> Result<TcpStream, ConnectError> {
     }
 }
 
-async fn handshake(tls: &Tls, host: &str, socket: TcpStream) -> Result<Stream, ConnectError> {
+/// Speaks TLS on a socket, with the host of this name.
+pub(super) async fn handshake(tls: &Tls, host: &str, socket: TcpStream) -> Result<Stream, ConnectError> {
     // An IPv6 address stands in brackets there.
     let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
     let name = ServerName::try_from(host.clone()).map_err(|error| ConnectError::Io(io::Error::other(error)))?;
@@ -247,14 +249,16 @@ impl AsyncWrite for Line {
 }
 
 impl Stream {
-    fn get(&mut self) -> Pin<&mut dyn Both> {
+    /// What is read and written.
+    pub(super) fn get(&mut self) -> Pin<&mut dyn Both> {
         match self {
             Self::Plain(socket) => Pin::new(socket),
             Self::Tls(stream) => Pin::new(&mut **stream),
         }
     }
 
-    fn socket(&self) -> &TcpStream {
+    /// The socket below.
+    pub(super) fn socket(&self) -> &TcpStream {
         match self {
             Self::Plain(socket) => socket,
             Self::Tls(stream) => stream.get_ref().0,
@@ -262,7 +266,8 @@ impl Stream {
     }
 }
 
-trait Both: AsyncRead + AsyncWrite + Unpin {}
+/// What both kinds can do.
+pub(super) trait Both: AsyncRead + AsyncWrite + Unpin {}
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Both for S {}
 

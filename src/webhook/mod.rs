@@ -7,6 +7,7 @@
 mod batch;
 mod connect;
 mod delivery;
+mod direct;
 mod endpoint;
 mod framing;
 mod lookups;
@@ -22,10 +23,11 @@ mod webhooks;
 
 pub use batch::{Batch, BatchLimits};
 pub use delivery::{Delivery, Signer, build, build_test};
+pub use direct::{Direct, DirectConnector};
 pub use endpoint::{Deliver, Endpoint, EndpointSettings, Test};
 pub use lookups::Lookups;
 pub use retry::{next, retry_after};
 pub use tap::{Copied, Heard, Listener, Tap};
 pub use tls::{Tls, TlsError, TlsIdentity, TlsParts};
-pub use url::shown;
+pub use url::{shown, target};
 pub use webhooks::{Idle, TestEndpoint, Webhooks};

@@ -77,22 +77,43 @@ impl Tls {
     /// # Errors
     /// When one does not hold what it should.
     pub fn new(parts: &TlsParts) -> Result<Self, TlsError> {
+        let given = parts
+            .roots
+            .as_ref()
+            .map(|pem| certificates("tls.roots", pem))
+            .transpose()?;
+        let roots = match &given {
+            Some(given) => roots(given.clone())?,
+            None => public_roots(),
+        };
+        Self::with(given.unwrap_or_default(), roots, parts.identity.as_ref())
+    }
+
+    /// With Mozilla's roots and the certificates of a file, as PEM, besides.
+    ///
+    /// # Errors
+    /// When the file does not hold what it should.
+    pub fn trusting_also(pem: &str) -> Result<Self, TlsError> {
+        let given = certificates("tls.roots", pem)?;
+        let mut all = roots(given.clone())?;
+        all.extend(public_roots().roots);
+        Self::with(given, all, None)
+    }
+
+    /// Trusts what comes from a root, and the certificates that are given.
+    fn with(
+        given: Vec<CertificateDer<'static>>,
+        roots: RootCertStore,
+        identity: Option<&TlsIdentity>,
+    ) -> Result<Self, TlsError> {
         let provider = Arc::new(ring::default_provider());
         let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()
             .expect("the provider has what the usual versions need");
-        let builder = match &parts.roots {
-            Some(pem) => {
-                let given = certificates("tls.roots", pem)?;
-                let verifier = Verifier::new(given.clone(), roots(given)?, provider);
-                let verifier = verifier.map_err(|_| TlsError::NoCertificate("tls.roots"))?;
-                builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier))
-            }
-            None => builder.with_root_certificates(RootCertStore {
-                roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
-            }),
-        };
-        let mut config = match &parts.identity {
+        let verifier = Verifier::new(given, roots, provider);
+        let verifier = verifier.map_err(|_| TlsError::NoCertificate("tls.roots"))?;
+        let builder = builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier));
+        let mut config = match identity {
             Some(identity) => {
                 let chain = certificates("tls.cert", &identity.cert)?;
                 let key = PrivateKeyDer::from_pem_slice(identity.key.expose_secret().as_bytes());
@@ -108,6 +129,13 @@ impl Tls {
     /// What a connection is made with.
     pub(super) fn config(&self) -> Arc<ClientConfig> {
         Arc::clone(&self.0)
+    }
+}
+
+/// Those that browsers trust.
+fn public_roots() -> RootCertStore {
+    RootCertStore {
+        roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
     }
 }
 

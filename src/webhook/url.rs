@@ -17,7 +17,8 @@ pub(super) fn user_info(url: &str) -> Option<(String, Option<String>)> {
 
 /// What a URL is asked for by a client that leaves TLS to its connector: `http`, without user info,
 /// and with the port that `https` means. The second tells whether TLS is to be spoken.
-pub(super) fn target(url: &str) -> (String, bool) {
+#[must_use]
+pub fn target(url: &str) -> (String, bool) {
     let Some((scheme, rest)) = url.split_once("://") else {
         return (url.to_owned(), false);
     };

@@ -60,7 +60,10 @@ const LAYERS: &[(&str, &[&str])] = &[
             "config",
         ],
     ),
-    ("cli", &["domain", "clock", "ledger", "http", "config", "server"]),
+    (
+        "cli",
+        &["domain", "clock", "ledger", "webhook", "http", "config", "server"],
+    ),
 ];
 
 /// The files that may touch a clock, chance, actors, tasks or sockets. All others are pure.
@@ -132,6 +135,7 @@ const SHELLS: &[&str] = &[
     "server/tls/turns.rs",
     "server/tls/tests.rs",
     "webhook/connect.rs",
+    "webhook/direct.rs",
     "webhook/endpoint.rs",
     "webhook/endpoint/tests.rs",
     "webhook/endpoint/tests/addresses.rs",

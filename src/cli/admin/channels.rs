@@ -6,6 +6,7 @@ use super::{
     client::{Client, ClientArgs},
     error::ClientError,
     follow::say,
+    names,
     table::table,
     text::ago,
 };
@@ -38,6 +39,7 @@ pub struct ChannelsArgs {
 /// Carries out `vacancy channels`.
 pub(super) async fn channels(args: ChannelsArgs, loaded: Result<Loaded, ConfigError>) -> Result<(), ClientError> {
     let client = Client::new(&args.client, loaded)?;
+    names::check(&client, args.app.as_deref(), None).await?;
     let mut channels: Vec<Channel> = Vec::new();
     let mut after: Option<String> = None;
     while channels.len() < args.limit {

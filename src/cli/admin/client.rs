@@ -14,8 +14,10 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use super::error::ClientError;
 use crate::{
+    cli::escape,
     config::{ConfigError, Loaded},
     http::admin::wire,
+    webhook::{DirectConnector, Tls, target},
 };
 
 /// The variable that may hold the token.
@@ -39,6 +41,9 @@ pub struct ClientArgs {
     /// without that, admin.token of the configuration.
     #[arg(long, global = true, value_name = "FILE")]
     pub(super) token_file: Option<PathBuf>,
+    /// A file of certificates (PEM) that are trusted besides the public ones, where a URL is https.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(super) ca: Option<PathBuf>,
     /// Print JSON; of a list, an object a line.
     #[arg(long, global = true)]
     pub(super) json: bool,
@@ -47,6 +52,8 @@ pub struct ClientArgs {
 /// Asks the admin API.
 pub(super) struct Client {
     base: String,
+    /// The same as the client is asked for it: its connector speaks TLS.
+    target: String,
     token: SecretString,
     token_from: String,
     http: awc::Client,
@@ -77,8 +84,10 @@ impl Client {
             (None, Some(loaded)) => configured_token(loaded)?,
             (None, None) => unreachable!("without a token the configuration was looked at"),
         };
-        let http = awc::Client::builder().timeout(TIMEOUT).disable_redirects().finish();
+        let (target, http) = https(&base, &trusted(args)?);
+        let http = http.timeout(TIMEOUT).finish();
         Ok(Self {
+            target,
             base,
             token,
             token_from,
@@ -137,7 +146,7 @@ impl Client {
         let given = query.iter().filter_map(|(name, value)| Some((name, (*value)?)));
         let pairs: Vec<String> = given.map(|(name, value)| format!("{name}={}", plain(value))).collect();
         let introduced = if pairs.is_empty() { "" } else { "?" };
-        format!("{}/admin/v1{path}{introduced}{}", self.base, pairs.join("&"))
+        format!("{}/admin/v1{path}{introduced}{}", self.target, pairs.join("&"))
     }
 
     async fn read<T: DeserializeOwned, P>(
@@ -159,11 +168,21 @@ impl Client {
         })?;
         if !status.is_success() {
             return Err(match serde_json::from_slice::<wire::Problem>(&body) {
-                Ok(problem) => ClientError::Refused(problem.error),
+                Ok(problem) => ClientError::Refused(escape::line(&problem.error)),
                 Err(_) => self.not_the_api(status),
             });
         }
-        serde_json::from_slice(&body).map_err(|_| self.not_the_api(status))
+        self.parse(&body).map_err(|_| self.not_the_api(status))
+    }
+
+    /// What the server says. Texts in it are escaped unless JSON is printed, which escapes them itself.
+    pub(super) fn parse<T: DeserializeOwned>(&self, body: &[u8]) -> Result<T, serde_json::Error> {
+        if self.json {
+            return serde_json::from_slice(body);
+        }
+        let mut value: serde_json::Value = serde_json::from_slice(body)?;
+        escape::texts(&mut value);
+        serde_json::from_value(value)
     }
 
     fn unreachable(&self, error: &SendRequestError) -> ClientError {
@@ -188,10 +207,36 @@ impl Client {
     }
 }
 
+/// The certificates that are trusted.
+pub(super) fn trusted(args: &ClientArgs) -> Result<Tls, ClientError> {
+    let Some(path) = &args.ca else {
+        return Ok(Tls::public());
+    };
+    let refused = |reason: String| ClientError::Ca {
+        path: path.clone(),
+        reason,
+    };
+    let pem = std::fs::read_to_string(path).map_err(|error| refused(error.to_string()))?;
+    Tls::trusting_also(&pem).map_err(|error| refused(error.to_string()))
+}
+
+/// How a URL is asked for, and a client whose connections speak TLS if the URL is https.
+pub(super) fn https(url: &str, tls: &Tls) -> (String, awc::ClientBuilder<DirectConnector, ()>) {
+    let (target, is_tls) = target(url);
+    let connector = awc::Connector::new().connector(DirectConnector::new(is_tls.then(|| tls.clone())));
+    (target, awc::Client::builder().connector(connector).disable_redirects())
+}
+
 /// Why a request was not answered, in the words of the operating system where it has some.
 pub(super) fn reason(error: &SendRequestError) -> String {
     if let SendRequestError::Connect(ConnectError::Io(error)) = error {
-        return error.to_string();
+        let is_tls = error
+            .get_ref()
+            .is_some_and(<dyn std::error::Error + Send + Sync>::is::<rustls::Error>);
+        return match is_tls {
+            true => format!("TLS failed ({error}); a certificate that is not public is trusted with --ca FILE"),
+            false => error.to_string(),
+        };
     }
     if matches!(error, SendRequestError::Connect(ConnectError::Disconnected)) {
         return "the connection was closed".into();

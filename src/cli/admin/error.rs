@@ -25,6 +25,13 @@ pub(super) enum ClientError {
         /// Why.
         error: io::Error,
     },
+    #[error("cannot use the certificates of --ca {}: {reason}", path.display())]
+    Ca {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
     #[error("admin.listen has port 0, so it cannot be known where the server listens: name it with --url")]
     AnyPort,
     #[error("--url {0:?} is no URL: it should be like http://127.0.0.1:6002")]
@@ -59,8 +66,15 @@ pub(super) enum ClientError {
         /// What it answered.
         what: String,
     },
-    #[error("there is no endpoint {0}; `vacancy webhooks list` shows those that there are")]
-    NoEndpoint(String),
+    #[error("there is no {what} {name}{hint}")]
+    NoSuch {
+        /// `app`, `endpoint` or `channel`.
+        what: &'static str,
+        /// As it was typed.
+        name: String,
+        /// What may have been meant.
+        hint: String,
+    },
     #[error("the endpoint {id} is in several apps, name one with --app: {}", apps.join(", "))]
     SeveralEndpoints {
         /// The endpoint.

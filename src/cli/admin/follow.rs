@@ -12,7 +12,7 @@ use super::{
     client::{Client, Stream},
     error::ClientError,
 };
-use crate::{clock, http::admin::wire::Lost};
+use crate::{cli::escape, clock, http::admin::wire::Lost};
 
 /// How long to wait before a server that went away is tried again.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -33,7 +33,7 @@ pub(super) fn say(text: &str) -> Result<(), ClientError> {
 
 /// Tells about the connection, apart from what is printed.
 pub(super) fn tell(text: &str) {
-    let _ = writeln!(io::stderr().lock(), "vacancy: {text}");
+    let _ = writeln!(io::stderr().lock(), "vacancy: {}", escape::lines(text));
 }
 
 /// Opens a stream and hands on its messages. When it ends it is opened again, until the server

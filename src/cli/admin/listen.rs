@@ -5,13 +5,14 @@ use std::time::Duration;
 use clap::Args;
 
 use super::{
-    client::{Client, ClientArgs, reason},
+    client::{Client, ClientArgs, https, reason, trusted},
     error::ClientError,
     follow::{self, say, tell},
+    names,
     text::time,
 };
 use crate::{
-    cli::json,
+    cli::{escape, json},
     clock,
     config::{ConfigError, Loaded},
     http::admin::{span, wire::Posted},
@@ -40,11 +41,9 @@ pub struct ListenArgs {
 /// Carries out `vacancy listen`.
 pub(super) async fn listen(args: ListenArgs, loaded: Result<Loaded, ConfigError>) -> Result<(), ClientError> {
     let client = Client::new(&args.client, loaded)?;
-    let local = awc::Client::builder()
-        .timeout(TIMEOUT)
-        .disable_redirects()
-        .no_default_headers()
-        .finish();
+    names::check(&client, args.app.as_deref(), args.endpoint.as_deref()).await?;
+    let (target, local) = https(&args.forward, &trusted(&args.client)?);
+    let local = local.timeout(TIMEOUT).no_default_headers().finish();
     let parameters = [("app", args.app.as_deref()), ("endpoint", args.endpoint.as_deref())];
     let open = async || {
         let stream = client.stream("/webhooks/listen", &parameters).await?;
@@ -55,7 +54,7 @@ pub(super) async fn listen(args: ListenArgs, loaded: Result<Loaded, ConfigError>
         let Ok(posted) = serde_json::from_str::<Posted>(text) else {
             return Ok(());
         };
-        let line = forward(&local, &args.forward, &posted).await;
+        let line = forward(&local, &target, &posted).await;
         say(&if client.json { json(&line) } else { line.said(&posted) })
     })
     .await
@@ -79,7 +78,7 @@ impl Forwarded {
     fn said(&self, posted: &Posted) -> String {
         let answer = match (self.status, &self.error) {
             (Some(status), _) => format!("{status} in {}", span(self.took_ms)),
-            (None, Some(error)) => format!("not posted: {error}"),
+            (None, Some(error)) => format!("not posted: {}", escape::line(error)),
             (None, None) => String::new(),
         };
         let attempt = if posted.attempt == 1 {
@@ -96,7 +95,7 @@ impl Forwarded {
             if self.events.is_empty() {
                 "a test".into()
             } else {
-                self.events.join(", ")
+                escape::line(&self.events.join(", "))
             }
         )
     }

@@ -2,16 +2,17 @@
 
 use std::cell::Cell;
 
-use clap::Args;
+use clap::{Args, builder::PossibleValuesParser};
 
 use super::{
     client::Client,
     error::ClientError,
     follow::{self, say},
-    text,
+    names, text,
 };
 use crate::{
     cli::json,
+    domain::WebhookEvent,
     http::admin::wire::{Dead, DeadLetters, LogLine, LogLines},
 };
 
@@ -34,7 +35,7 @@ pub(super) struct LogArgs {
     #[arg(long, value_name = "CHANNEL")]
     channel: Option<String>,
     /// Only about this kind of event, as channel_occupied.
-    #[arg(long, value_name = "KIND")]
+    #[arg(long, value_name = "KIND", value_parser = PossibleValuesParser::new(WebhookEvent::ALL.map(WebhookEvent::as_str)))]
     event: Option<String>,
     /// Only what was decided, delivered, failed or parked.
     #[arg(long, value_name = "STATUS", value_parser = ["decided", "delivered", "failed", "parked"])]
@@ -89,11 +90,15 @@ pub(super) async fn log(client: &Client, args: &LogArgs) -> Result<(), ClientErr
     ];
     if !args.follow {
         let lines = newest(client, &parameters, args.limit.unwrap_or(100), None).await?;
+        if lines.is_empty() {
+            check(client, args).await?;
+        }
         if lines.is_empty() && !client.json {
             return say("The log has no such line.\n");
         }
         return lines.iter().try_for_each(|line| show(client, line));
     }
+    names::check(client, args.app.as_deref(), args.endpoint.as_deref()).await?;
     // First what is there, up to a line; then what comes after it.
     let head: LogLines = client.get("/webhooks/log", &[("limit", Some("1"))]).await?;
     let head = head.lines.first().map_or(0, |line| line.no);
@@ -110,7 +115,7 @@ pub(super) async fn log(client: &Client, args: &LogArgs) -> Result<(), ClientErr
             client.stream("/webhooks/log/stream", &parameters).await
         },
         async |text| {
-            if let Ok(line) = serde_json::from_str::<LogLine>(text) {
+            if let Ok(line) = client.parse::<LogLine>(text.as_bytes()) {
                 after.set(line.no);
                 show(client, &line)?;
             }
@@ -118,6 +123,17 @@ pub(super) async fn log(client: &Client, args: &LogArgs) -> Result<(), ClientErr
         },
     )
     .await
+}
+
+/// Refuses names that do not exist. The log may have lines about an endpoint that is not configured any
+/// more, so this is asked when it has none.
+async fn check(client: &Client, args: &LogArgs) -> Result<(), ClientError> {
+    let app = args.app.as_deref();
+    names::check(client, app, args.endpoint.as_deref()).await?;
+    match &args.channel {
+        Some(channel) => names::check_channel(client, app, channel).await,
+        None => Ok(()),
+    }
 }
 
 fn show(client: &Client, line: &LogLine) -> Result<(), ClientError> {
@@ -171,6 +187,9 @@ pub(super) async fn dead(client: &Client, args: &DeadArgs) -> Result<(), ClientE
         if before.is_none() {
             break;
         }
+    }
+    if letters.is_empty() {
+        names::check(client, args.app.as_deref(), args.endpoint.as_deref()).await?;
     }
     if letters.is_empty() && !client.json {
         return say("There is no such dead letter.\n");

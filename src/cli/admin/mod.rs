@@ -6,6 +6,7 @@ mod error;
 mod follow;
 mod listen;
 mod log;
+mod names;
 mod replay;
 mod table;
 mod text;
@@ -60,6 +61,14 @@ pub(super) fn run(command: Command, loaded: Result<Loaded, ConfigError>) -> Exit
     match done {
         // Whoever read has seen what it wanted.
         Ok(()) | Err(ClientError::ReaderGone) => ExitCode::SUCCESS,
-        Err(error) => fail(&error),
+        Err(error) => {
+            let code = fail(&error);
+            // As for every other argument that cannot be.
+            if matches!(error, ClientError::NoSuch { .. }) {
+                ExitCode::from(2)
+            } else {
+                code
+            }
+        }
     }
 }

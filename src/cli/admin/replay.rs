@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::{client::Client, error::ClientError, text::counted};
+use super::{client::Client, error::ClientError, names, text::counted};
 use crate::{
     cli::{print, print_json},
     http::admin::wire::{EndpointMode, Replay, Replayed},
@@ -35,6 +35,7 @@ pub(super) struct ReplayArgs {
 
 /// Has events delivered once more and says how many to which endpoint.
 pub(super) async fn replay(client: &Client, args: ReplayArgs) -> Result<(), ClientError> {
+    names::check(client, args.app.as_deref(), args.endpoint.as_deref()).await?;
     let wanted = Replay {
         id: args.id,
         dead: args.dead,

@@ -4,20 +4,21 @@ use clap::{Args, Subcommand};
 
 use super::{
     EndpointArgs,
-    client::{Client, ClientArgs, plain},
+    client::{Client, ClientArgs},
     error::ClientError,
     log::{self, DeadArgs, LogArgs},
+    names,
     replay::{self, ReplayArgs},
     table::table,
     text::{ago, aside, counted, doing, stuck, time},
 };
 use crate::{
-    cli::{print, print_json},
+    cli::{escape, print, print_json},
     clock,
     config::{ConfigError, Loaded},
     http::admin::{
         span,
-        wire::{Endpoint, EndpointMode, Endpoints, Tested},
+        wire::{Endpoint, EndpointMode, Tested},
     },
 };
 
@@ -80,7 +81,8 @@ pub(super) async fn webhooks(args: WebhooksArgs, loaded: Result<Loaded, ConfigEr
 }
 
 async fn list(client: &Client, app: Option<&str>) -> Result<(), ClientError> {
-    let mut endpoints = endpoints(client).await?;
+    names::check(client, app, None).await?;
+    let mut endpoints = names::endpoints(client).await?;
     endpoints.retain(|endpoint| app.is_none_or(|app| app == endpoint.app));
     if client.json {
         endpoints.iter().for_each(print_json);
@@ -121,7 +123,7 @@ async fn list(client: &Client, app: Option<&str>) -> Result<(), ClientError> {
 }
 
 async fn show(client: &Client, args: &EndpointArgs) -> Result<(), ClientError> {
-    let found = find(client, args).await?;
+    let found = names::endpoint(client, args.app.as_deref(), &args.id).await?;
     if client.json {
         print_json(&found);
     } else {
@@ -192,8 +194,8 @@ fn described(endpoint: &Endpoint, now_ms: u64) -> String {
 
 /// Has an endpoint enabled, disabled, paused or resumed.
 async fn act(client: &Client, args: &EndpointArgs, verb: &str) -> Result<(), ClientError> {
-    let found = find(client, args).await?;
-    let now: Endpoint = client.post(&path(&found, verb), &()).await?;
+    let found = names::endpoint(client, args.app.as_deref(), &args.id).await?;
+    let now: Endpoint = client.post(&names::path(&found, verb), &()).await?;
     if client.json {
         print_json(&now);
         return Ok(());
@@ -227,14 +229,14 @@ async fn retry(client: &Client, args: &EndpointArgs) -> Result<(), ClientError> 
 }
 
 async fn test(client: &Client, args: &EndpointArgs) -> Result<(), ClientError> {
-    let found = find(client, args).await?;
-    let tested: Tested = client.post(&path(&found, "test"), &()).await?;
+    let found = names::endpoint(client, args.app.as_deref(), &args.id).await?;
+    let tested: Tested = client.post(&names::path(&found, "test"), &()).await?;
     if client.json {
         print_json(&tested);
     }
     let url = found.url.unwrap_or_default();
     match &tested.error {
-        Some(error) if client.json => Err(ClientError::Failed(error.clone())),
+        Some(error) if client.json => Err(ClientError::Failed(escape::line(error))),
         Some(error) => Err(ClientError::Failed(format!(
             "{} at {url}: the test failed after {}: {error}",
             tested.endpoint,
@@ -258,32 +260,5 @@ async fn test(client: &Client, args: &EndpointArgs) -> Result<(), ClientError> {
             }
             Ok(())
         }
-    }
-}
-
-fn path(endpoint: &Endpoint, verb: &str) -> String {
-    format!(
-        "/webhooks/endpoints/{}/{}/{verb}",
-        plain(&endpoint.app),
-        plain(&endpoint.id)
-    )
-}
-
-async fn endpoints(client: &Client) -> Result<Vec<Endpoint>, ClientError> {
-    let answer: Endpoints = client.get("/webhooks/endpoints", &[]).await?;
-    Ok(answer.endpoints)
-}
-
-/// The endpoint that is meant.
-async fn find(client: &Client, args: &EndpointArgs) -> Result<Endpoint, ClientError> {
-    let mut found = endpoints(client).await?;
-    found.retain(|endpoint| endpoint.id == args.id && args.app.as_ref().is_none_or(|app| *app == endpoint.app));
-    match found.len() {
-        0 => Err(ClientError::NoEndpoint(args.id.clone())),
-        1 => Ok(found.remove(0)),
-        _ => Err(ClientError::SeveralEndpoints {
-            id: args.id.clone(),
-            apps: found.into_iter().map(|endpoint| endpoint.app).collect(),
-        }),
     }
 }

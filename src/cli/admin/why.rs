@@ -5,6 +5,7 @@ use clap::Args;
 use super::{
     client::{Client, ClientArgs, plain},
     error::ClientError,
+    names,
     text::{counted, event, time},
 };
 use crate::{
@@ -12,7 +13,7 @@ use crate::{
     config::{ConfigError, Loaded},
     http::admin::{
         span,
-        wire::{Apps, Delivery, Happened, Why},
+        wire::{Delivery, Happened, Why},
     },
 };
 
@@ -32,10 +33,7 @@ pub struct WhyArgs {
 /// Carries out `vacancy why`.
 pub(super) async fn why(args: WhyArgs, loaded: Result<Loaded, ConfigError>) -> Result<(), ClientError> {
     let client = Client::new(&args.client, loaded)?;
-    let app = match args.app {
-        Some(app) => app,
-        None => only_app(&client).await?,
-    };
+    let app = names::app(&client, args.app).await?;
     let path = format!("/apps/{}/channels/{}/why", plain(&app), plain(&args.channel));
     let why: Why = client.get(&path, &[]).await?;
     if client.json {
@@ -43,17 +41,7 @@ pub(super) async fn why(args: WhyArgs, loaded: Result<Loaded, ConfigError>) -> R
     } else {
         print(&said(&why));
     }
-    Ok(())
-}
-
-async fn only_app(client: &Client) -> Result<String, ClientError> {
-    let mut apps: Apps = client.get("/apps", &[]).await?;
-    match apps.apps.len() {
-        1 => Ok(apps.apps.remove(0).id),
-        _ => Err(ClientError::SeveralApps(
-            apps.apps.into_iter().map(|app| app.id).collect(),
-        )),
-    }
+    names::check_known(&client, &why).await
 }
 
 /// The answer, and below it what it is drawn from.

@@ -60,11 +60,83 @@ fn a_named_file_that_is_not_there_is_an_error() {
 
 #[test]
 fn without_a_file_the_one_in_the_binary_is_used() {
-    let loaded = load_with(None, &[("VACANCY__SERVER__WORKERS", "7")], &files).expect("valid");
-    assert_eq!(loaded.source, ConfigSource::Embedded);
-    assert_eq!(loaded.source.to_string(), "built-in config.yaml");
-    assert_eq!(loaded.settings.server.workers, 7);
+    let loaded = load_with(None, &[("OTHER", "x")], &files).expect("valid");
+    assert_eq!(loaded.source, ConfigSource::Sample);
     assert_eq!(loaded.settings.apps[0].key.as_str(), "app-key");
+    let of_file = |value: &&Provenance| value.origin == Origin::File;
+    assert_eq!(loaded.report.iter().find(of_file), None);
+    let key = loaded.report.iter().find(|value| value.path == "apps[0].key");
+    assert_eq!(key.expect("reported").origin.to_string(), "built-in sample");
+    let warned = loaded.warnings[0].to_string();
+    assert!(
+        warned.starts_with("built-in sample: is used, because there is no config.yaml"),
+        "{warned}"
+    );
+}
+
+#[test]
+fn variables_without_a_file_begin_from_nothing() {
+    let app = [
+        ("VACANCY__APPS__0__ID", "1"),
+        ("VACANCY__APPS__0__KEY", "k"),
+        ("VACANCY__APPS__0__SECRET", "a-good-long-secret"),
+        ("VACANCY_ADMIN_TOKEN", "0123456789abcdef"),
+    ];
+    let loaded = load_with(None, &app, &files).expect("valid");
+    assert_eq!(loaded.source, ConfigSource::Environment);
+    assert_eq!(
+        (loaded.settings.apps.len(), loaded.settings.apps[0].webhooks.len()),
+        (1, 0)
+    );
+    assert!(loaded.settings.admin.token.is_some());
+    assert_eq!(loaded.warnings, []);
+    refused(
+        load_with(None, &[("VACANCY__SERVER__WORKERS", "7")], &files),
+        "environment variables: 1 problem\n  apps: there is no app, add one with `id`, `key` and `secret`",
+    );
+}
+
+#[test]
+fn a_variable_clears_a_list_or_gives_all_of_it() {
+    let webhooks = |value: &str| {
+        let loaded = text(MINIMAL, &[("VACANCY__APPS__0__WEBHOOKS", value)]).expect(value);
+        let shown = loaded.report.iter().find(|line| line.path == "apps[0].webhooks");
+        let urls = loaded.settings.apps[0]
+            .webhooks
+            .iter()
+            .map(|webhook| webhook.url.clone());
+        (shown.map(|line| line.value.clone()), urls.collect::<Vec<_>>())
+    };
+    for (typed, shown) in [("", "\"\""), ("[]", "[]"), ("null", "null")] {
+        assert_eq!(webhooks(typed), (Some(shown.to_owned()), vec![]));
+    }
+    let json = r#"[{"url": "http://a/", "events": ["existence"]}, {"url": "http://b/", "events": ["client"]}]"#;
+    assert_eq!(
+        webhooks(json),
+        (None, vec!["http://a/".to_owned(), "http://b/".to_owned()])
+    );
+    for typed in ["http://hunter2/", "[hunter2", r#"[{"url": 1]"#] {
+        refused(
+            text(MINIMAL, &[("VACANCY__APPS__0__WEBHOOKS", typed)]),
+            "c.yaml: 1 problem\n  apps[0].webhooks: must be a list: JSON like [\"a\", \"b\"], or empty for none \
+             (environment VACANCY__APPS__0__WEBHOOKS)",
+        );
+    }
+}
+
+#[test]
+fn a_variable_gives_one_or_more_patterns() {
+    let globs = |typed: &str| {
+        let channels = "VACANCY__APPS__0__WEBHOOKS__0__CHANNELS__GLOB";
+        let loaded = text(MINIMAL, &[(channels, typed)]).expect(typed);
+        loaded.settings.apps[0].webhooks[0].channels.source().only.glob.clone()
+    };
+    assert_eq!(globs("[ab]*"), ["[ab]*"]);
+    assert_eq!(globs("{a,b}"), ["{a,b}"]);
+    assert_eq!(globs(r#"["[ab]*", "c"]"#), ["[ab]*", "c"]);
+    for typed in ["", "[]", "null"] {
+        assert_eq!(globs(typed), [""; 0], "{typed}");
+    }
 }
 
 #[test]
@@ -105,7 +177,7 @@ fn the_ledger_is_beside_the_configuration() {
 #[test]
 fn the_admin_api_is_off_until_the_variable_of_the_sample_is_set() {
     let token = |variables: &[(&str, &str)]| {
-        let loaded = load_with(None, variables, &files).expect("valid");
+        let loaded = text(SAMPLE, variables).expect("valid");
         let token = loaded.settings.admin.token;
         token.map(|token| token.expose_secret().to_owned())
     };
@@ -208,8 +280,13 @@ fn nothing_that_is_loaded_shows_a_secret() {
 
 #[test]
 fn every_default_in_the_file_of_the_repository_is_the_built_in_one() {
-    let typed = text(EMBEDDED, &[]).expect("valid");
-    assert_eq!(typed.warnings, []);
+    let typed = text(SAMPLE, &[]).expect("valid");
+    let paths: Vec<_> = typed.warnings.iter().map(|warning| warning.path.as_str()).collect();
+    assert_eq!(
+        paths,
+        ["apps[0].secret"],
+        "its secret is the sample's, and nothing else is doubtful"
+    );
     let built_in = text(MINIMAL, &[]).expect("valid");
     let required = ["apps[0].id", "apps[0].key", "apps[0].secret", "apps[0].webhooks[0].url"];
     for default in built_in.report.iter().filter(|p| p.origin == Origin::Default) {
@@ -245,13 +322,13 @@ fn every_default_in_the_file_of_the_repository_is_the_built_in_one() {
         "`filter`",
     ];
     for optional in optionals {
-        assert!(EMBEDDED.contains(optional), "{optional}");
+        assert!(SAMPLE.contains(optional), "{optional}");
     }
 }
 
 #[test]
 fn the_app_of_the_repository_is_the_sample() {
-    let loaded = text(EMBEDDED, &[]).expect("valid");
+    let loaded = text(SAMPLE, &[]).expect("valid");
     let [app] = &loaded.settings.apps[..] else {
         panic!("one app")
     };

@@ -109,29 +109,44 @@ fn reason(error: &redb::Error) -> String {
     error.to_string()
 }
 
-/// Says why in words, with what to do.
+/// What the system's errors mean here, and what cures them while the ledger is used.
+const KNOWN: [(ErrorKind, &str, &str); 5] = [
+    (
+        ErrorKind::StorageFull,
+        "the disk is full",
+        "; once there is space, it is used again without a restart",
+    ),
+    (
+        ErrorKind::QuotaExceeded,
+        "the disk quota is used up",
+        "; once there is space, it is used again without a restart",
+    ),
+    (
+        ErrorKind::ReadOnlyFilesystem,
+        "the file system is read-only",
+        "; once it can be written, it is used again without a restart",
+    ),
+    (
+        ErrorKind::PermissionDenied,
+        "it may not be written: look at its owner, its mode and its attributes (lsattr)",
+        "",
+    ),
+    (ErrorKind::NotFound, "it is gone", "; put it back or restart the server"),
+];
+
+/// Says why in words, with what to do while the ledger is used.
 pub(super) fn io_reason(error: &IoError) -> String {
-    let known = [
-        (
-            ErrorKind::StorageFull,
-            "the disk is full; once there is space, it is used again without a restart",
-        ),
-        (
-            ErrorKind::QuotaExceeded,
-            "the disk quota is used up; once there is space, it is used again without a restart",
-        ),
-        (
-            ErrorKind::ReadOnlyFilesystem,
-            "the file system is read-only; once it can be written, it is used again without a restart",
-        ),
-        (
-            ErrorKind::PermissionDenied,
-            "it may not be written: look at its owner, its mode and its attributes (lsattr)",
-        ),
-        (ErrorKind::NotFound, "it is gone; put it back or restart the server"),
-    ];
-    match known.iter().find(|(kind, _)| *kind == error.kind()) {
-        Some((_, words)) => format!("{words} ({error})"),
+    in_words(error, |words, cure| format!("{words}{cure}"))
+}
+
+/// Says why in words, at a start, which ends with the error.
+pub(super) fn io_fault(error: &IoError) -> String {
+    in_words(error, |words, _| words.to_owned())
+}
+
+fn in_words(error: &IoError, say: impl Fn(&str, &str) -> String) -> String {
+    match KNOWN.iter().find(|(kind, ..)| *kind == error.kind()) {
+        Some((_, words, cure)) => format!("{} ({error})", say(words, cure)),
         None => error.to_string(),
     }
 }

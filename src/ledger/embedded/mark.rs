@@ -53,6 +53,14 @@ impl Mark {
         Ok(Self { path, file: Some(file) })
     }
 
+    /// Removes the file if no ledger has written to it, so that nothing stays beside what is none.
+    pub(super) fn discard_if_new(&self) {
+        let is_empty = |file: &File| file.metadata().is_ok_and(|file| file.len() == 0);
+        if self.file.as_ref().is_some_and(is_empty) && self.is_in_place() {
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
+
     /// Tells whether the file that is locked is the one that others would find.
     pub(super) fn is_in_place(&self) -> bool {
         let own = self.file.as_ref().and_then(|file| file.metadata().ok());

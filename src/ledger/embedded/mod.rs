@@ -158,7 +158,11 @@ impl Embedded {
         let database = loop {
             match open::ledger(&path, &open) {
                 Err(error) if error.is_lack_of_space() && reserve.give_up(clock::now().instant) => {}
-                done => break done?,
+                Err(error) => {
+                    mark.discard_if_new();
+                    return Err(error);
+                }
+                Ok(database) => break database,
             }
         };
         let failed = |failure| OpenError::new(&path, failure);

@@ -3,7 +3,7 @@
 use std::{
     fs::{self, File, OpenOptions},
     io::{self, ErrorKind},
-    os::unix::fs::{OpenOptionsExt, PermissionsExt},
+    os::unix::fs::{FileExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
 };
 
@@ -17,6 +17,9 @@ use super::{
 
 /// Most bytes of the file that are kept in memory.
 const CACHE_BYTES: usize = 64 * 1_024 * 1_024;
+
+/// What the file of a database begins with.
+const MAGIC: [u8; 9] = *b"redb\x1a\x0a\xa9\x0d\x0a";
 
 /// Why a ledger cannot be opened, and what to do.
 #[derive(Debug, thiserror::Error)]
@@ -42,6 +45,16 @@ pub enum OpenError {
         reason: String,
         /// Whether it is that the disk is full.
         is_full: bool,
+    },
+    /// What is at its path never was one.
+    #[error("the ledger {path} is {what}, and was left as it is: {advice}")]
+    NotALedger {
+        /// The path.
+        path: String,
+        /// What is there.
+        what: &'static str,
+        /// What to do.
+        advice: String,
     },
     /// There is none.
     #[error("there is no ledger {path}; a server makes it when it starts")]
@@ -89,7 +102,20 @@ impl OpenError {
     pub(super) const fn is_lack_of_space(&self) -> bool {
         match self {
             Self::Unusable { is_full, .. } => *is_full,
-            Self::InUse { .. } | Self::Missing { .. } | Self::Damaged { .. } | Self::Newer { .. } => false,
+            Self::InUse { .. }
+            | Self::NotALedger { .. }
+            | Self::Missing { .. }
+            | Self::Damaged { .. }
+            | Self::Newer { .. } => false,
+        }
+    }
+
+    /// Something else is at the path.
+    fn other(path: &Path, what: &'static str) -> Self {
+        Self::NotALedger {
+            path: path.display().to_string(),
+            what,
+            advice: "set ledger.path to a file of its own".to_owned(),
         }
     }
 
@@ -102,7 +128,7 @@ impl OpenError {
             }
             Failure::Database(redb::Error::Io(error)) if !is_damage(&error) => Self::Unusable {
                 path,
-                reason: failure::io_reason(&error),
+                reason: failure::io_fault(&error),
                 is_full: failure::is_lack_of_space(&error),
             },
             failure @ (Failure::Database(_)
@@ -176,7 +202,7 @@ pub(super) fn format(path: &Path, database: &Database) -> Result<u64, OpenError>
             found,
             known: FORMAT,
         }),
-        None => Err(OpenError::new(path, damage("it is a database of something else"))),
+        None => Err(OpenError::other(path, "a database of another program")),
     }
 }
 
@@ -184,15 +210,32 @@ pub(super) fn format(path: &Path, database: &Database) -> Result<u64, OpenError>
 pub(super) fn must_exist(path: &Path) -> Result<(), OpenError> {
     let failed = |failure| Err(OpenError::new(path, failure));
     match fs::metadata(path) {
-        Ok(file) if file.is_dir() => failed(damage("it is a folder")),
+        Ok(file) if file.is_dir() => Err(OpenError::NotALedger {
+            path: path.display().to_string(),
+            what: "a folder",
+            advice: format!(
+                "set ledger.path to a file in it, like {}",
+                path.join("vacancy.redb").display()
+            ),
+        }),
+        Ok(file) if !file.is_file() => Err(OpenError::other(path, "no file but a device or the like")),
         // redb would begin anew in it. A ledger of ours never is empty.
         Ok(file) if file.len() == 0 => failed(damage("it is empty")),
+        Ok(_) if is_of_another_kind(path) => Err(OpenError::other(path, "a file of another program")),
         Ok(_) => Ok(()),
         Err(error) if error.kind() == ErrorKind::NotFound => Err(OpenError::Missing {
             path: path.display().to_string(),
         }),
         Err(error) => failed(error.into()),
     }
+}
+
+/// Tells whether a file does not begin as a ledger does. One of which some bytes are damaged still does.
+fn is_of_another_kind(path: &Path) -> bool {
+    let mut begin = [0; MAGIC.len()];
+    let read = File::open(path).and_then(|file| file.read_exact_at(&mut begin, 0));
+    let alike = MAGIC.iter().zip(&begin).filter(|(a, b)| a == b).count();
+    read.is_ok() && alike < MAGIC.len() / 2
 }
 
 /// The builder of all databases here.
@@ -220,8 +263,12 @@ pub(super) fn folder(path: &Path) -> &Path {
     folder.unwrap_or(Path::new("."))
 }
 
-/// Makes the folder of a file, if it is not there.
+/// Makes the folder of a ledger, if it is not there. A path with something else is refused before
+/// anything is made beside it.
 pub(super) fn make_folder(path: &Path) -> Result<(), OpenError> {
+    if let Err(error @ OpenError::NotALedger { .. }) = must_exist(path) {
+        return Err(error);
+    }
     let folder = folder(path);
     fs::create_dir_all(folder).map_err(|error| OpenError::Unusable {
         path: path.display().to_string(),

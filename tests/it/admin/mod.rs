@@ -3,11 +3,14 @@
 mod access;
 mod acting;
 mod aside;
+mod escaping;
 mod failing;
 mod listening;
+mod names;
 mod page;
 mod seeing;
 mod streaming;
+mod tls;
 
 use std::process::Stdio;
 
@@ -101,14 +104,7 @@ impl Admin {
 
     /// Starts a command that goes on.
     fn keep(&self, arguments: &[&str]) -> Running {
-        let mut child = command(&[arguments, &["--url", &self.url]].concat(), Some(TOKEN))
-            .spawn()
-            .expect("the program starts");
-        Running {
-            stdout: BufReader::new(child.stdout.take().expect("piped")).lines(),
-            stderr: BufReader::new(child.stderr.take().expect("piped")).lines(),
-            _child: child,
-        }
+        keep(&[arguments, &["--url", &self.url]].concat())
     }
 
     /// Asks the API itself.
@@ -145,6 +141,16 @@ fn command(arguments: &[&str], token: Option<&str>) -> Command {
         .stderr(Stdio::piped())
         .kill_on_drop(true);
     command
+}
+
+/// Starts a command that goes on.
+fn keep(arguments: &[&str]) -> Running {
+    let mut child = command(arguments, Some(TOKEN)).spawn().expect("the program starts");
+    Running {
+        stdout: BufReader::new(child.stdout.take().expect("piped")).lines(),
+        stderr: BufReader::new(child.stderr.take().expect("piped")).lines(),
+        _child: child,
+    }
 }
 
 async fn run(arguments: &[&str], token: Option<&str>) -> Ran {

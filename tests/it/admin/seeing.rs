@@ -42,7 +42,7 @@ async fn the_list_shows_each_endpoint_and_show_all_of_one() {
     let shown = admin.json(&["webhooks", "show", "main"]).await;
     assert_eq!(shown, admin.json(&["webhooks", "list"]).await);
     let none = admin.run(&["webhooks", "show", "billing"]).await;
-    assert_eq!(none.code, Some(1));
+    assert_eq!(none.code, Some(2));
     assert!(none.stderr.contains("there is no endpoint billing"), "{}", none.stderr);
 }
 
@@ -185,8 +185,12 @@ async fn why_answers_why_a_webhook_did_not_come() {
     let receiver = Receiver::start().await;
     receiver.answer(Answer::Status(500));
     let admin = Admin::start_on(&config(0, &receiver, ", channels: {prefix: room}"));
-    let text = admin.says(&["why", "room"]).await;
-    assert!(text.starts_with("Nothing is known of room: "), "{text}");
+    let unknown = admin.run(&["why", "room"]).await;
+    assert!(unknown.stdout.starts_with("Nothing is known of room: "), "{unknown:?}");
+    assert_eq!(
+        (unknown.code, unknown.stderr.as_str()),
+        (Some(2), "vacancy: there is no channel room\n")
+    );
     let mut client = admin.server.client().await;
     client.subscribe("room").await;
     client.subscribe("elsewhere").await;

@@ -62,6 +62,12 @@ impl Ran {
     }
 }
 
+/// What is warned of when nothing is set.
+const SAMPLE_WARNINGS: &str = "\
+warning: built-in sample: is used, because there is no config.yaml in this folder and no VACANCY__… variable; everybody knows its key and secret, so name a file with --config FILE
+warning: apps[0].secret: is the sample secret, which everybody knows: make your own with `openssl rand -hex 16`
+";
+
 /// What `check` says of a configuration.
 fn checked(yaml: &str, variables: &[(&str, &str)]) -> Ran {
     Folder::new()
@@ -69,7 +75,7 @@ fn checked(yaml: &str, variables: &[(&str, &str)]) -> Ran {
         .run(&["check", "--config", "my.yaml"], variables)
 }
 
-const GOOD: &str = "apps: [{id: '1', key: k, secret: hunter2}]\n";
+const GOOD: &str = "apps: [{id: '1', key: k, secret: hunter2-hunter2-hunter2}]\n";
 
 #[test]
 fn check_of_a_good_file_says_what_is_in_it_and_exits_0() {
@@ -184,9 +190,11 @@ fn the_file_of_the_folder_is_the_default_and_the_sample_stands_in_for_it() {
     folder
         .run(&["check"], &[])
         .is(0, "config.yaml: ok (1 app, 0 webhooks)\n", "");
-    Folder::new()
-        .run(&["check"], &[])
-        .is(0, "built-in config.yaml: ok (1 app, 1 webhook)\n", "");
+    Folder::new().run(&["check"], &[]).is(
+        0,
+        &format!("{SAMPLE_WARNINGS}built-in sample: ok (1 app, 1 webhook)\n"),
+        "",
+    );
 }
 
 #[test]
@@ -229,10 +237,10 @@ fn a_variable_overrides_the_file_lists_by_index() {
     let got = checked(
         GOOD,
         &[
-            ("VACANCY__APPS__0__SECRET", "other"),
+            ("VACANCY__APPS__0__SECRET", "0123456789abcdef"),
             ("VACANCY__APPS__1__ID", "2"),
             ("VACANCY__APPS__1__KEY", "l"),
-            ("VACANCY__APPS__1__SECRET", "s"),
+            ("VACANCY__APPS__1__SECRET", "0123456789abcdef"),
         ],
     );
     got.is(0, "my.yaml: ok (2 apps, 0 webhooks)\n", "");
@@ -261,8 +269,8 @@ fn a_name_in_a_value_is_taken_from_the_environment_and_must_be_set() {
         "{}",
         got.stdout
     );
-    checked(yaml, &[("SECRET", "hunter2")]).is(0, "my.yaml: ok (1 app, 0 webhooks)\n", "");
-    let yaml = yaml.replace("${SECRET}", "${SECRET:-hunter3}");
+    checked(yaml, &[("SECRET", "hunter2-hunter2-hunter2")]).is(0, "my.yaml: ok (1 app, 0 webhooks)\n", "");
+    let yaml = yaml.replace("${SECRET}", "${SECRET:-hunter3-hunter3-hunter3}");
     checked(&yaml, &[]).is(0, "my.yaml: ok (1 app, 0 webhooks)\n", "");
 }
 
@@ -282,7 +290,7 @@ fn a_secret_may_be_in_a_file_beside_the_configuration() {
 
 #[test]
 fn the_sample_secret_beyond_loopback_stops_the_server_and_says_how_to_make_a_good_one() {
-    let folder = Folder::new();
+    let folder = Folder::new().with("config.yaml", include_str!("../../../config.yaml"));
     for listen in ["0.0.0.0:0", "[::]:0", "192.0.2.1:0"] {
         let got = folder.run(&["serve"], &[("VACANCY__SERVER__LISTEN", listen)]);
         assert_eq!((got.code, got.stdout.as_str()), (Some(1), ""), "{listen}");
@@ -298,6 +306,86 @@ fn the_sample_secret_beyond_loopback_stops_the_server_and_says_how_to_make_a_goo
         ("VACANCY__APPS__0__SECRET", "e3b0c44298fc1c149afb"),
     ];
     assert_eq!(folder.run(&["check"], &good).code, Some(0));
+}
+
+#[test]
+fn a_secret_that_can_be_guessed_is_warned_of_on_loopback_and_refused_elsewhere() {
+    let yaml = "apps: [{id: '1', key: k, secret: short}]\n";
+    let got = checked(yaml, &[]);
+    let warned = "warning: apps[0].secret: has fewer than 16 characters, so it can be guessed";
+    assert_eq!(got.code, Some(0));
+    assert!(got.stdout.starts_with(warned), "{}", got.stdout);
+    let elsewhere = ("VACANCY__SERVER__LISTEN", "0.0.0.0:0");
+    let got = checked(yaml, &[elsewhere]);
+    assert_eq!(got.code, Some(1));
+    assert!(got.stdout.contains("or set `weak_secret: true`"), "{}", got.stdout);
+    let moved = [elsewhere, ("VACANCY__APPS__0__WEAK_SECRET", "true")];
+    checked(yaml, &moved).is(0, "my.yaml: ok (1 app, 0 webhooks)\n", "");
+    let got = checked("apps: [{id: '1', key: k, secret: ' 0123456789abcdef'}]\n", &moved);
+    assert_eq!(got.code, Some(1));
+    assert!(got.stdout.contains("has white space around it"), "{}", got.stdout);
+}
+
+const ONE_APP: [(&str, &str); 3] = [
+    ("VACANCY__APPS__0__ID", "7"),
+    ("VACANCY__APPS__0__KEY", "k"),
+    ("VACANCY__APPS__0__SECRET", "e3b0c44298fc1c149afb"),
+];
+
+#[test]
+fn variables_in_an_empty_folder_begin_from_nothing() {
+    let folder = Folder::new();
+    let got = folder.run(&["check"], &ONE_APP);
+    got.is(0, "environment variables: ok (1 app, 0 webhooks)\n", "");
+    let got = folder.run(&["config"], &ONE_APP);
+    assert!(!got.stdout.contains("webhooks[0]"), "{}", got.stdout);
+    let got = folder.run(&["serve"], &[("VACANCY__SERVER__LISTEN", "127.0.0.1:0")]);
+    let want =
+        "vacancy: environment variables: 1 problem\n  apps: there is no app, add one with `id`, `key` and `secret`\n";
+    got.is(1, "", want);
+}
+
+#[test]
+fn a_variable_clears_a_list_of_the_file_or_gives_all_of_it() {
+    let yaml = "apps: [{id: '1', key: k, secret: 0123456789abcdef, webhooks: [{url: 'http://h/', events: [client]}]}]";
+    let webhooks = "VACANCY__APPS__0__WEBHOOKS";
+    for cleared in ["", "[]", "null"] {
+        checked(yaml, &[(webhooks, cleared)]).is(0, "my.yaml: ok (1 app, 0 webhooks)\n", "");
+    }
+    let two = r#"[{"url": "http://a/", "events": ["client"]}, {"url": "http://b/", "events": ["presence"]}]"#;
+    checked(yaml, &[(webhooks, two)]).is(0, "my.yaml: ok (1 app, 2 webhooks)\n", "");
+}
+
+#[test]
+fn the_sample_is_shown_as_such_and_warned_of() {
+    let got = Folder::new().run(&["config"], &[]);
+    assert_eq!(got.code, Some(0));
+    assert!(
+        got.stdout.contains("apps[0].key = app-key   (built-in sample)\n"),
+        "{}",
+        got.stdout
+    );
+    assert!(!got.stdout.contains("(file)"), "{}", got.stdout);
+}
+
+#[test]
+fn a_variable_that_is_named_almost_like_a_key_is_warned_of() {
+    let got = checked(GOOD, &[("VACANCY_SERVER_LISTEN", "0.0.0.0:80")]);
+    let want = "\
+warning: VACANCY_SERVER_LISTEN: this variable is not read, did you mean VACANCY__SERVER__LISTEN?
+my.yaml: ok (1 app, 0 webhooks)
+";
+    got.is(0, want, "");
+}
+
+#[test]
+fn a_value_that_makes_no_sense_is_warned_of() {
+    let got = checked(&format!("webhooks: {{recovery_window: 1y}}\n{GOOD}"), &[]);
+    let want = "\
+warning: webhooks.recovery_window: 1year is more than 1h: after a start, a channel whose clients do not come back stays told occupied for so long
+my.yaml: ok (1 app, 0 webhooks)
+";
+    got.is(0, want, "");
 }
 
 #[test]

@@ -57,7 +57,15 @@ impl Drop for Folder {
 async fn the_walk_ends_with_both_webhooks_verified() {
     let webhook_port = free_port();
     let url = format!("http://127.0.0.1:{webhook_port}/webhooks");
-    let server = Process::start_with(SAMPLE, &[("VACANCY__APPS__0__WEBHOOKS__0__URL", &url)]);
+    let (admin_port, token) = (free_port(), token());
+    let server = Process::start_with(
+        SAMPLE,
+        &[
+            ("VACANCY__APPS__0__WEBHOOKS__0__URL", &url),
+            ("VACANCY__ADMIN__LISTEN", &format!("127.0.0.1:{admin_port}")),
+            ("VACANCY_ADMIN_TOKEN", &token),
+        ],
+    );
     assert!(README.contains("It says `listening on http://127.0.0.1:6001`"));
     server
         .logs(&format!("listening on http://127.0.0.1:{}", server.port))
@@ -84,6 +92,38 @@ async fn the_walk_ends_with_both_webhooks_verified() {
     receiver
         .prints("verified channel_occupied demo\nverified channel_vacated demo\n")
         .await;
+
+    assert!(README.contains("\n./run why demo\n") && README.contains("It says that `demo became vacant`"));
+    let admin_url = format!("http://127.0.0.1:{admin_port}");
+    eventually("both events with their answers", || async {
+        let why = Command::new(env!("CARGO_BIN_EXE_vacancy"))
+            .args(["why", "demo", "--url", &admin_url])
+            .env("VACANCY_ADMIN_TOKEN", &token)
+            .output()
+            .expect("the program starts");
+        let said = String::from_utf8(why.stdout).expect("UTF-8");
+        why.status.success()
+            && said.starts_with("demo became vacant")
+            && [
+                "channel_occupied demo",
+                "channel_vacated demo",
+                "attempt 1 of msg_",
+                ": 200 in ",
+            ]
+            .iter()
+            .all(|part| said.contains(part))
+    })
+    .await;
+}
+
+/// The token that the walk sets, the same at its beginning and its end.
+fn token() -> String {
+    let lines: Vec<&str> = README
+        .lines()
+        .filter_map(|line| line.strip_prefix("export VACANCY_ADMIN_TOKEN="))
+        .collect();
+    assert_eq!((lines.len(), lines[0]), (2, lines[1]));
+    lines[0].to_owned()
 }
 
 #[test]

@@ -65,6 +65,11 @@ impl Disk {
         run("mount", &["-o", "remount,ro", text(self.folder.path())]);
     }
 
+    /// From here on it can be written again.
+    pub fn make_writable(&self) {
+        run("mount", &["-o", "remount,rw", text(self.folder.path())]);
+    }
+
     pub fn file(&self, name: &str) -> PathBuf {
         self.folder.file(name)
     }

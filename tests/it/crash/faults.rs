@@ -198,6 +198,23 @@ pub fn refused(ledger: &Path) -> String {
 }
 
 #[tokio::test]
+async fn a_ledger_on_a_read_only_file_system_is_refused_at_a_start_with_what_to_do() {
+    let disk = Disk::mount(16);
+    let receiver = Receiver::start().await;
+    let ledger = disk.file("vacancy.redb");
+    disk.make_read_only();
+    let new = refused(&ledger);
+    disk.make_writable();
+    drop(Process::start_alone(&config_at(&ledger, &receiver)));
+    disk.make_read_only();
+    for text in [new, refused(&ledger)] {
+        let wrong = "cannot be used: the file system is read-only (Read-only file system (os error 30)). Make it writable, \
+                     set ledger.path to another file";
+        assert!(text.contains(wrong), "{text}");
+    }
+}
+
+#[tokio::test]
 async fn a_truncated_ledger_is_refused_with_what_to_do_and_left_as_it_is() {
     let folder = Folder::new();
     let receiver = Receiver::start().await;

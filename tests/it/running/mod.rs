@@ -1,7 +1,9 @@
 //! What operators meet: files, signals, the environment, messages.
 
+mod ledger_path;
 mod mistakes;
 mod private_files;
+mod sdk_blocks;
 mod signals;
 
 use std::{
