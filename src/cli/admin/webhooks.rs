@@ -214,8 +214,8 @@ async fn act(client: &Client, args: &EndpointArgs, verb: &str) -> Result<(), Cli
 
 /// Has an endpoint tried now.
 async fn retry(client: &Client, args: &EndpointArgs) -> Result<(), ClientError> {
-    let found = find(client, args).await?;
-    let now: Endpoint = client.post(&path(&found, "retry"), &()).await?;
+    let found = names::endpoint(client, args.app.as_deref(), &args.id).await?;
+    let now: Endpoint = client.post(&names::path(&found, "retry"), &()).await?;
     if client.json {
         print_json(&now);
         return Ok(());
