@@ -147,6 +147,7 @@ async fn the_description_is_openapi_3_1_and_names_every_route() {
         "POST /admin/v1/webhooks/endpoints/{app}/{id}/enable",
         "POST /admin/v1/webhooks/endpoints/{app}/{id}/pause",
         "POST /admin/v1/webhooks/endpoints/{app}/{id}/resume",
+        "POST /admin/v1/webhooks/endpoints/{app}/{id}/retry",
         "POST /admin/v1/webhooks/endpoints/{app}/{id}/test",
         "POST /admin/v1/webhooks/replay",
     ];

@@ -87,6 +87,30 @@ fn what_is_disabled_or_parked_as_a_whole_fails_no_more() {
 }
 
 #[test]
+fn a_retry_makes_what_waits_due_now_and_lets_the_probe_of_an_open_breaker_go() {
+    let mut check = Check::new(60_000);
+    check.configure(|rules| {
+        rules.lanes = 2;
+        rules.breaker.after = 2;
+    });
+    check.push(0, &["+a", "+b"]).attempts(0, &["1#1 +a", "2#1 +b"]);
+    let retry = |ms: u64, check: &mut Check| {
+        let mut effects = Effects::default();
+        check.outbox.retry(check.start.ms(ms), &mut effects);
+        check.absorb(effects);
+    };
+    retry(5, &mut check);
+    check.attempts(5, &[]).fails(1, 10, "").attempts(20, &[]);
+    retry(20, &mut check);
+    check.attempts(20, &["1#2 +a"]).fails(2, 30, "").fails(1, 40, "");
+    check.attempts(50, &[]);
+    retry(50, &mut check);
+    // One goes, to see whether the endpoint answers.
+    check.attempts(50, &["1#3 +a"]).delivers(1, 60);
+    check.attempts(60, &["2#2 +b"]);
+}
+
+#[test]
 fn a_channel_waits_for_the_request_at_the_front_of_its_lane() {
     let mut check = Check::new(60_000);
     check.push(0, &["+a"]).attempts(0, &["1#1 +a"]).push(5, &["+b"]);
