@@ -9,7 +9,7 @@ use std::{
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
-use super::{escape, fail, json as json_line, print};
+use super::{SHARED, escape, fail, json as json_line, print};
 use crate::{
     config::{ConfigError, LedgerStore, Loaded},
     ledger::{BackupError, CheckReport, Embedded, OpenError},
@@ -19,7 +19,7 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub struct LedgerArgs {
     /// The ledger's file; without, ledger.path of the configuration.
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE", help_heading = SHARED)]
     path: Option<PathBuf>,
     #[command(subcommand)]
     command: LedgerCommand,
@@ -30,12 +30,14 @@ pub struct LedgerArgs {
 enum LedgerCommand {
     /// Check the whole file, print what it holds and what is wrong, and change nothing; exit with 1
     /// if anything is wrong.
+    #[command(after_help = "Example: vacancy ledger check --path data/vacancy.redb")]
     Check {
         /// Print JSON.
         #[arg(long)]
         json: bool,
     },
     /// Copy the ledger to a new file.
+    #[command(after_help = "Example: vacancy ledger backup /backup/vacancy.redb")]
     Backup {
         /// The new file.
         #[arg(value_name = "FILE")]
@@ -45,6 +47,7 @@ enum LedgerCommand {
         json: bool,
     },
     /// Make the file smaller, by what it does not use.
+    #[command(after_help = "Example: vacancy ledger compact")]
     Compact {
         /// Print JSON.
         #[arg(long)]

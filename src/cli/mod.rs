@@ -23,13 +23,16 @@ pub use admin::{ChannelsArgs, ClientArgs, EndpointArgs, ListenArgs, WebhooksArgs
 pub use ledger::LedgerArgs;
 pub use serve::serve;
 
+/// What options are listed under that more than one command has.
+const SHARED: &str = "Shared options";
+
 /// A realtime server that speaks the Pusher Channels protocol and whose webhooks can be trusted.
 #[derive(Debug, Parser)]
 #[command(name = "vacancy", version, disable_help_subcommand = true)]
 pub struct Cli {
     /// The configuration file; without, config.yaml in the current folder, without that, the
     /// VACANCY__… variables alone, and if there is none, the sample in the program.
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE", help_heading = SHARED)]
     config: Option<PathBuf>,
     /// What to do; without, serve.
     #[command(subcommand)]
@@ -40,20 +43,28 @@ pub struct Cli {
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 pub enum Command {
     /// Start the server.
+    #[command(after_help = "Example: vacancy serve --config /etc/vacancy.yaml")]
     Serve,
     /// Print everything that is wrong with the configuration; exit with 1 if anything is.
+    #[command(after_help = "Example: vacancy check --config my.yaml")]
     Check,
     /// Print the effective configuration, each value with where it came from, secrets hidden.
+    #[command(after_help = "Example: VACANCY__SERVER__LISTEN=127.0.0.1:7000 vacancy config")]
     Config,
     /// Check, copy or compact the file of a ledger that no server uses.
     Ledger(LedgerArgs),
     /// List, show, test, pause and replay the webhooks of a running server.
     Webhooks(WebhooksArgs),
     /// List the channels of a running server, as they were told and as they are.
+    #[command(after_help = "Example: vacancy channels --prefix presence- --limit 20")]
     Channels(ChannelsArgs),
     /// Tell why the webhooks of a channel came, or did not.
+    #[command(after_help = "Example: vacancy why room-1")]
     Why(WhyArgs),
     /// Post copies of a running server's webhooks to a URL near you.
+    #[command(
+        after_help = "Example: vacancy listen --forward http://127.0.0.1:3000/webhooks --url https://admin.example --token-file token.txt"
+    )]
     Listen(ListenArgs),
 }
 
@@ -131,6 +142,51 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    /// The help of each command that does something, by its name.
+    fn helps(command: &mut clap::Command, names: &str, found: &mut Vec<(String, String)>) {
+        let help = command.render_long_help().to_string();
+        let mut is_leaf = true;
+        for sub in command.get_subcommands_mut() {
+            is_leaf = false;
+            let names = format!("{names} {}", sub.get_name());
+            helps(sub, &names, found);
+        }
+        if is_leaf {
+            found.push((names.to_owned(), help));
+        }
+    }
+
+    #[test]
+    fn the_help_of_each_command_has_its_own_options_the_shared_ones_and_an_example() {
+        let mut command = Cli::command();
+        command.build();
+        let mut found = Vec::new();
+        helps(&mut command, "vacancy", &mut found);
+        assert_eq!(found.len(), 19, "every command");
+        for (names, help) in &found {
+            let (own, shared) = help.split_once("\nShared options:\n").expect(names);
+            for option in ["--config", "--url", "--token-file", "--ca"] {
+                assert!(!own.contains(&format!("      {option} ")), "{names}: {option}\n{help}");
+            }
+            assert!(shared.contains("--config <FILE>"), "{names}");
+            let (_, example) = shared.split_once("\nExample: ").expect(names);
+            assert!(example.contains(names.as_str()), "{names}: {example}");
+        }
+    }
+
+    #[test]
+    fn the_example_of_each_command_is_understood() {
+        let mut command = Cli::command();
+        command.build();
+        let mut found = Vec::new();
+        helps(&mut command, "vacancy", &mut found);
+        for (names, help) in found {
+            let (_, example) = help.split_once("\nExample: ").expect(&names);
+            let words = example.split_whitespace().skip_while(|word| *word != "vacancy");
+            assert!(Cli::try_parse_from(words).is_ok(), "{names}: {example}");
+        }
     }
 
     #[test]

@@ -14,7 +14,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use super::error::ClientError;
 use crate::{
-    cli::escape,
+    cli::{SHARED, escape},
     config::{ConfigError, Loaded},
     http::admin::wire,
     webhook::{DirectConnector, Tls, target},
@@ -35,17 +35,17 @@ const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.'
 #[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
 pub struct ClientArgs {
     /// Where the admin API is; without, as admin.listen of the configuration says.
-    #[arg(long, global = true, value_name = "URL")]
+    #[arg(long, global = true, value_name = "URL", help_heading = SHARED)]
     pub(super) url: Option<String>,
     /// A file with the token of the admin API; without, the variable VACANCY_ADMIN_TOKEN, and
     /// without that, admin.token of the configuration.
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE", help_heading = SHARED)]
     pub(super) token_file: Option<PathBuf>,
     /// A file of certificates (PEM) that are trusted besides the public ones, where a URL is https.
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE", help_heading = SHARED)]
     pub(super) ca: Option<PathBuf>,
     /// Print JSON; of a list, an object a line.
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = SHARED)]
     pub(super) json: bool,
 }
 

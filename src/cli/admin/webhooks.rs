@@ -34,31 +34,41 @@ pub struct WebhooksArgs {
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 enum What {
     /// List the endpoints with their queues.
+    #[command(after_help = "Example: vacancy webhooks list --app 1")]
     List {
         /// Only those of this app.
         #[arg(long, value_name = "APP")]
         app: Option<String>,
     },
     /// Show all of one endpoint.
+    #[command(after_help = "Example: vacancy webhooks show billing")]
     Show(EndpointArgs),
     /// Show the delivery log: what was decided, delivered, failed and parked.
+    #[command(after_help = "Example: vacancy webhooks log --endpoint billing --status failed --since 1h")]
     Log(LogArgs),
     /// Show the dead letters: events that were parked.
+    #[command(after_help = "Example: vacancy webhooks dead --endpoint billing")]
     Dead(DeadArgs),
     /// Deliver events once more.
     #[command(override_usage = "vacancy webhooks replay [OPTIONS] <ID | --endpoint ENDPOINT --since TIME | --dead>")]
+    #[command(after_help = "Example: vacancy webhooks replay --endpoint billing --since 2h")]
     Replay(ReplayArgs),
     /// Post a signed request without events to an endpoint and show how it was answered.
+    #[command(after_help = "Example: vacancy webhooks test billing")]
     Test(EndpointArgs),
     /// Try now what waits for an endpoint after a failure.
     Retry(EndpointArgs),
     /// Deliver to an endpoint again that was disabled.
+    #[command(after_help = "Example: vacancy webhooks enable billing")]
     Enable(EndpointArgs),
     /// Park what an endpoint is to be told, until it is enabled.
+    #[command(after_help = "Example: vacancy webhooks disable billing --app 1")]
     Disable(EndpointArgs),
     /// Let the queue of an endpoint grow, until it is resumed.
+    #[command(after_help = "Example: vacancy webhooks pause billing")]
     Pause(EndpointArgs),
     /// Deliver what waited while an endpoint was paused.
+    #[command(after_help = "Example: vacancy webhooks resume billing")]
     Resume(EndpointArgs),
 }
 

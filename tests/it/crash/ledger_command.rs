@@ -117,7 +117,7 @@ fn what_is_no_ledger_is_told_and_ends_with_1() {
         let (code, stdout, stderr) = run("other.redb");
         assert_eq!((code, stdout.as_str()), (Some(1), ""));
         assert!(
-            stderr.starts_with("vacancy: the ledger other.redb is damaged or no ledger: "),
+            stderr.starts_with("vacancy: the ledger other.redb is a file of another program, and was left as it is: "),
             "{stderr}"
         );
     }

@@ -12,20 +12,25 @@ const PAGE: &str = include_str!("../../../docs/running.md");
 
 /// The block that the page marks with this name, with `port` instead of 6001.
 fn block(name: &str, port: u16) -> String {
+    let code = marked(name);
+    assert_eq!(code.matches("6001").count(), 1, "{name} names one port:\n{code}");
+    code.replace("6001", &port.to_string())
+}
+
+/// The block that the page marks with this name.
+fn marked(name: &str) -> String {
     let mark = format!("<!-- sdk: {name} -->\n```");
     let (_, rest) = PAGE.split_once(&mark).unwrap_or_else(|| panic!("no block {name}"));
     let (_, rest) = rest.split_once('\n').expect("a language");
     let (code, _) = rest.split_once("\n```").expect("an end of the block");
-    assert_eq!(code.matches("6001").count(), 1, "{name} names one port:\n{code}");
-    format!("{}\n", code.replace("6001", &port.to_string()))
+    format!("{code}\n")
 }
 
-/// Runs a program on the trust of the tests; it must print 200.
+/// Runs a program that trusts the root of the tests, where its SDK lets it; it must print 200.
 fn publishes(command: &mut Command) {
     let [root, _] = certificate_files("root");
     let output = command
         .env("NODE_EXTRA_CA_CERTS", &root)
-        .env("REQUESTS_CA_BUNDLE", &root)
         .output()
         .expect("it starts; run ./test, which installs it");
     let Output { status, stdout, stderr } = output;
@@ -63,8 +68,14 @@ fn the_block_of_python_publishes_in_clear_and_through_tls() {
         let ssl = if is_tls { "ssl=True" } else { "ssl=False" };
         let code = block("python", server.port).replace("ssl=False", ssl);
         assert!(code.contains(ssl));
+        let [root, _] = certificate_files("root").map(|file| file.display().to_string());
+        let trust = if is_tls {
+            marked("python ca").replace("ca.pem", &root)
+        } else {
+            String::new()
+        };
         let call = "answer = client.trigger(\"demo\", \"greeting\", {})\nprint(200 if answer == {} else answer)\n";
-        std::fs::write(folder.file("block.py"), code + call).expect("a file");
+        std::fs::write(folder.file("block.py"), code + &trust + call).expect("a file");
         publishes(Command::new(python()).arg(folder.file("block.py")));
     }
 }
