@@ -4,6 +4,7 @@
 //! and carries out what the pure [`Session`] decides; [`Socket`] bounds what waits to be written.
 
 mod admission;
+mod answering;
 #[expect(clippy::module_inception, reason = "the actor bears the name of its module")]
 mod connection;
 mod fallback;

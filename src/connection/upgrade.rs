@@ -18,6 +18,7 @@ use actix_web_actors::ws::HandshakeError;
 
 use super::{
     admission::Admission,
+    answering::{answer, write_all},
     connection::{Connection, ConnectionSettings, Inputs, Opened, closed},
     fallback::FallbackHub,
     frames::Frames,
@@ -33,7 +34,7 @@ use crate::{
     domain::{AppId, AppKey},
     protocol::{CloseCode, FallbackSession, PathPrefix},
     signature::http_request::Query,
-    wire::{self, Paced, Wire},
+    wire::Paced,
 };
 
 /// The oldest protocol that is spoken.
@@ -328,35 +329,6 @@ fn switching_protocols(request: &Request) -> Vec<u8> {
     }
     answer.extend_from_slice(b"\r\n\r\n");
     answer
-}
-
-/// Refuses an upgrade with a status and a line of text.
-async fn answer(wire: &Wire, status: &str, text: &str) {
-    let length = text.len() + 1;
-    let answer = format!(
-        "HTTP/1.1 {status}\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{text}\n"
-    );
-    if write_all(wire, answer.as_bytes()).await {
-        wire.say_end();
-        write_all(wire, &[]).await;
-        wire::end(wire.tcp());
-    }
-}
-
-/// Writes a short answer to a socket that nothing was written to yet; false when it is gone.
-async fn write_all(wire: &Wire, mut bytes: &[u8]) -> bool {
-    while !bytes.is_empty() || 0 < wire.unflushed() {
-        match wire.try_write(bytes) {
-            Ok(written) => bytes = &bytes[written..],
-            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
-                if wire.tcp().writable().await.is_err() {
-                    return false;
-                }
-            }
-            Err(_) => return false,
-        }
-    }
-    true
 }
 
 #[cfg(test)]

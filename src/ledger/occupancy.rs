@@ -17,9 +17,11 @@ use super::{
     view::Told,
 };
 
+mod deadline;
 mod lists;
 mod records;
 
+use deadline::{Deadline, Rank, deadline, rank};
 pub(super) use records::{VACANT_BYTES_MIN, VACANT_KEPT_MAX};
 
 /// A change that is told.
@@ -55,16 +57,6 @@ pub struct Occupancy {
     occupied: usize,
     suppressed_flaps: u64,
     bytes: usize,
-}
-
-/// When a key is vacated; of what falls due together, members come before their channel.
-type Deadline = (Instant, Rank, Key);
-
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-enum Rank {
-    Member,
-    Channel,
-    User,
 }
 
 /// A user in a channel. Without one it comes before all users of the channel, and is where they begin.
@@ -386,18 +378,6 @@ impl Record {
             since_ms: self.since_ms,
         }
     }
-}
-
-const fn rank(key: &Key) -> Rank {
-    match key {
-        Key::Member(..) => Rank::Member,
-        Key::Channel(_) => Rank::Channel,
-        Key::User(_) => Rank::User,
-    }
-}
-
-fn deadline(until: Now, key: &Key) -> Deadline {
-    (until.instant, rank(key), key.clone())
 }
 
 #[cfg(test)]

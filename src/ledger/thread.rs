@@ -1,6 +1,7 @@
 //! The thread that an engine runs on. Whoever asks it anything never waits for a disk.
 
 mod draft;
+mod failing;
 mod waiting;
 
 use std::{
@@ -19,6 +20,7 @@ use tokio::sync::oneshot;
 use crate::{clock, domain::AppId};
 
 use draft::Draft;
+use failing::Failing;
 use waiting::Waiting;
 
 use super::{
@@ -32,12 +34,8 @@ use super::{
 const COMMANDS_PER_STEP: usize = 1_000;
 /// Most of an app's windows that one step carries out, so that another app's waits no longer: about 10 ms.
 const WORK_PER_STEP: usize = 1_000;
-/// How long after a failure storing is tried again; doubled each time.
-const FIRST_BACKOFF: Duration = Duration::from_millis(100);
 /// How often it is looked whether the file is in its place.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// The longest wait between two tries.
-const LONGEST_BACKOFF: Duration = Duration::from_secs(5);
 
 /// The running thread of the ledger.
 #[derive(Debug)]
@@ -122,14 +120,6 @@ struct Worker {
     told_failing: Arc<Mutex<Option<String>>>,
     /// Events without state that were not told because nothing could be stored.
     dropped: u64,
-}
-
-/// Nothing can be stored at the moment.
-struct Failing {
-    unsaved: Unsaved,
-    error: LedgerError,
-    retry_at: Instant,
-    backoff: Duration,
 }
 
 impl Worker {
@@ -326,12 +316,7 @@ impl Worker {
         let mut unsaved = Unsaved::default();
         unsaved.add(step, &self.delays);
         self.tell_failing(Some(error.to_string()));
-        self.failing = Some(Failing {
-            unsaved,
-            error,
-            retry_at: clock::now().instant + FIRST_BACKOFF,
-            backoff: FIRST_BACKOFF,
-        });
+        self.failing = Some(Failing::new(unsaved, error, clock::now().instant));
     }
 
     fn retry_if_due(&mut self) {
@@ -358,9 +343,7 @@ impl Worker {
             (Err(error), Some(failing)) => {
                 log::debug!("{error}");
                 let text = error.to_string();
-                failing.error = error;
-                failing.backoff = (failing.backoff * 2).min(LONGEST_BACKOFF);
-                failing.retry_at = clock::now().instant + failing.backoff;
+                failing.again(error, clock::now().instant);
                 self.tell_failing(Some(text));
             }
             (Err(_), None) => {}

@@ -82,6 +82,7 @@ const SHELLS: &[&str] = &[
     "connection/fallback/session.rs",
     "connection/frames.rs",
     "connection/socket.rs",
+    "connection/answering.rs",
     "connection/upgrade.rs",
     "cli/admin/client.rs",
     "cli/admin/follow.rs",

@@ -1,0 +1,38 @@
+//! A ledger that cannot be written, and when it is tried again.
+
+use std::time::{Duration, Instant};
+
+use crate::ledger::{LedgerError, unsaved::Unsaved};
+
+/// How long after a failure storing is tried again; doubled each time.
+const FIRST_BACKOFF: Duration = Duration::from_millis(100);
+/// The longest wait between two tries.
+const LONGEST_BACKOFF: Duration = Duration::from_secs(5);
+
+/// Nothing can be stored at the moment.
+pub(super) struct Failing {
+    pub(super) unsaved: Unsaved,
+    /// What came of the last try.
+    pub(super) error: LedgerError,
+    pub(super) retry_at: Instant,
+    backoff: Duration,
+}
+
+impl Failing {
+    /// After the first failure, of which `unsaved` is left.
+    pub(super) fn new(unsaved: Unsaved, error: LedgerError, now: Instant) -> Self {
+        Self {
+            unsaved,
+            error,
+            retry_at: now + FIRST_BACKOFF,
+            backoff: FIRST_BACKOFF,
+        }
+    }
+
+    /// Another try has failed.
+    pub(super) fn again(&mut self, error: LedgerError, now: Instant) {
+        self.error = error;
+        self.backoff = (self.backoff * 2).min(LONGEST_BACKOFF);
+        self.retry_at = now + self.backoff;
+    }
+}
