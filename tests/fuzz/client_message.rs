@@ -5,7 +5,7 @@ use std::fmt;
 use proptest::{collection::vec, prelude::*, sample::select};
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
-use vacancy::protocol::{ClientMessage, DecodeError, SubscribeRequest};
+use vacancy::protocol::{ClientMessage, DecodeError, SubscribeError, SubscribeRequest};
 
 use crate::{
     channel_name,
@@ -176,53 +176,58 @@ fn depth(json: &str) -> usize {
     most
 }
 
-/// Reads a message in two steps: its members, then what they must be.
+/// Reads a message in two steps: its members, then what they must be. Whatever is of the wrong form is no
+/// JSON here.
 fn reference(json: &str) -> Result<ClientMessage, DecodeError> {
-    let object = |json: &str| {
+    let object = |json: &str, names: &[&str]| {
         let is_json = serde_json::from_str::<IgnoredAny>(json).is_ok();
         let object = serde_json::from_str::<Object>(json).ok();
-        object
-            .filter(|_| is_json && depth(json) <= 64)
-            .ok_or(DecodeError::InvalidJson)
+        let object = object.filter(|_| is_json && depth(json) <= 64);
+        let object = object.ok_or(DecodeError::InvalidJson)?;
+        for name in names {
+            object.raw(name)?;
+        }
+        Ok::<_, DecodeError>(object)
     };
-    let message = object(json)?;
-    let (event, channel) = (message.string("event")?, message.string("channel")?);
+    let message = object(json, &["event", "channel", "data"])?;
+    let event = message.string("event")?.ok_or(DecodeError::MissingEvent)?;
     let data = message.raw("data")?;
-    let event = event.ok_or(DecodeError::MissingEvent)?;
-    let inner = || match data {
-        None => object("{}"),
-        Some(raw) if raw.starts_with('"') => object(&message.string("data")?.unwrap()),
-        Some(raw) => object(raw),
+    let inner = |names| match data {
+        None => object("{}", names),
+        Some(raw) if raw.starts_with('"') => object(&message.string("data")?.unwrap(), names),
+        Some(raw) => object(raw, names),
     };
     match &*event {
         "pusher:ping" => Ok(ClientMessage::Ping),
         "pusher:pong" => Ok(ClientMessage::Pong),
-        "pusher:subscribe" | "pusher:unsubscribe" => {
-            let inner = inner()?;
-            let channel = inner.string("channel")?;
+        "pusher:subscribe" => {
+            let inner = inner(&["channel", "auth", "channel_data"])?;
+            let channel = inner.string("channel")?.ok_or(DecodeError::MissingChannel)?.parse()?;
             let filled = |name| Ok::<_, DecodeError>(inner.string(name)?.filter(|text| !text.is_empty()));
-            let (auth, channel_data) = (filled("auth")?, filled("channel_data")?);
-            let channel = channel.ok_or(DecodeError::MissingChannel)?.parse()?;
-            let request = SubscribeRequest {
+            Ok(ClientMessage::Subscribe(SubscribeRequest {
                 channel,
-                auth,
-                channel_data,
-            };
-            Ok(match &*event {
-                "pusher:subscribe" => ClientMessage::Subscribe(request),
-                _ => ClientMessage::Unsubscribe(request.channel),
-            })
+                auth: filled("auth")?,
+                channel_data: filled("channel_data")?,
+            }))
+        }
+        "pusher:unsubscribe" => {
+            let channel = inner(&["channel"])?.string("channel")?;
+            Ok(ClientMessage::Unsubscribe(
+                channel.ok_or(DecodeError::MissingChannel)?.parse()?,
+            ))
         }
         "pusher:signin" => {
-            let inner = inner()?;
-            let (auth, user_data) = (inner.string("auth")?, inner.string("user_data")?);
-            let (Some(auth), Some(user_data)) = (auth, user_data) else {
+            let inner = inner(&["auth", "user_data"])?;
+            if inner.raw("auth")?.is_none() || inner.raw("user_data")?.is_none() {
                 return Err(DecodeError::IncompleteSignIn);
-            };
-            Ok(ClientMessage::SignIn { auth, user_data })
+            }
+            Ok(ClientMessage::SignIn {
+                auth: inner.string("auth")?.unwrap(),
+                user_data: inner.string("user_data")?.unwrap(),
+            })
         }
         name if name.starts_with("client-") => {
-            let (Some(channel), Some(raw)) = (channel, data) else {
+            let (Some(_), Some(raw)) = (message.raw("channel")?, data) else {
                 return Err(DecodeError::IncompleteClientEvent);
             };
             let data = if raw.starts_with('"') {
@@ -232,7 +237,7 @@ fn reference(json: &str) -> Result<ClientMessage, DecodeError> {
             };
             Ok(ClientMessage::Event {
                 name: name.parse()?,
-                channel: channel.parse()?,
+                channel: message.string("channel")?.unwrap().parse()?,
                 data,
             })
         }
@@ -240,9 +245,30 @@ fn reference(json: &str) -> Result<ClientMessage, DecodeError> {
     }
 }
 
+/// What is wrong, without where and on which channel.
+fn class(error: &DecodeError) -> String {
+    let is_form = matches!(
+        error,
+        DecodeError::InvalidJson
+            | DecodeError::TooDeep
+            | DecodeError::Value(_)
+            | DecodeError::Subscribe {
+                error: SubscribeError::Value(_),
+                ..
+            }
+    );
+    if is_form {
+        "the wrong form".to_owned()
+    } else {
+        error.to_string()
+    }
+}
+
 fn check(json: &str) {
     let got = ClientMessage::decode(json);
-    assert_eq!(got, reference(json), "{json}");
+    let want = reference(json);
+    let classes = [&got, &want].map(|read| read.as_ref().map_err(class));
+    assert_eq!(classes[0], classes[1], "{json}");
     let channel = match &got {
         Ok(ClientMessage::Subscribe(request)) => &request.channel,
         Ok(ClientMessage::Unsubscribe(channel)) => channel,
