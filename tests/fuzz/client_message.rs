@@ -247,13 +247,20 @@ fn reference(json: &str) -> Result<ClientMessage, DecodeError> {
 
 /// What is wrong, without where and on which channel.
 fn class(error: &DecodeError) -> String {
-    match error {
-        DecodeError::InvalidJson | DecodeError::TooDeep | DecodeError::Value(_) => "the wrong form".to_owned(),
-        DecodeError::Subscribe {
-            error: SubscribeError::Value(_),
-            ..
-        } => "the wrong form".to_owned(),
-        other => other.to_string(),
+    let is_form = matches!(
+        error,
+        DecodeError::InvalidJson
+            | DecodeError::TooDeep
+            | DecodeError::Value(_)
+            | DecodeError::Subscribe {
+                error: SubscribeError::Value(_),
+                ..
+            }
+    );
+    if is_form {
+        "the wrong form".to_owned()
+    } else {
+        error.to_string()
     }
 }
 
