@@ -208,12 +208,7 @@ mod tests {
     #[test]
     fn link_local_addresses_are_refused() {
         check(
-            &[
-                "169.254.0.0",
-                "169.254.255.255",
-                "fe80::1",
-                "febf:ffff::1",
-            ],
+            &["169.254.0.0", "169.254.255.255", "fe80::1", "febf:ffff::1"],
             Some(Reserved::LinkLocal),
         );
     }
@@ -314,7 +309,10 @@ mod tests {
 
     #[test]
     fn a_refusal_says_which_address_and_why() {
-        let refused = permit("::ffff:169.254.169.254".parse().expect("an address"), LinkLocal::Refused);
+        let refused = permit(
+            "::ffff:169.254.169.254".parse().expect("an address"),
+            LinkLocal::Refused,
+        );
         assert_eq!(
             refused.map_err(|refused| refused.to_string()),
             Err("::ffff:169.254.169.254 is a cloud metadata address, webhooks never go there".into())

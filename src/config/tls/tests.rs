@@ -81,7 +81,9 @@ fn a_certificate_that_a_receiver_cannot_show_is_warned_of_with_what_makes_a_good
     let warnings = |name: &str| {
         let mut findings = Findings::default();
         let tree = parse(&format!("tls: {{roots: {name}}}")).expect("YAML");
-        reader::read(tree, &mut findings, |endpoint| tls(endpoint, &files, Some("https://h/")));
+        reader::read(tree, &mut findings, |endpoint| {
+            tls(endpoint, &files, Some("https://h/"))
+        });
         assert_eq!(findings.problems, []);
         findings.warnings.iter().map(Problem::to_string).collect::<Vec<_>>()
     };
@@ -90,7 +92,10 @@ fn a_certificate_that_a_receiver_cannot_show_is_warned_of_with_what_makes_a_good
                 -out cert.pem";
     assert_eq!(warnings("cert"), [""; 0]);
     for (name, what) in [
-        ("version-1", "the 1. in it, that has version 1, which is supported only for an authority's"),
+        (
+            "version-1",
+            "the 1. in it, that has version 1, which is supported only for an authority's",
+        ),
         ("p-521", "the 2. in it, that has a key on P-521, which is not supported"),
     ] {
         let want = format!("tls.roots: has a certificate, {what}: {line}");
