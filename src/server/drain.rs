@@ -114,11 +114,15 @@ pub(super) async fn say_what_waits(assembly: &Assembly) {
     };
     let fate = match status.path {
         Some(_) => "in the ledger for the next start",
-        None => "and are lost, since the ledger is in memory",
+        None => "for nothing: the ledger is in memory, which ends now",
     };
     for endpoint in endpoints.iter().filter(|endpoint| 0 < endpoint.queued) {
-        let (app, id, queued) = (&endpoint.app, &endpoint.id, endpoint.queued);
-        log::warn!("app {app} endpoint {id}: {queued} webhook events wait {fate}");
+        let (app, id) = (&endpoint.app, &endpoint.id);
+        let events = match endpoint.queued {
+            1 => "1 webhook event waits".to_owned(),
+            queued => format!("{queued} webhook events wait"),
+        };
+        log::warn!("app {app} endpoint {id}: {events} {fate}");
     }
 }
 

@@ -209,7 +209,7 @@ impl Part {
         let id = RequestId(clock::random_bits() as u64);
         let delivery = delivery::build_test(&self.signer, id, at_ms);
         self.copy(&delivery, id, 1);
-        report(at_ms, self.poster.post(&delivery, true).await)
+        report(at_ms, self.poster.post(&delivery, false).await)
     }
 
     fn copy(&self, delivery: &Delivery, request: RequestId, attempt: u32) {
