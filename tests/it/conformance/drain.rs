@@ -24,11 +24,6 @@ async fn ended(server: &mut Process) -> i32 {
     .await
 }
 
-async fn logged(server: &Process, text: &str) {
-    let what = format!("{text:?} in the log");
-    crate::harness::eventually(&what, || async { server.log().contains(text) }).await;
-}
-
 fn going_away() -> Frame {
     Frame::Close(4200, "Server is going away, please reconnect".into())
 }
@@ -39,7 +34,7 @@ async fn an_idle_server_ends_at_once_with_exit_code_0() {
         let mut server = Process::start(&config("", ""));
         server.signal(signal);
         assert_eq!(ended(&mut server).await, 0, "{signal}");
-        assert!(server.log().contains("stopped"), "{}", server.log());
+        server.logs("stopped").await;
     }
 }
 
@@ -128,7 +123,7 @@ async fn a_second_signal_ends_at_once() {
     client.subscribe("news").await;
     receiver.expect_requests(1).await;
     server.signal("TERM");
-    logged(&server, "draining").await;
+    server.logs("draining").await;
     assert_eq!(client.next().await, going_away());
     assert_eq!(server.exit_code(), None);
     server.signal("TERM");
@@ -150,13 +145,9 @@ async fn a_drain_ends_after_its_timeout_and_says_what_was_not_delivered() {
     server.signal("TERM");
     ended(&mut server).await;
     assert!(Duration::from_millis(500) <= since.elapsed());
-    assert!(
-        server
-            .log()
-            .contains("the drain timeout is over, 2 webhook events are not answered"),
-        "{}",
-        server.log()
-    );
+    server
+        .logs("the drain timeout is over, 2 webhook events are not answered")
+        .await;
 }
 
 #[tokio::test]

@@ -67,11 +67,9 @@ async fn the_walk_ends_with_both_webhooks_verified() {
         ],
     );
     assert!(README.contains("It says `listening on http://127.0.0.1:6001`"));
-    assert!(
-        server
-            .log()
-            .contains(&format!("listening on http://127.0.0.1:{}", server.port))
-    );
+    server
+        .logs(&format!("listening on http://127.0.0.1:{}", server.port))
+        .await;
     assert_eq!(server.api().raw("GET", "/live", "").await.status, 200);
     let folder = Folder::new([("3000", webhook_port), ("6001", server.port)]);
 

@@ -20,12 +20,6 @@ fn config_at(ledger: &Path, receiver: &Receiver) -> String {
     config_of(&sections, &[limits], &webhook(&receiver.url()))
 }
 
-/// Waits until the server has written this into its log.
-async fn logged(server: &Process, text: &str) {
-    let what = format!("{text:?} in the log");
-    eventually(&what, || async { server.log().contains(text) }).await;
-}
-
 const FAILS: &str = "clients are served on, and it is tried again until it works";
 const WORKS: &str = "the ledger can be written again";
 
@@ -94,7 +88,7 @@ async fn clients_notice_nothing(server: &Process, client: &mut Client, receiver:
     assert_eq!(about(receiver, "left"), ["+left"]);
     assert_eq!(about(receiver, "entered"), [""; 0]);
     mend();
-    logged(server, WORKS).await;
+    server.logs(WORKS).await;
     serves(server, client, "after").await;
     for (channel, want) in [
         ("entered", vec!["+entered"]),
@@ -123,11 +117,9 @@ async fn a_full_disk_stops_no_client_and_the_net_changes_are_told_when_there_is_
     assert!(!disk.file("data/vacancy.redb.reserve").exists());
     disk.fill();
     fails(&server, &mut client).await;
-    assert!(
-        server
-            .log()
-            .contains("the disk is full; once there is space, it is used again")
-    );
+    server
+        .logs("the disk is full; once there is space, it is used again")
+        .await;
     clients_notice_nothing(&server, &mut client, &receiver, || disk.free()).await;
 }
 
@@ -142,7 +134,7 @@ async fn a_read_only_ledger_stops_no_client_and_the_net_changes_are_told_when_it
     receiver.expect(&["+left"]).await;
     let immutable = Immutable::new(ledger);
     fails(&server, &mut client).await;
-    assert!(server.log().contains("it may not be written"), "{}", server.log());
+    server.logs("it may not be written").await;
     clients_notice_nothing(&server, &mut client, &receiver, || drop(immutable)).await;
 }
 

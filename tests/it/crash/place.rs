@@ -29,7 +29,7 @@ async fn is_noticed(server: &Process, text: &str) {
     })
     .await;
     // Within a second, and what a busy machine takes.
-    assert!(from.elapsed() < Duration::from_secs(4), "{:?}", from.elapsed());
+    assert!(from.elapsed() < Duration::from_secs(8), "{:?}", from.elapsed());
 }
 
 async fn is_well(server: &Process) {
@@ -81,11 +81,7 @@ async fn a_ledger_that_is_removed_is_written_anew_with_all_that_was_in_it() {
     is_noticed(&server, "it was removed while the server uses it").await;
     client.subscribe("meanwhile").await;
     is_well(&server).await;
-    assert!(
-        server.log().contains("was written anew: nothing of it is lost"),
-        "{}",
-        server.log()
-    );
+    server.logs("was written anew: nothing of it is lost").await;
     receiver.expect(&["+before", "+meanwhile"]).await;
     let text = refused(&folder.file("vacancy.redb"));
     assert!(text.contains("is in use by another server"), "{text}");

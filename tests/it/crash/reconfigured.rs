@@ -16,11 +16,6 @@ fn endpoints(endpoints: &[(&str, &Receiver, &str, &str)]) -> String {
     config(SECTIONS, &format!("[{}]", endpoints.join(", ")))
 }
 
-async fn logged(server: &Process, text: &str) {
-    let what = format!("{text:?} in the log");
-    eventually(&what, || async { server.log().contains(text) }).await;
-}
-
 #[tokio::test]
 async fn an_endpoint_that_is_added_is_told_of_what_is_occupied_with_the_old_numbers() {
     let [old, new, silent] = [
@@ -100,11 +95,9 @@ async fn what_waits_for_an_endpoint_that_is_removed_is_parked_and_an_id_that_com
         "channel_vacated of news",
         "channel_occupied of other",
     ] {
-        logged(
-            &server,
-            &format!("app 1 endpoint goes: parked {parked} (endpoint removed)"),
-        )
-        .await;
+        server
+            .logs(&format!("app 1 endpoint goes: parked {parked} (endpoint removed)"))
+            .await;
     }
     let _client = server.subscriber(&["other"]).await;
     server.kill();
@@ -161,11 +154,9 @@ async fn an_app_that_is_removed_has_its_queue_parked_and_comes_back_without_a_me
         "channel_vacated of news",
         "channel_occupied of stays",
     ] {
-        logged(
-            &server,
-            &format!("app 1 endpoint main: parked {parked} (endpoint removed)"),
-        )
-        .await;
+        server
+            .logs(&format!("app 1 endpoint main: parked {parked} (endpoint removed)"))
+            .await;
     }
     // What the other app is told shows that the steps that drop the state are over.
     let mut client = Client::connect_to(server.port, "/app/second-key?protocol=7").await;

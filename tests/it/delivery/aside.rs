@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::harness::{Client, Delivered, Process, Receiver, config, eventually};
+use crate::harness::{Client, Delivered, Process, Receiver, config};
 
 use super::{channels_webhook, id};
 
@@ -212,10 +212,7 @@ async fn a_body_that_is_too_long_is_cut_smaller_at_once_in_order_and_so_are_late
         .filter(|request| !request.answer.accepts())
         .count();
     assert!(refused <= 2, "{refused} were too long");
-    eventually("a word in the log", || async {
-        server.log().contains("webhooks.max_batch_bytes")
-    })
-    .await;
+    server.logs("webhooks.max_batch_bytes").await;
 }
 
 #[tokio::test]

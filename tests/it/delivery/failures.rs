@@ -160,7 +160,7 @@ async fn an_endpoint_that_nobody_listens_on_fails_with_its_cause_and_gets_all_wh
     let server = Process::start(&config("webhooks: {vacated_delay: 0s}", &webhook(&url)));
     let mut client = server.client().await;
     client.subscribe("news").await;
-    eventually("a log line", || async { server.log().contains("attempt 1 of msg_") }).await;
+    server.logs("attempt 1 of msg_").await;
     check_logged(&server.log(), 1, "refused");
     client.unsubscribe("news").await;
     client.expect_nothing().await;
@@ -265,12 +265,7 @@ async fn an_endpoint_that_answers_410_gets_nothing_more_until_it_is_enabled() {
     ));
     let mut client = server.client().await;
     client.subscribe("news").await;
-    let disabled = || {
-        server
-            .log()
-            .contains("was answered 410 (gone), the endpoint is disabled")
-    };
-    eventually("a log line", || async { disabled() }).await;
+    server.logs("was answered 410 (gone), the endpoint is disabled").await;
     client.unsubscribe("news").await;
     client.subscribe("news").await;
     staying.expect(&["+news", "-news", "+news"]).await;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::harness::{Answer, Process, Receiver, config, eventually, webhook};
+use crate::harness::{Answer, Process, Receiver, config, webhook};
 
 use super::id;
 
@@ -28,7 +28,7 @@ async fn the_newest_state_stays_and_is_told_when_the_endpoint_is_back() {
     client
         .send(r#"{"event":"client-x","channel":"private-room","data":"gone"}"#)
         .await;
-    eventually("parking", || async { server.log().contains("parked") }).await;
+    server.logs("parked").await;
     receiver.answer(Answer::Status(200));
     receiver
         .expect(&["+ends-occupied", "-ends-vacant", "+private-room"])

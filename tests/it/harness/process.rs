@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Api, Client, neighbour::Neighbour, within};
+use super::{Api, Client, eventually, neighbour::Neighbour, within};
 
 /// How long it may take to start.
 const START_TIMEOUT: Duration = Duration::from_secs(30);
@@ -150,7 +150,13 @@ impl Process {
         self.folder.join(name)
     }
 
-    /// What it wrote to its log so far.
+    /// Waits until it has written this into its log: what it has written may not have been read yet.
+    pub async fn logs(&self, text: &str) {
+        let what = format!("{text:?} in the log");
+        eventually(&what, || async { self.log().contains(text) }).await;
+    }
+
+    /// What was read so far of what it wrote to its log. [`Process::logs`] waits for a line.
     pub fn log(&self) -> String {
         self.log.lock().expect("not poisoned").clone()
     }

@@ -156,7 +156,7 @@ async fn clause_4_the_newest_state_is_not_parked_in_an_outage_with_a_kill_in_it(
     client.unsubscribe("news").await;
     client.subscribe("news").await;
     let parked = "parked channel_vacated of news (too old)";
-    eventually("parking", || async { server.log().contains(parked) }).await;
+    server.logs(parked).await;
     server.kill();
     receiver.answer(Answer::Status(200));
     server.start_again().await;

@@ -233,7 +233,7 @@ async fn a_drain_ends_at_its_timeout_and_says_what_is_not_answered() {
     server.signal("TERM");
     expect_end(&mut server).await;
     let line = "the drain timeout is over, 3 webhook events are not answered";
-    eventually("the log line", || async { server.log().contains(line) }).await;
+    server.logs(line).await;
 }
 
 #[tokio::test]

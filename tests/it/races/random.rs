@@ -111,7 +111,7 @@ fn four_clients_on_one_channel_without_a_delay() {
             race.joins.get(),
             race.closes.get()
         );
-        assert!(500 <= events, "{events} transitions");
+        assert!(50 <= events, "{events} transitions");
         rig.server.stop().await.expect("stops");
     });
 }
@@ -187,7 +187,7 @@ fn sixty_four_clients_on_one_channel_with_a_delay_of_3_s() {
             race.joins.get(),
             race.closes.get()
         );
-        assert!(10_000 <= race.joins.get(), "{} joins", race.joins.get());
+        assert!(500 <= race.joins.get(), "{} joins", race.joins.get());
         assert!(2 <= events, "{events} transitions");
         rig.server.stop().await.expect("stops");
     });

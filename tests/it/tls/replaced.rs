@@ -57,7 +57,7 @@ async fn a_bad_replacement_is_logged_and_the_old_certificate_stays() {
     let logged = |what: &'static str| {
         let server = &server;
         async move {
-            eventually(what, || async { server.log().contains(what) }).await;
+            server.logs(what).await;
             assert!(tls_shown(server.port, "localhost").await);
             assert_eq!(
                 api(server).get("/channels", &[]).await.json(),

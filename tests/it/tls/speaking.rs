@@ -28,11 +28,7 @@ const PONG: &str = r#"{"event":"pusher:pong","data":"{}"}"#;
 #[tokio::test]
 async fn clients_and_back_ends_come_over_tls() {
     let server = server();
-    assert!(
-        server.log().contains("listening on https://127.0.0.1:"),
-        "{}",
-        server.log()
-    );
+    server.logs("listening on https://127.0.0.1:").await;
     let mut client = subscriber(&server, "news").await;
     api(&server).trigger("news", "e", "hello").await;
     client.expect(&event("e", "hello", "news")).await;
@@ -228,7 +224,7 @@ async fn a_client_may_end_tls_and_leave_the_socket_open() {
 #[tokio::test]
 async fn without_tls_in_the_configuration_nothing_of_it_is_spoken() {
     let server = Process::start(&config("", ""));
-    assert!(server.log().contains("listening on http://127.0.0.1:"));
+    server.logs("listening on http://127.0.0.1:").await;
     assert!(connect_with(&server, trust()).await.is_err());
 }
 
