@@ -230,12 +230,12 @@ pub(super) fn must_exist(path: &Path) -> Result<(), OpenError> {
     }
 }
 
-/// Tells whether a file does not begin as a ledger does. One of which some bytes are damaged still does.
+/// Tells whether a file begins as no ledger does, be it damaged: a power cut can leave zeros of one.
 fn is_of_another_kind(path: &Path) -> bool {
     let mut begin = [0; MAGIC.len()];
     let read = File::open(path).and_then(|file| file.read_exact_at(&mut begin, 0));
     let alike = MAGIC.iter().zip(&begin).filter(|(a, b)| a == b).count();
-    read.is_ok() && alike < MAGIC.len() / 2
+    read.is_ok() && alike < MAGIC.len() / 2 && begin != [0; MAGIC.len()]
 }
 
 /// The builder of all databases here.

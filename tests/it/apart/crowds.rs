@@ -75,7 +75,7 @@ impl Side {
             join3(try_join_all(clients), try_join_all(back_end), try_join_all(streams)).await;
         published.expect("the back end went on");
         let rows = rows.expect("the streams went on");
-        assert!(rows.iter().all(|rows| 10 < *rows), "{rows:?} rows of the admin API");
+        assert!(rows.iter().all(|rows| 0 < *rows), "{rows:?} rows of the admin API");
         stayed.expect("the clients went on")
     }
 
@@ -420,7 +420,7 @@ async fn two_crowds(workers: usize) {
     );
     let shown: Vec<&String> = faults.iter().take(20).collect();
     assert!(faults.is_empty(), "{} crossed, among them {shown:#?}", faults.len());
-    assert!(own.iter().all(|own| 1_000 < *own), "{own:?}");
+    assert!(own.iter().all(|own| 100 < *own), "{own:?}");
 }
 
 #[tokio::test]

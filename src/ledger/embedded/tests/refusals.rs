@@ -65,7 +65,9 @@ fn a_file_of_something_else_is_refused() {
         assert!(!mark.exists(), "nothing is left beside it: {want}");
         fs::write(&mark, "").expect("it can be written");
     };
-    for other in [b"apps: []\n".to_vec(), vec![0; 100_000], vec![0x5a; bytes.len()]] {
+    fs::write(&settings.path, vec![0; 100_000]).expect("it can be written");
+    check(DAMAGED);
+    for other in [b"apps: []\n".to_vec(), vec![0x5a; bytes.len()]] {
         fs::write(&settings.path, other).expect("it can be written");
         check("is a file of another program, and was left as it is: set ledger.path to a file of its own");
     }
