@@ -67,7 +67,9 @@ async fn the_log_says_what_was_found_at_the_start_what_came_of_it_and_what_a_sto
     client.subscribe("d").await;
     server.logs("attempt 1 of msg_").await;
     server.signal("TERM");
-    server.logs(": 1 webhook event waits in the ledger for the next start").await;
+    server
+        .logs(": 1 webhook event waits in the ledger for the next start")
+        .await;
 }
 
 #[tokio::test]
