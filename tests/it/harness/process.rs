@@ -161,6 +161,18 @@ impl Process {
         self.log.lock().expect("not poisoned").clone()
     }
 
+    /// The warnings and errors of the log, but for those about the configuration: the tests run on the
+    /// sample's secret.
+    pub fn complaints(&self) -> Vec<String> {
+        let log = self.log();
+        let is_complaint = |line: &&str| line.contains("WARN ") || line.contains("ERROR ");
+        let lines = log.lines().filter(is_complaint);
+        lines
+            .filter(|line| !line.contains("] configuration: "))
+            .map(ToOwned::to_owned)
+            .collect()
+    }
+
     /// Its process id.
     pub fn pid(&self) -> u32 {
         self.child.id()
