@@ -164,7 +164,7 @@ mod tests {
         command.build();
         let mut found = Vec::new();
         helps(&mut command, "vacancy", &mut found);
-        assert_eq!(found.len(), 19, "every command");
+        assert_eq!(found.len(), 20, "every command");
         for (names, help) in &found {
             let (own, shared) = help.split_once("\nShared options:\n").expect(names);
             for option in ["--config", "--url", "--token-file", "--ca"] {

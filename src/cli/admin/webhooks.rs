@@ -57,6 +57,7 @@ enum What {
     #[command(after_help = "Example: vacancy webhooks test billing")]
     Test(EndpointArgs),
     /// Try now what waits for an endpoint after a failure.
+    #[command(after_help = "Example: vacancy webhooks retry billing")]
     Retry(EndpointArgs),
     /// Deliver to an endpoint again that was disabled.
     #[command(after_help = "Example: vacancy webhooks enable billing")]
