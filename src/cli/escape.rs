@@ -8,13 +8,13 @@ pub(super) fn line(text: &str) -> String {
     escaped(text, |c| c.escape_default().to_string())
 }
 
-/// Several lines, each as [`line`].
+/// Several lines, each as [`line()`].
 pub(super) fn lines(text: &str) -> String {
     let lines: Vec<String> = text.split('\n').map(line).collect();
     lines.join("\n")
 }
 
-/// Every text in a value as [`line`], names of keys too.
+/// Every text in a value as [`line()`], names of keys too.
 pub(super) fn texts(value: &mut Value) {
     match value {
         Value::String(text) => *text = line(text),
