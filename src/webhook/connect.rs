@@ -59,7 +59,15 @@ pub(super) struct Stale(io::Error);
 /// Why TLS could not be spoken, in words.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-pub(super) struct TlsFailed(String);
+pub struct TlsFailed(String);
+
+impl TlsFailed {
+    /// The words without what helps in the settings of an endpoint only.
+    #[must_use]
+    pub fn without_settings(&self) -> &str {
+        self.0.strip_suffix(peer::ROOTS_REMEDY).unwrap_or(&self.0)
+    }
+}
 
 /// The bytes of a connection, in clear or through TLS.
 #[derive(Debug)]

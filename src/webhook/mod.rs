@@ -22,6 +22,7 @@ mod url;
 mod webhooks;
 
 pub use batch::{Batch, BatchLimits};
+pub use connect::TlsFailed;
 pub use delivery::{Delivery, Signer, build, build_test};
 pub use direct::{Direct, DirectConnector};
 pub use endpoint::{Deliver, Endpoint, EndpointSettings, Test};

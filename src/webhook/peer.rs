@@ -73,6 +73,10 @@ impl ServerCertVerifier for Verifier {
     }
 }
 
+/// What mends a root that is not known, where it is an endpoint that shows the certificate.
+pub(super) const ROOTS_REMEDY: &str =
+    ": name a file with that root, or with the certificate itself, as `tls: { roots: FILE }`";
+
 /// Why TLS with a host failed, and how a good certificate is made where that helps.
 #[expect(
     clippy::wildcard_enum_match_arm,
@@ -104,11 +108,7 @@ fn explain_certificate(error: &CertificateError, host: &str) -> String {
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
             "its certificate is not valid yet, unless the clock of this machine is wrong".into()
         }
-        CertificateError::UnknownIssuer => {
-            "its certificate comes from no root that is known: name a file with that root, or with the certificate \
-             itself, as `tls: { roots: FILE }`"
-                .into()
-        }
+        CertificateError::UnknownIssuer => format!("its certificate comes from no root that is known{ROOTS_REMEDY}"),
         CertificateError::NotValidForName => format!("its certificate is not for {host}; {}", remedy(host)),
         CertificateError::NotValidForNameContext { presented, .. } => {
             // Each as `DnsName("a.example")`.

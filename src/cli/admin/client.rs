@@ -17,7 +17,7 @@ use crate::{
     cli::{SHARED, escape},
     config::{ConfigError, Loaded},
     http::admin::wire,
-    webhook::{DirectConnector, Tls, target},
+    webhook::{DirectConnector, Tls, TlsFailed, target},
 };
 
 /// The variable that may hold the token.
@@ -230,12 +230,13 @@ pub(super) fn https(url: &str, tls: &Tls) -> (String, awc::ClientBuilder<DirectC
 /// Why a request was not answered, in the words of the operating system where it has some.
 pub(super) fn reason(error: &SendRequestError) -> String {
     if let SendRequestError::Connect(ConnectError::Io(error)) = error {
-        let is_tls = error
-            .get_ref()
-            .is_some_and(<dyn std::error::Error + Send + Sync>::is::<rustls::Error>);
-        return match is_tls {
-            true => format!("TLS failed ({error}); a certificate that is not public is trusted with --ca FILE"),
-            false => error.to_string(),
+        let failed = error.get_ref().and_then(|inner| inner.downcast_ref::<TlsFailed>());
+        return match failed {
+            Some(failed) => format!(
+                "TLS failed ({}); a certificate that is not public is trusted with --ca FILE",
+                failed.without_settings()
+            ),
+            None => error.to_string(),
         };
     }
     if matches!(error, SendRequestError::Connect(ConnectError::Disconnected)) {
