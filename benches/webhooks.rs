@@ -378,7 +378,7 @@ async fn apps() -> Result<(), String> {
 /// leave them at once.
 async fn storm() -> Result<(), String> {
     const CHANNELS: u64 = 100_000;
-    const RATE: f64 = 20.0;
+    const RATE: f64 = 10.0;
     const CALM: Duration = Duration::from_secs(10);
     const STORMY: Duration = Duration::from_secs(15);
     /// After the channels are left it is another second until they are told vacated.
@@ -398,9 +398,9 @@ async fn storm() -> Result<(), String> {
     calm.at_pace(RATE, Pace::Random, CALM).await;
     let storm_from = Instant::now();
     let storm = async {
-        stormy.burst(CHANNELS).await;
+        burst_by_turns(&mut stormy, CHANNELS).await;
         tokio::time::sleep_until((storm_from + LEAVE_AFTER).into()).await;
-        stormy.burst(CHANNELS).await;
+        burst_by_turns(&mut stormy, CHANNELS).await;
     };
     tokio::join!(calm.at_pace(RATE, Pace::Random, STORMY), storm);
     arrived(&receiver, calm.made() + stormy.made()).await;
@@ -420,4 +420,13 @@ async fn storm() -> Result<(), String> {
     bounded(later <= STORM_DELAY_MAX_MS, || {
         format!("a storm delays another app's webhook by {later:.1} ms, bound {STORM_DELAY_MAX_MS} ms")
     })
+}
+
+/// Makes so many changes as fast as they can be written, while the other client of this thread goes on.
+async fn burst_by_turns(churn: &mut Churn, count: u64) {
+    const TURN: u64 = 500;
+    for _ in 0..count / TURN {
+        churn.burst(TURN).await;
+        tokio::task::yield_now().await;
+    }
 }
