@@ -32,8 +32,10 @@ use super::{
 
 /// Most commands that one step takes: what came meanwhile is stored in one commit.
 const COMMANDS_PER_STEP: usize = 1_000;
-/// Most of an app's windows that one step carries out, so that another app's waits no longer: about 10 ms.
-const WORK_PER_STEP: usize = 1_000;
+/// Most of an app's windows that one step carries out, of several apps: about 5 ms, for which the others wait.
+const SHARE_OF_SEVERAL: usize = 250;
+/// The same of a single app, for which nobody waits: fewer commits.
+const SHARE_OF_ONE: usize = 1_000;
 /// How often it is looked whether the file is in its place.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
@@ -284,7 +286,7 @@ impl Worker {
         }
         let own_controls = step.controls.len();
         step.controls.extend(asked.iter().map(|(control, _)| control.clone()));
-        match self.look_and_step(&step, WORK_PER_STEP) {
+        match self.look_and_step(&step, self.share()) {
             Ok(done) => {
                 for (_, reply) in asked {
                     let _ = reply.send(Ok(()));
@@ -302,6 +304,14 @@ impl Worker {
                 self.fail(error, step);
                 self.hand_out(Done::default(), windows);
             }
+        }
+    }
+
+    /// How much of the windows of each app a step carries out.
+    fn share(&self) -> usize {
+        match self.results.len() {
+            0 | 1 => SHARE_OF_ONE,
+            _ => SHARE_OF_SEVERAL,
         }
     }
 
