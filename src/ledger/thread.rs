@@ -35,7 +35,7 @@ const COMMANDS_PER_STEP: usize = 1_000;
 /// Most of an app's windows that one step carries out, of several apps: about 5 ms, for which the others wait.
 const SHARE_OF_SEVERAL: usize = 250;
 /// The same of a single app, for which nobody waits: fewer commits.
-const SHARE_OF_ONE: usize = 1_000;
+const SHARE_OF_ONE: usize = 4_000;
 /// How often it is looked whether the file is in its place.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 

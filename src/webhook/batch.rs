@@ -16,10 +16,10 @@ const WINDOWS_UNDER_WAY_MAX: usize = 4;
 const BYTES_UNDER_WAY_MAX: usize = 1_024 * 1_024;
 /// Most that one window holds, unless more fill it: the ledger serves the apps by turns, a window each.
 const OBSERVED_PER_WINDOW: usize = 1_000;
-/// For how long of windows an app has credit after a quiet time: eight of 50 ms go without waiting for
-/// each other. So, of changes that come at random, 15 in a second, one in a hundred waits; with four
-/// windows it would be one in eight. Longer windows than this always wait for each other.
-const CREDIT: Duration = Duration::from_millis(400);
+/// For how long of windows an app has credit after a quiet time: ten of 50 ms go without waiting for
+/// each other. So, of changes that come at random, 15 in a second, less than one in a hundred waits; with
+/// four windows it would be one in eight. A window of more than half of this always waits for the one before.
+const CREDIT: Duration = Duration::from_millis(500);
 /// What an edge or an event costs besides its texts, in bytes.
 const OBSERVED_BYTES: usize = 128;
 
