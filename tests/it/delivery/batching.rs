@@ -32,7 +32,7 @@ async fn the_first_event_after_a_quiet_window_goes_at_once_and_the_next_when_the
 #[tokio::test]
 async fn item_5_events_at_once_come_in_order_in_requests_of_at_most_20() {
     let receiver = Receiver::start().await;
-    let sections = format!("webhooks: {{batch_window: 250ms, max_batch_events: 20}}\n{ONE_WORKER}");
+    let sections = format!("webhooks: {{batch_window: 3s, max_batch_events: 20}}\n{ONE_WORKER}");
     let server = Process::start(&config(&sections, &webhook(&receiver.url())));
     let mut client = server.client().await;
     for at in 0..45 {
