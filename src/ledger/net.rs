@@ -29,6 +29,8 @@ use super::edge::{Edge, Key};
 #[derive(Debug, Default)]
 pub struct NetEdges {
     keys: HashMap<Key, Net>,
+    /// The key of each edge that is left, by the number of the edge.
+    order: BTreeMap<u64, Key>,
     /// The visits, by when their absence has lasted for the delay and the number of the leave.
     visits: BTreeMap<(Instant, u64), Key>,
     /// The number of the next edge.
@@ -68,6 +70,7 @@ impl NetEdges {
         let mut known = match self.keys.entry(edge.key.clone()) {
             Entry::Occupied(known) => known,
             Entry::Vacant(vacant) => {
+                self.order.insert(no, edge.key.clone());
                 let first = Numbered { no, edge };
                 vacant.insert(Net { first, left: None });
                 return;
@@ -78,15 +81,17 @@ impl NetEdges {
             (true, None, false) => {
                 let until = at + delay;
                 self.visits.insert((until, no), edge.key.clone());
+                self.order.insert(no, edge.key.clone());
                 let edge = Numbered { no, edge };
                 net.left = Some(Left { edge, until });
                 self.expire(at);
             }
             (true, Some(left), true) => {
                 self.visits.remove(&(left.until, left.edge.no));
+                self.order.remove(&left.edge.no);
             }
             (false, _, true) => {
-                known.remove();
+                self.order.remove(&known.remove().first.no);
             }
             (_, left, _) => net.left = left,
         }
@@ -97,18 +102,60 @@ impl NetEdges {
         while let Some(visit) = self.visits.first_entry()
             && visit.key().0 <= now
         {
-            self.keys.remove(&visit.remove());
+            let Some(net) = self.keys.remove(&visit.remove()) else {
+                continue;
+            };
+            self.order.remove(&net.first.no);
+            if let Some(left) = net.left {
+                self.order.remove(&left.edge.no);
+            }
         }
+    }
+
+    /// How many edges are left.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.order.len()
+    }
+
+    /// Tells whether no edge is left.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.order.is_empty()
+    }
+
+    /// Takes the first edges out, at most `count`, in the order in which they came. What stays is folded
+    /// on as if it had come alone: a visit whose enter was taken becomes a leave.
+    pub fn take_first(&mut self, count: usize) -> Vec<Edge> {
+        let mut taken = Vec::with_capacity(count.min(self.len()));
+        while taken.len() < count
+            && let Some((no, key)) = self.order.pop_first()
+        {
+            let Entry::Occupied(mut known) = self.keys.entry(key) else {
+                continue;
+            };
+            debug_assert_eq!(known.get().first.no, no, "the enter of a visit comes before its leave");
+            match known.get_mut().left.take() {
+                None => taken.push(known.remove().first.edge),
+                Some(left) => {
+                    self.visits.remove(&(left.until, left.edge.no));
+                    taken.push(std::mem::replace(&mut known.get_mut().first, left.edge).edge);
+                }
+            }
+        }
+        taken
     }
 
     /// What is left, in the order in which it came.
     #[must_use]
     pub fn edges(&self) -> Vec<Edge> {
-        let lefts = self.keys.values().filter_map(|net| net.left.as_ref());
-        let firsts = self.keys.values().map(|net| &net.first);
-        let mut left: Vec<&Numbered> = firsts.chain(lefts.map(|left| &left.edge)).collect();
-        left.sort_unstable_by_key(|numbered| numbered.no);
-        left.into_iter().map(|numbered| numbered.edge.clone()).collect()
+        let numbered = |(no, key): (&u64, &Key)| {
+            let net = self.keys.get(key)?;
+            let left = net.left.as_ref().map(|left| &left.edge);
+            let edge = left.filter(|left| left.no == *no).unwrap_or(&net.first);
+            Some(edge.edge.clone())
+        };
+        self.order.iter().filter_map(numbered).collect()
     }
 }
 

@@ -24,6 +24,8 @@ use crate::{
 
 /// From how many edges and events on an app's window is folded, while the ledger is behind.
 const FOLD_FROM: usize = 2_000;
+/// Most that one window of an app holds: the ledger serves apps by turns.
+const WINDOW_MAX: usize = 1_000;
 
 /// A server's parts, joined and running but for the listener.
 pub(super) struct Assembly {
@@ -117,6 +119,7 @@ fn start_webhooks(
     let limits = BatchLimits {
         window: app.batch_window,
         events_max: settings.webhooks.max_batch_events,
+        observed_max: WINDOW_MAX.max(settings.webhooks.max_batch_events),
         fold_from: FOLD_FROM.max(2 * settings.webhooks.max_batch_events),
         vacated_delay: app.vacated_delay,
     };

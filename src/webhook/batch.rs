@@ -14,8 +14,9 @@ use crate::{
 const WINDOWS_UNDER_WAY_MAX: usize = 4;
 /// Most bytes in them, by our own sum; past it the window is folded too.
 const BYTES_UNDER_WAY_MAX: usize = 1_024 * 1_024;
-/// Most that one window holds, unless more fill it: the ledger serves the apps by turns, a window each.
-const OBSERVED_PER_WINDOW: usize = 1_000;
+/// Most that is collected behind what is folded before it is folded too: some milliseconds of work, in
+/// which the webhooks of other apps wait.
+const FOLDED_AT_ONCE_MAX: usize = 8_000;
 /// For how long of windows an app has credit after a quiet time: ten of 50 ms go without waiting for
 /// each other. So, of changes that come at random, 15 in a second, less than one in a hundred waits; with
 /// four windows it would be one in eight. A window of more than half of this always waits for the one before.
@@ -30,6 +31,8 @@ pub struct BatchLimits {
     pub window: Duration,
     /// What fills a window before its time; 1 or more.
     pub events_max: usize,
+    /// Most that one window holds; `events_max` or more. What is too much for it goes in several.
+    pub observed_max: usize,
     /// How many are collected at least before edges are folded. So a ledger that is a moment behind
     /// costs no transition.
     pub fold_from: usize,
@@ -49,6 +52,8 @@ pub struct BatchLimits {
 pub struct Batch {
     app: AppId,
     limits: BatchLimits,
+    /// What was folded, all of it older than what is not.
+    folded: NetEdges,
     observed: VecDeque<Observed>,
     /// What is collected costs, in bytes.
     bytes: usize,
@@ -58,7 +63,8 @@ pub struct Batch {
     /// The bytes of each window under way, the oldest first.
     under_way: VecDeque<usize>,
     bytes_under_way: usize,
-    fold_at: usize,
+    /// So much may be collected behind what is folded.
+    unfolded_max: usize,
     fold_at_bytes: usize,
     dropped: u64,
 }
@@ -66,17 +72,18 @@ pub struct Batch {
 impl Batch {
     /// Begins with an empty window, before which all was quiet.
     #[must_use]
-    pub const fn new(app: AppId, limits: BatchLimits) -> Self {
+    pub fn new(app: AppId, limits: BatchLimits) -> Self {
         Self {
             app,
             limits,
+            folded: NetEdges::default(),
             observed: VecDeque::new(),
             bytes: 0,
             used_until: None,
             next_due: None,
             under_way: VecDeque::new(),
             bytes_under_way: 0,
-            fold_at: 0,
+            unfolded_max: 0,
             fold_at_bytes: 0,
             dropped: 0,
         }
@@ -86,7 +93,7 @@ impl Batch {
     pub fn push(&mut self, observed: Observed) {
         self.bytes += cost(&observed);
         self.observed.push_back(observed);
-        let is_long = self.fold_at.max(self.limits.fold_from) <= self.observed.len();
+        let is_long = self.limits.fold_from <= self.len() && self.unfolded_max <= self.observed.len();
         if self.is_held() && (is_long || self.fold_at_bytes.max(BYTES_UNDER_WAY_MAX) <= self.bytes) {
             self.fold();
         }
@@ -110,9 +117,9 @@ impl Batch {
         }
         let boundary = self.earned_at(now);
         let due = self.next_due.map(|due| due.max(boundary));
-        if self.observed.is_empty() {
+        if self.len() == 0 {
             due
-        } else if self.limits.events_max <= self.observed.len() {
+        } else if self.limits.events_max <= self.len() {
             Some(now)
         } else {
             Some(due.map_or(boundary, |due| due.min(boundary)))
@@ -127,18 +134,21 @@ impl Batch {
         self.used_until = Some(used.min(now.instant + window * self.windows_at_once()));
         // Known again when the step is done; asking twice would only make empty steps.
         self.next_due = None;
-        let count = self.observed.len().min(OBSERVED_PER_WINDOW.max(self.limits.events_max));
-        let observed: Vec<Observed> = self.observed.drain(..count).collect();
+        let folded = self.folded.take_first(self.limits.observed_max);
+        let mut observed: Vec<Observed> = folded.into_iter().map(Observed::Edge).collect();
+        let rest = self.observed.len().min(self.limits.observed_max - observed.len());
+        observed.extend(self.observed.drain(..rest));
         let bytes = observed.iter().map(cost).sum();
-        self.bytes -= bytes;
+        self.bytes = self.bytes.saturating_sub(bytes);
         self.under_way.push_back(bytes);
         self.bytes_under_way += bytes;
         let until = match observed.last() {
-            Some(last) if !self.observed.is_empty() => last.at(),
+            Some(last) if 0 < self.len() => last.at(),
             Some(_) | None => now,
         };
-        if self.observed.is_empty() {
-            self.fold_at = 0;
+        if self.len() == 0 {
+            self.bytes = 0;
+            self.unfolded_max = 0;
             self.fold_at_bytes = 0;
         }
         Window {
@@ -151,13 +161,18 @@ impl Batch {
     /// Tells whether nothing is collected and no window is under way.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        self.observed.is_empty() && self.under_way.is_empty()
+        self.len() == 0 && self.under_way.is_empty()
     }
 
     /// How many events without state were dropped because the ledger was behind.
     #[must_use]
     pub const fn dropped(&self) -> u64 {
         self.dropped
+    }
+
+    /// How much is collected.
+    fn len(&self) -> usize {
+        self.folded.len() + self.observed.len()
     }
 
     /// When the next window may be taken.
@@ -177,18 +192,16 @@ impl Batch {
         WINDOWS_UNDER_WAY_MAX <= self.under_way.len() || BYTES_UNDER_WAY_MAX <= self.bytes_under_way
     }
 
-    /// Folds the edges and drops what carries no state.
+    /// Folds the edges into those that are folded already, and drops what carries no state.
     fn fold(&mut self) {
-        let mut net = NetEdges::default();
         for observed in self.observed.drain(..) {
             match observed {
-                Observed::Edge(edge) => net.add(edge, self.limits.vacated_delay),
+                Observed::Edge(edge) => self.folded.add(edge, self.limits.vacated_delay),
                 Observed::Stateless(..) => self.dropped += 1,
             }
         }
-        self.observed = net.edges().into_iter().map(Observed::Edge).collect();
-        self.bytes = self.observed.iter().map(cost).sum();
-        self.fold_at = 2 * self.observed.len();
+        self.bytes = self.folded.len() * OBSERVED_BYTES;
+        self.unfolded_max = self.folded.len().min(FOLDED_AT_ONCE_MAX);
         self.fold_at_bytes = 2 * self.bytes;
     }
 }

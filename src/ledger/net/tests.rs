@@ -134,3 +134,66 @@ fn folding_any_part_of_a_history_any_number_of_times_leaves_the_same_state() {
         }
     });
 }
+
+/// The law of taking: each two bytes of a history are a change after a while, and now and then the first
+/// edges that are left are taken out and told, while the rest is folded on.
+#[test]
+fn taking_the_first_edges_at_any_time_leaves_the_same_state() {
+    let happenings = vec((any::<u8>(), any::<u8>(), 0..8_usize), 1..60);
+    holds((0..4_usize, happenings), |(delay, happenings)| {
+        let delay = Duration::from_millis([0, 10, 1_000, 3_000][*delay]);
+        let keys = Clients::keys();
+        let (mut compared, mut clients, mut net) = (Compared::new(delay), Clients::default(), NetEdges::default());
+        let mut now = Now::of_test();
+        let tell = |compared: &mut Compared, edges: Vec<Edge>, until: Now| {
+            compared.folded(&Window {
+                app: "1".parse().expect("valid"),
+                observed: edges.into_iter().map(Observed::Edge).collect(),
+                until,
+            });
+        };
+        for (which, wait, taken) in happenings {
+            now = now.ms([0, 0, 1, 5, 10, 300, 1_000, 2_990, 3_000, 3_010][usize::from(*wait) % 10]);
+            for edge in clients.toggle(&keys[usize::from(*which) % keys.len()], now) {
+                compared.whole(&edge);
+                net.add(edge, delay);
+            }
+            let edges = net.take_first(*taken);
+            if let Some(last) = edges.last().map(|edge| edge.at) {
+                let until = if net.is_empty() { now } else { last };
+                tell(&mut compared, edges, until);
+            }
+            let known = (net.keys.len(), net.visits.len());
+            assert_eq!((net.len(), net.edges().len()), (known.0 + known.1, known.0 + known.1));
+        }
+        let rest = net.take_first(usize::MAX);
+        assert!(net.is_empty() && net.keys.is_empty() && net.visits.is_empty());
+        tell(&mut compared, rest, now);
+        compared.compare(now);
+    });
+}
+
+#[test]
+fn the_leave_of_a_visit_stays_when_its_enter_is_taken() {
+    let start = Now::of_test();
+    let mut net = NetEdges::default();
+    let add = |net: &mut NetEdges, entered, ms| {
+        let key = Key::Channel("a".parse().expect("valid"));
+        net.add(
+            Edge {
+                key,
+                entered,
+                at: start.ms(ms),
+            },
+            Duration::from_secs(3),
+        );
+    };
+    add(&mut net, true, 0);
+    add(&mut net, false, 1);
+    let enters = |edges: Vec<Edge>| edges.iter().map(|edge| edge.entered).collect::<Vec<bool>>();
+    assert_eq!(enters(net.take_first(1)), [true]);
+    net.expire(start.ms(9_000).instant);
+    assert_eq!(enters(net.edges()), [false]);
+    add(&mut net, true, 9_001);
+    assert!(net.is_empty(), "a leave and the return after it cancel");
+}

@@ -16,6 +16,7 @@ impl Check {
         let limits = BatchLimits {
             window: Duration::from_millis(50),
             events_max: 3,
+            observed_max: 1_000,
             fold_from: 6,
             vacated_delay: Duration::ZERO,
         };

@@ -56,6 +56,7 @@ impl Rig {
         let limits = BatchLimits {
             window,
             events_max: 100,
+            observed_max: 1_000,
             fold_from: 200,
             vacated_delay: Duration::ZERO,
         };

@@ -30,12 +30,13 @@ struct World {
 }
 
 impl World {
-    fn new(delay_ms: u64, events_max: usize) -> Self {
+    fn new(delay_ms: u64, events_max: usize, more: usize) -> Self {
         let app: AppId = "1".parse().expect("valid");
         let delay = Duration::from_millis(delay_ms);
         let limits = BatchLimits {
             window: Duration::from_millis(50),
             events_max,
+            observed_max: events_max + more,
             fold_from: 2 * events_max,
             vacated_delay: delay,
         };
@@ -150,9 +151,9 @@ impl World {
 fn what_is_folded_while_the_ledger_is_behind_or_fails_leaves_the_same_state_as_not_folding() {
     let happenings = vec((any::<u8>(), any::<u8>()), 1..80);
     holds(
-        (0..5_usize, 1..4_usize, happenings),
-        |(delay, events_max, happenings)| {
-            let mut world = World::new([0, 0, 10, 1_000, 3_000][*delay], *events_max);
+        (0..5_usize, 1..4_usize, 0..4_usize, happenings),
+        |(delay, events_max, more, happenings)| {
+            let mut world = World::new([0, 0, 10, 1_000, 3_000][*delay], *events_max, *more);
             for (what, how) in happenings {
                 world.happen(*what, *how);
             }
