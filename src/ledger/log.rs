@@ -103,6 +103,17 @@ pub struct DeadLetter {
     pub because: ParkedBecause,
     /// The event, whole.
     pub event: Arc<Event>,
+    /// When it was last delivered once more, in milliseconds since 1970.
+    pub replayed_ms: Option<u64>,
+}
+
+/// What an operator has done with a dead letter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeadMark {
+    /// Its event was queued once more at this time, in milliseconds since 1970.
+    Replayed(u64),
+    /// It was deleted.
+    Deleted,
 }
 
 /// Why an event was parked.
@@ -222,6 +233,8 @@ pub struct DeadQuery {
     pub since_ms: Option<u64>,
     /// Parked before this time, in milliseconds since 1970.
     pub until_ms: Option<u64>,
+    /// Replayed, or not.
+    pub replayed: Option<bool>,
     /// From where on.
     pub page: Page,
 }
@@ -275,6 +288,9 @@ impl DeadQuery {
             && self.endpoint.as_ref().is_none_or(|id| *id == letter.endpoint)
             && self.since_ms.is_none_or(|since| since <= letter.at_ms)
             && self.until_ms.is_none_or(|until| letter.at_ms < until)
+            && self
+                .replayed
+                .is_none_or(|replayed| replayed == letter.replayed_ms.is_some())
     }
 }
 

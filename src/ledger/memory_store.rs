@@ -5,7 +5,7 @@ use std::{collections::VecDeque, path::Path, sync::Arc};
 use super::{
     LedgerError,
     event::{Event, EventBody, Stateless},
-    log::{DeadLetter, DeadPage, DeadQuery, EventRef, From, LogEntry, LogPage, LogQuery, Logged},
+    log::{DeadLetter, DeadMark, DeadPage, DeadQuery, EventRef, From, LogEntry, LogPage, LogQuery, Logged},
     paging::{self, Row},
     row_times::RowTimes,
     store::{Changes, CommitTimes, Store, Trim, Usage},
@@ -47,6 +47,23 @@ impl MemoryStore {
         }
     }
 
+    fn mark_dead(&mut self, no: u64, mark: DeadMark) {
+        let Ok(at) = self.dead.binary_search_by_key(&no, |letter| letter.no) else {
+            return;
+        };
+        let letter = &mut self.dead[at];
+        if letter.replayed_ms.is_none() {
+            self.usage.forget(&letter.app, &letter.endpoint);
+        }
+        match mark {
+            DeadMark::Replayed(at_ms) => letter.replayed_ms = Some(at_ms),
+            DeadMark::Deleted => {
+                self.usage.dead_bytes -= dead_bytes(letter);
+                self.dead.remove(at);
+            }
+        }
+    }
+
     fn trim_dead(&mut self, trim: Trim) {
         let mut gone = 0;
         while let Some(oldest) = self.dead.front()
@@ -54,7 +71,9 @@ impl MemoryStore {
             && trim.takes(gone, at_ms, self.usage.dead_bytes)
         {
             self.usage.dead_bytes -= dead_bytes(oldest);
-            self.usage.forget(&oldest.app, &oldest.endpoint);
+            if oldest.replayed_ms.is_none() {
+                self.usage.forget(&oldest.app, &oldest.endpoint);
+            }
             self.dead.pop_front();
             gone += 1;
         }
@@ -79,6 +98,9 @@ impl Store for MemoryStore {
             self.usage.dead_times.note(letter.no, letter.at_ms);
             self.usage.count(&letter.app, &letter.endpoint);
             self.dead.push_back(letter.clone());
+        }
+        for (no, mark) in &changes.dead_marked {
+            self.mark_dead(*no, *mark);
         }
         self.trim_log(changes.log_trimmed);
         self.trim_dead(changes.dead_trimmed);

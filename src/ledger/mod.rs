@@ -49,8 +49,8 @@ pub use event::{ClientEvent, Event, EventBody, EventId, Stateless};
 pub use filter::{Filter, FilterSource};
 pub use handle::LedgerHandle;
 pub use log::{
-    Attempted, DeadLetter, DeadPage, DeadQuery, EventRef, From, LogEntry, LogPage, LogQuery, LogStatus, Logged, Page,
-    ParkedBecause,
+    Attempted, DeadLetter, DeadMark, DeadPage, DeadQuery, EventRef, From, LogEntry, LogPage, LogQuery, LogStatus,
+    Logged, Page, ParkedBecause,
 };
 pub use memory_store::MemoryStore;
 pub use messages::{Observe, StepDone};

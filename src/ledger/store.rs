@@ -15,7 +15,7 @@ use super::{
     edge::Key,
     event::{Event, EventId},
     filter::Filter,
-    log::{DeadLetter, DeadPage, DeadQuery, LogEntry, LogPage, LogQuery},
+    log::{DeadLetter, DeadMark, DeadPage, DeadQuery, LogEntry, LogPage, LogQuery},
     row_times::RowTimes,
     window::{Mode, RequestId},
 };
@@ -79,7 +79,7 @@ pub struct Usage {
     pub log_bytes: u64,
     /// The dead letters.
     pub dead_bytes: u64,
-    /// How many dead letters each endpoint has.
+    /// How many dead letters each endpoint has that were not replayed.
     pub dead: OrdMap<(AppId, EndpointId), u64>,
     /// When the oldest line of the log was written at the latest, in milliseconds since 1970.
     pub oldest_log_ms: Option<u64>,
@@ -97,7 +97,7 @@ impl Usage {
         *self.dead.entry((app.clone(), endpoint.clone())).or_insert(0) += 1;
     }
 
-    /// Counts a dead letter that is gone.
+    /// Counts a dead letter that is gone, or was replayed.
     pub(super) fn forget(&mut self, app: &AppId, endpoint: &EndpointId) {
         let of = (app.clone(), endpoint.clone());
         match self.dead.get_mut(&of) {
@@ -128,6 +128,8 @@ pub struct Changes {
     pub log: Vec<LogEntry>,
     /// New dead letters, in order.
     pub dead: Vec<DeadLetter>,
+    /// What was done with earlier dead letters, by their numbers. One that is gone is passed over.
+    pub dead_marked: BTreeMap<u64, DeadMark>,
     /// Which of the oldest lines of the log go.
     pub log_trimmed: Trim,
     /// Which of the oldest dead letters go.

@@ -136,7 +136,11 @@ pub enum Control {
         endpoint: EndpointId,
         /// The events, in order.
         events: Vec<Arc<Event>>,
+        /// The numbers of the dead letters that hold some of them, which are marked as replayed.
+        letters: Vec<u64>,
     },
+    /// Deletes the dead letters of these numbers.
+    DeleteDead(Vec<u64>),
     /// The server is going away. From here on no edge is applied and nothing falls due; an engine
     /// that nothing survives tells vacated of everything instead.
     Drain,

@@ -123,6 +123,19 @@ impl Client {
         self.read(request.send_json(body).await).await
     }
 
+    /// Has what a path has deleted, with those of the parameters that are given.
+    pub(super) async fn delete<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        query: &[(&str, Option<&str>)],
+    ) -> Result<T, ClientError> {
+        let request = self
+            .http
+            .delete(self.url(path, query))
+            .bearer_auth(self.token.expose_secret());
+        self.read(request.send().await).await
+    }
+
     /// Opens a stream.
     pub(super) async fn stream(&self, path: &str, query: &[(&str, Option<&str>)]) -> Result<Stream, ClientError> {
         let request = self

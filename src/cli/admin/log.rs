@@ -8,12 +8,13 @@ use super::{
     client::Client,
     error::ClientError,
     follow::{self, say},
-    names, text,
+    names,
+    text::{self, counted},
 };
 use crate::{
     cli::json,
     domain::WebhookEvent,
-    http::admin::wire::{Dead, DeadLetters, LogLine, LogLines},
+    http::admin::wire::{Dead, DeadLetters, Deleted, LogLine, LogLines},
 };
 
 /// Most lines that are asked for at once.
@@ -69,9 +70,15 @@ pub(super) struct DeadArgs {
     /// Parked before this time.
     #[arg(long, value_name = "TIME")]
     until: Option<String>,
+    /// Only those that were replayed, or with `false` only those that were not.
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
+    replayed: Option<bool>,
     /// Most dead letters, the newest.
     #[arg(long, value_name = "COUNT", default_value_t = 100)]
     limit: usize,
+    /// Delete all that match instead.
+    #[arg(long, conflicts_with = "limit")]
+    delete: bool,
 }
 
 type Parameters<'a> = Vec<(&'a str, Option<&'a str>)>;
@@ -168,20 +175,29 @@ async fn newest(
 
 /// Shows dead letters, the oldest of them first.
 pub(super) async fn dead(client: &Client, args: &DeadArgs) -> Result<(), ClientError> {
+    let replayed = args.replayed.map(|replayed| replayed.to_string());
+    let wanted = [
+        ("app", args.app.as_deref()),
+        ("endpoint", args.endpoint.as_deref()),
+        ("since", args.since.as_deref()),
+        ("until", args.until.as_deref()),
+        ("replayed", replayed.as_deref()),
+    ];
+    if args.delete {
+        names::check(client, args.app.as_deref(), args.endpoint.as_deref()).await?;
+        let deleted: Deleted = client.delete("/webhooks/dead", &wanted).await?;
+        return say(&match client.json {
+            true => json(&deleted),
+            false => format!("Deleted: {}.\n", counted(deleted.letters, "dead letter")),
+        });
+    }
     let mut letters: Vec<Dead> = Vec::new();
     let mut before: Option<u64> = None;
     while letters.len() < args.limit {
         let limit = (args.limit - letters.len()).min(PAGE).to_string();
         let from = before.map(|no| no.to_string());
-        let parameters = [
-            ("app", args.app.as_deref()),
-            ("endpoint", args.endpoint.as_deref()),
-            ("since", args.since.as_deref()),
-            ("until", args.until.as_deref()),
-            ("limit", Some(limit.as_str())),
-            ("before", from.as_deref()),
-        ];
-        let page: DeadLetters = client.get("/webhooks/dead", &parameters).await?;
+        let page = [("limit", Some(limit.as_str())), ("before", from.as_deref())];
+        let page: DeadLetters = client.get("/webhooks/dead", &[&wanted[..], &page].concat()).await?;
         letters.extend(page.letters);
         before = page.next;
         if before.is_none() {

@@ -18,6 +18,9 @@ pub(super) struct ReplayArgs {
     /// The dead letters: all, or those of an endpoint or app.
     #[arg(long)]
     dead: bool,
+    /// Those dead letters too that were replayed already.
+    #[arg(long, requires = "dead")]
+    again: bool,
     /// Only to this endpoint.
     #[arg(long, value_name = "ENDPOINT")]
     endpoint: Option<String>,
@@ -39,6 +42,7 @@ pub(super) async fn replay(client: &Client, args: ReplayArgs) -> Result<(), Clie
     let wanted = Replay {
         id: args.id,
         dead: args.dead,
+        again: args.again,
         app: args.app,
         endpoint: args.endpoint,
         since: args.since,

@@ -164,14 +164,16 @@ fn attempted(app: &str, attempt: &Attempt, at_ms: u64) -> String {
 
 /// A dead letter.
 pub(super) fn dead(letter: &Dead) -> String {
+    let replayed = letter.replayed_ms.map(|at_ms| format!(", replayed at {}", time(at_ms)));
     format!(
-        "{}  {}/{}  {}  {}: {}\n",
+        "{}  {}/{}  {}  {}: {}{}\n",
         time(letter.at_ms),
         letter.app,
         letter.endpoint,
         letter.event.id,
         event(&letter.event),
-        letter.because
+        letter.because,
+        replayed.unwrap_or_default()
     )
 }
 

@@ -47,7 +47,7 @@ enum What {
     #[command(after_help = "Example: vacancy webhooks log --endpoint billing --status failed --since 1h")]
     Log(LogArgs),
     /// Show the dead letters: events that were parked.
-    #[command(after_help = "Example: vacancy webhooks dead --endpoint billing")]
+    #[command(after_help = "Example: vacancy webhooks dead --endpoint billing --replayed false")]
     Dead(DeadArgs),
     /// Deliver events once more.
     #[command(override_usage = "vacancy webhooks replay [OPTIONS] <ID | --endpoint ENDPOINT --since TIME | --dead>")]

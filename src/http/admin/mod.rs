@@ -12,6 +12,7 @@ mod error;
 mod ledger;
 mod listen;
 mod log_stream;
+mod pages;
 mod query;
 mod replay;
 mod routes;

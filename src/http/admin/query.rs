@@ -58,6 +58,8 @@ pub(super) struct DeadParams {
     pub since: Option<String>,
     /// Parked before this time.
     pub until: Option<String>,
+    /// Only those that were replayed, or only those that were not.
+    pub replayed: Option<bool>,
     /// Most dead letters, 1 to 1000; 100 unless given.
     pub limit: Option<usize>,
     /// Goes back in time from the one before this number.
@@ -123,6 +125,7 @@ impl DeadParams {
             endpoint: endpoint(self.endpoint.as_deref())?,
             since_ms: moment("since", self.since.as_deref(), now_ms)?,
             until_ms: moment("until", self.until.as_deref(), now_ms)?,
+            replayed: self.replayed,
             page: page(self.limit, self.before, self.after)?,
         })
     }

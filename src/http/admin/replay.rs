@@ -6,7 +6,12 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use actix_web::{post, web};
 
-use super::{error::AdminError, state::AdminState, wire};
+use super::{
+    error::AdminError,
+    pages::{entries, from, letters, newest_letter},
+    state::AdminState,
+    wire,
+};
 use crate::{
     clock,
     domain::{AppId, EndpointId},
@@ -20,8 +25,6 @@ use wanted::Wanted;
 
 /// Most events that the ledger is handed at once.
 const CHUNK: usize = 1_000;
-/// Entries that are asked for at once.
-const PAGE: usize = 1_000;
 
 /// Delivers events once more, in requests of their own that say so (`x-vacancy-replay: 1`), outside
 /// the order. Answers when they are stored, not when they are delivered. Refused while the endpoint
@@ -61,13 +64,21 @@ pub(super) async fn replay(
 /// Finds events and hands them to the ledger in chunks, so that few are held at a time.
 struct Replayer<'a> {
     state: &'a AdminState,
-    waiting: BTreeMap<(AppId, EndpointId), Vec<Arc<Event>>>,
+    waiting: BTreeMap<(AppId, EndpointId), Waiting>,
     sent: BTreeMap<(AppId, EndpointId), usize>,
     skipped: usize,
     /// What is left out for endpoints that are disabled.
     disabled: BTreeMap<(AppId, EndpointId), usize>,
     /// The endpoints as they were at the beginning.
     views: Vec<EndpointView>,
+}
+
+/// What the ledger is about to be handed.
+#[derive(Default)]
+struct Waiting {
+    events: Vec<Arc<Event>>,
+    /// The dead letters that hold them.
+    letters: Vec<u64>,
 }
 
 impl<'a> Replayer<'a> {
@@ -125,11 +136,11 @@ impl<'a> Replayer<'a> {
         }
         let mut found = false;
         let mut query = DeadQuery::default();
-        while let Some(letters) = self.letters(&mut query).await? {
+        while let Some(letters) = letters(&self.state.ledger, &mut query).await? {
             for letter in letters {
                 if letter.event.id == id && is_meant(&letter.app, &letter.endpoint) {
                     found = true;
-                    self.push(&letter.app, &letter.endpoint, letter.event).await?;
+                    self.push_letter(letter).await?;
                 }
             }
         }
@@ -164,7 +175,7 @@ impl<'a> Replayer<'a> {
             ..LogQuery::default()
         };
         while !missing.is_empty()
-            && let Some(entries) = self.entries(&mut query).await?
+            && let Some(entries) = entries(&self.state.ledger, &mut query).await?
         {
             for entry in entries {
                 if let Logged::Decided(event) = entry.what
@@ -202,7 +213,7 @@ impl<'a> Replayer<'a> {
             page: from(PageFrom::After(0)),
             ..LogQuery::default()
         };
-        while let Some(entries) = self.entries(&mut query).await? {
+        while let Some(entries) = entries(&self.state.ledger, &mut query).await? {
             for entry in entries {
                 if let Logged::Decided(event) = entry.what
                     && info.filter.matches(event.kind(), event.channel())
@@ -217,22 +228,13 @@ impl<'a> Replayer<'a> {
     /// Dead letters, the oldest first.
     async fn dead(&mut self, mut query: DeadQuery) -> Result<(), AdminError> {
         query.page = from(PageFrom::After(0));
-        // Those that are parked meanwhile, maybe of this very replay, are not meant.
-        let newest = DeadQuery {
-            page: Page {
-                limit: 1,
-                from: PageFrom::Newest,
-            },
-            ..DeadQuery::default()
-        };
-        let newest = self.state.ledger.dead_letters(newest).await?;
-        let last = newest.letters.first().map_or(0, |letter| letter.no);
-        while let Some(letters) = self.letters(&mut query).await? {
+        let last = newest_letter(&self.state.ledger).await?;
+        while let Some(letters) = letters(&self.state.ledger, &mut query).await? {
             for letter in letters {
                 if last < letter.no {
                     return Ok(());
                 }
-                self.push(&letter.app, &letter.endpoint, letter.event).await?;
+                self.push_letter(letter).await?;
             }
         }
         Ok(())
@@ -260,7 +262,7 @@ impl<'a> Replayer<'a> {
             limit: 1,
             from: PageFrom::Newest,
         };
-        while let Some(entries) = self.entries(&mut query).await? {
+        while let Some(entries) = entries(&self.state.ledger, &mut query).await? {
             if let Some(entry) = entries.into_iter().next() {
                 return Ok(Some(entry));
             }
@@ -268,28 +270,24 @@ impl<'a> Replayer<'a> {
         Ok(None)
     }
 
-    /// The next page of lines; none after the last one.
-    async fn entries(&self, query: &mut LogQuery) -> Result<Option<Vec<LogEntry>>, AdminError> {
-        if query.page.limit == 0 {
-            return Ok(None);
-        }
-        let page = self.state.ledger.log(query.clone()).await?;
-        query.page = following(query.page, page.next);
-        Ok(Some(page.entries))
-    }
-
-    /// The next page of dead letters; none after the last one.
-    async fn letters(&self, query: &mut DeadQuery) -> Result<Option<Vec<DeadLetter>>, AdminError> {
-        if query.page.limit == 0 {
-            return Ok(None);
-        }
-        let page = self.state.ledger.dead_letters(query.clone()).await?;
-        query.page = following(query.page, page.next);
-        Ok(Some(page.letters))
-    }
-
-    /// Takes an event to an endpoint; one that is configured no more, or disabled, is left out.
+    /// Queues an event for an endpoint; one that is configured no more, or disabled, is left out.
     async fn push(&mut self, app: &AppId, endpoint: &EndpointId, event: Arc<Event>) -> Result<(), AdminError> {
+        self.queue(app, endpoint, event, None).await
+    }
+
+    /// The same of a dead letter, which is marked.
+    async fn push_letter(&mut self, letter: DeadLetter) -> Result<(), AdminError> {
+        let no = Some(letter.no);
+        self.queue(&letter.app, &letter.endpoint, letter.event, no).await
+    }
+
+    async fn queue(
+        &mut self,
+        app: &AppId,
+        endpoint: &EndpointId,
+        event: Arc<Event>,
+        letter: Option<u64>,
+    ) -> Result<(), AdminError> {
         if self.state.info(app, endpoint).is_none() {
             self.skipped += 1;
             return Ok(());
@@ -301,21 +299,23 @@ impl<'a> Replayer<'a> {
             return Ok(());
         }
         let waiting = self.waiting.entry(key.clone()).or_default();
-        waiting.push(event);
-        if waiting.len() < CHUNK {
+        waiting.events.push(event);
+        waiting.letters.extend(letter);
+        if waiting.events.len() < CHUNK {
             return Ok(());
         }
-        let events = std::mem::take(waiting);
-        self.send(key, events).await
+        let waiting = std::mem::take(waiting);
+        self.send(key, waiting).await
     }
 
-    async fn send(&mut self, key: (AppId, EndpointId), events: Vec<Arc<Event>>) -> Result<(), AdminError> {
-        let count = events.len();
+    async fn send(&mut self, key: (AppId, EndpointId), waiting: Waiting) -> Result<(), AdminError> {
+        let count = waiting.events.len();
         self.check_room().await?;
         let control = Control::Replay {
             app: key.0.clone(),
             endpoint: key.1.clone(),
-            events,
+            events: waiting.events,
+            letters: waiting.letters,
         };
         if let Err(error) = self.state.ledger.carry_out(control).await {
             let before: usize = self.sent.values().sum();
@@ -343,9 +343,9 @@ impl<'a> Replayer<'a> {
     }
 
     async fn finish(mut self) -> Result<wire::Replayed, AdminError> {
-        for (key, events) in std::mem::take(&mut self.waiting) {
-            if !events.is_empty() {
-                self.send(key, events).await?;
+        for (key, waiting) in std::mem::take(&mut self.waiting) {
+            if !waiting.events.is_empty() {
+                self.send(key, waiting).await?;
             }
         }
         let left_out = self.disabled.keys().next().filter(|_| self.sent.is_empty());
@@ -372,20 +372,4 @@ impl<'a> Replayer<'a> {
             endpoints,
         })
     }
-}
-
-const fn from(from: PageFrom) -> Page {
-    Page { limit: PAGE, from }
-}
-
-/// The page after one; its limit is 0 when there is none.
-fn following(page: Page, next: Option<u64>) -> Page {
-    let Some(next) = next else {
-        return Page { limit: 0, ..page };
-    };
-    let from = match page.from {
-        PageFrom::Newest | PageFrom::Before(_) => PageFrom::Before(next),
-        PageFrom::After(_) => PageFrom::After(next),
-    };
-    Page { from, ..page }
 }

@@ -32,6 +32,7 @@ pub fn admin_routes(config: &mut ServiceConfig<'_>) {
                 .service(log_stream::stream_log)
                 .service(listen::listen)
                 .service(delivery_log::read_dead)
+                .service(delivery_log::delete_dead)
                 .service(replay::replay)
                 .service(channels::list_apps)
                 .service(channels::list_channels)

@@ -12,7 +12,7 @@ use utoipa_actix_web::AppExt;
 use super::*;
 use crate::{
     app::Apps,
-    ledger::{self, DisabledBecause, EndpointView, LedgerThread, LogEntry, Mode},
+    ledger::{self, DeadLetter, DisabledBecause, EndpointView, LedgerThread, LogEntry, Mode},
     webhook::Tap,
 };
 
@@ -92,6 +92,13 @@ impl Api {
 
     async fn get(&self, path: &str) -> Value {
         let (status, body) = self.ask("GET", &format!("/admin/v1{path}"), Some(TOKEN), None).await;
+        assert_eq!(status, StatusCode::OK, "{body}");
+        body
+    }
+
+    async fn delete(&self, path: &str) -> Value {
+        let path = format!("/admin/v1{path}");
+        let (status, body) = self.ask("DELETE", &path, Some(TOKEN), None).await;
         assert_eq!(status, StatusCode::OK, "{body}");
         body
     }

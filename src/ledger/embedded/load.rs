@@ -82,8 +82,10 @@ pub(super) fn usage(txn: &ReadTransaction) -> Result<Usage, Failure> {
         let (no, at_ms) = (tables::read_number(key)?, record::split_time(value)?.0);
         usage.dead_times.note(no, at_ms);
         oldest_dead.get_or_insert((no, at_ms));
-        let (app, endpoint) = record::owner_of_dead(value)?;
-        usage.count(&app, &endpoint);
+        let owner = record::owner_of_dead(value)?;
+        if !owner.is_replayed {
+            usage.count(&owner.app, &owner.endpoint);
+        }
         Ok(())
     })?;
     usage.oldest_log_ms = oldest_log.map(|(no, at_ms)| usage.log_times.written(no, at_ms));

@@ -257,6 +257,7 @@ impl Embedded {
             requests,
             log,
             dead,
+            dead_marked,
             log_trimmed,
             dead_trimmed,
         } = changes;
@@ -272,6 +273,7 @@ impl Embedded {
             && requests.is_empty()
             && log.is_empty()
             && dead.is_empty()
+            && dead_marked.is_empty()
             && !trims_log
             && !trims_dead
     }

@@ -1,5 +1,7 @@
 //! Writing a step's changes, and how to take them back.
 
+use std::collections::BTreeMap;
+
 use redb::{ReadableTable, WriteTransaction};
 
 use super::{
@@ -8,7 +10,7 @@ use super::{
     tables::{self, COUNTERS_KEY, Table, Writing},
 };
 use crate::ledger::{
-    log::{DeadLetter, LogEntry},
+    log::{DeadLetter, DeadMark, LogEntry},
     row_times::RowTimes,
     store::{Changes, Trim, Usage},
 };
@@ -57,6 +59,7 @@ pub(super) fn write(txn: &WriteTransaction, changes: &Changes, usage: &mut Usage
     });
     undo.set_all(txn, Table::Requests, requests)?;
     undo.write_log(txn, &changes.log, changes.log_trimmed, usage)?;
+    undo.mark_dead(txn, &changes.dead_marked, usage)?;
     undo.write_dead(txn, &changes.dead, changes.dead_trimmed, usage)?;
     Ok(undo)
 }
@@ -172,9 +175,11 @@ impl Undo {
             match oldest {
                 Some(row) if trim.takes(gone, row.at_ms, usage.dead_bytes) => {
                     let owner = record::owner_of_dead(&row.value);
-                    let (app, endpoint) = owner.map_err(|error| Failure::of_record(Table::Dead, error))?;
+                    let owner = owner.map_err(|error| Failure::of_record(Table::Dead, error))?;
                     usage.dead_bytes -= row_bytes(&row.value);
-                    usage.forget(&app, &endpoint);
+                    if !owner.is_replayed {
+                        usage.forget(&owner.app, &owner.endpoint);
+                    }
                     rows.remove(row.key.as_slice())?;
                     self.0.push((Table::Dead, row.key, Some(row.value)));
                     gone += 1;
@@ -182,6 +187,44 @@ impl Undo {
                 Some(_) | None => return Ok(()),
             }
         }
+    }
+}
+
+impl Undo {
+    /// Writes what was done with dead letters.
+    fn mark_dead(
+        &mut self,
+        txn: &WriteTransaction,
+        marks: &BTreeMap<u64, DeadMark>,
+        usage: &mut Usage,
+    ) -> Result<(), Failure> {
+        if marks.is_empty() {
+            return Ok(());
+        }
+        let mut rows = txn.open_table(Table::Dead.definition())?;
+        for (no, mark) in marks {
+            let key = tables::number_key(*no).to_vec();
+            let before = rows.get(key.as_slice())?.map(|row| row.value().to_vec());
+            let Some(before) = before else { continue };
+            let letter = record::decode_dead(*no, &before);
+            let mut letter = letter.map_err(|error| Failure::of_record(Table::Dead, error))?;
+            usage.dead_bytes -= row_bytes(&before);
+            if letter.replayed_ms.is_none() {
+                usage.forget(&letter.app, &letter.endpoint);
+            }
+            let value = match mark {
+                DeadMark::Replayed(at_ms) => {
+                    letter.replayed_ms = Some(*at_ms);
+                    Some(record::encode_dead(&letter))
+                }
+                DeadMark::Deleted => None,
+            };
+            usage.dead_bytes += value.as_deref().map_or(0, row_bytes);
+            self.set(&mut rows, Table::Dead, key, value.as_deref())?;
+        }
+        let oldest = oldest(&rows, Table::Dead, &mut usage.dead_times)?;
+        usage.oldest_dead_ms = oldest.map(|row| row.at_ms);
+        Ok(())
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::turn::Turn;
 use crate::{
     domain::{AppId, EndpointId},
-    ledger::{event::Event, window::Mode},
+    ledger::{event::Event, log::DeadMark, window::Mode},
 };
 
 impl Turn<'_> {
@@ -30,7 +30,13 @@ impl Turn<'_> {
         self.absorb(app, id, effects);
     }
 
-    pub(super) fn replay(&mut self, app: &AppId, id: &EndpointId, events: &[Arc<Event>]) {
+    /// Marks dead letters; those that are gone are passed over.
+    pub(super) fn mark_dead(&mut self, letters: &[u64], mark: DeadMark) {
+        self.changes.dead_marked.extend(letters.iter().map(|no| (*no, mark)));
+    }
+
+    /// Queues events once more, and marks the dead letters that some of them come from.
+    pub(super) fn replay(&mut self, app: &AppId, id: &EndpointId, events: &[Arc<Event>], letters: &[u64]) {
         if self.state.endpoint(app, id).is_none() {
             return;
         }
@@ -46,5 +52,6 @@ impl Turn<'_> {
         }
         self.state.counters = counters;
         self.absorb(app, id, effects);
+        self.mark_dead(letters, DeadMark::Replayed(self.now.wall_ms));
     }
 }

@@ -60,6 +60,7 @@ impl Turn<'_> {
                 endpoint: id.clone(),
                 because,
                 event,
+                replayed_ms: None,
             };
             self.changes.dead.push(letter);
         }

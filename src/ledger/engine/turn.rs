@@ -9,7 +9,7 @@ use crate::{
         counters::Counters,
         edge::Key,
         event::{Event, EventBody, EventId},
-        log::{Attempted, Logged},
+        log::{Attempted, DeadMark, Logged},
         occupancy::Transition,
         outbox::BULK_MAX,
         store::{Changes, KeyRecord, Loaded},
@@ -80,7 +80,13 @@ impl<'a> Turn<'a> {
             Control::Accepting => self.accept(),
             Control::SetMode { app, endpoint, mode } => self.set_mode(app, endpoint, *mode),
             Control::Retry { app, endpoint } => self.retry(app, endpoint),
-            Control::Replay { app, endpoint, events } => self.replay(app, endpoint, events),
+            Control::Replay {
+                app,
+                endpoint,
+                events,
+                letters,
+            } => self.replay(app, endpoint, events, letters),
+            Control::DeleteDead(letters) => self.mark_dead(letters, DeadMark::Deleted),
             Control::Drain => self.drain(),
         }
     }

@@ -97,6 +97,7 @@ fn a_dead_letter_matches_when_all_that_is_asked_for_holds() {
         endpoint: "e".parse().expect("valid"),
         because: ParkedBecause::Gone,
         event: event("a", 1),
+        replayed_ms: None,
     };
     let matches = |change: &dyn Fn(&mut DeadQuery)| {
         let mut query = DeadQuery::default();

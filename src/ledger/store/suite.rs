@@ -6,8 +6,8 @@ use crate::domain::{AppId, WebhookEvent};
 
 use super::{Changes, Store, Trim};
 use crate::ledger::{
-    AttemptReport, Attempted, DeadLetter, DeadQuery, Event, EventBody, EventId, EventRef, From, Key, LogEntry,
-    LogQuery, LogStatus, Logged, Page, ParkedBecause, RequestId,
+    AttemptReport, Attempted, DeadLetter, DeadMark, DeadQuery, Event, EventBody, EventId, EventRef, From, Key,
+    LogEntry, LogQuery, LogStatus, Logged, Page, ParkedBecause, RequestId,
 };
 
 pub(in crate::ledger) fn app(id: &str) -> AppId {
@@ -69,6 +69,7 @@ pub(in crate::ledger) fn dead(no: u64, at_ms: u64, endpoint: &str) -> DeadLetter
         endpoint: endpoint.parse().expect("valid"),
         because: ParkedBecause::TooOld,
         event: event(no, "x", false),
+        replayed_ms: None,
     }
 }
 
@@ -78,6 +79,7 @@ pub(in crate::ledger) fn keeps_the_contract(mut new: impl FnMut() -> Box<dyn Sto
     a_page_ends_at_its_limit_and_goes_on(new());
     only_what_is_asked_for_is_in_a_page(new());
     dead_letters_are_read_and_counted_per_endpoint(new());
+    a_dead_letter_that_was_replayed_is_marked_and_one_that_was_deleted_is_gone(new());
     the_oldest_go_by_time(new());
     what_a_clock_of_the_future_wrote_goes_with_what_followed_it(new());
     the_oldest_go_by_bytes_those_of_the_step_counted(new());
@@ -233,6 +235,63 @@ fn dead_letters_are_read_and_counted_per_endpoint(mut store: Box<dyn Store>) {
     assert_eq!((counted, usage.oldest_dead_ms), (vec![("e", 1)], Some(30)));
     assert_eq!(3 * usage.dead_bytes, bytes_of_all);
     assert_eq!(dead_numbers(&*store, &DeadQuery::default()), (vec![3], None));
+}
+
+fn a_dead_letter_that_was_replayed_is_marked_and_one_that_was_deleted_is_gone(mut store: Box<dyn Store>) {
+    let letters = vec![dead(1, 10, "e"), dead(2, 20, "f"), dead(3, 30, "e"), dead(4, 40, "e")];
+    commit(&mut *store, |changes| changes.dead.clone_from(&letters));
+    let counted = |store: &dyn Store| -> Vec<(String, u64)> {
+        let dead = store.usage().dead;
+        dead.iter().map(|((_, id), count)| (id.to_string(), *count)).collect()
+    };
+    let replayed = |replayed| DeadQuery {
+        replayed: Some(replayed),
+        ..DeadQuery::default()
+    };
+    let unmarked = store.usage().dead_bytes;
+    let mark = |store: &mut dyn Store, marks: &[(u64, DeadMark)]| {
+        commit(store, |changes| changes.dead_marked = marks.iter().copied().collect());
+    };
+    mark(&mut *store, &[(2, DeadMark::Replayed(50)), (3, DeadMark::Replayed(50))]);
+    assert_eq!(counted(&*store), [("e".to_owned(), 2)]);
+    assert_eq!(dead_numbers(&*store, &replayed(true)), (vec![3, 2], None));
+    assert_eq!(dead_numbers(&*store, &replayed(false)), (vec![4, 1], None));
+    mark(&mut *store, &[(3, DeadMark::Replayed(60)), (9, DeadMark::Replayed(60))]);
+    let page = store.dead_letters(&replayed(true)).expect("it can be read");
+    let times: Vec<Option<u64>> = page.letters.iter().map(|letter| letter.replayed_ms).collect();
+    assert_eq!(
+        times,
+        [Some(60), Some(50)],
+        "the last time, and one that is gone is passed over"
+    );
+    assert_eq!(counted(&*store), [("e".to_owned(), 2)], "again changes no count");
+    mark(&mut *store, &[(1, DeadMark::Deleted), (3, DeadMark::Deleted)]);
+    assert_eq!(dead_numbers(&*store, &DeadQuery::default()), (vec![4, 2], None));
+    assert_eq!(
+        (counted(&*store), store.usage().oldest_dead_ms),
+        (vec![("e".to_owned(), 1)], Some(20))
+    );
+    commit(&mut *store, |changes| {
+        changes.dead_trimmed = Trim {
+            rows_max: 9,
+            before_ms: 40,
+            bytes_max: u64::MAX,
+        };
+    });
+    assert_eq!(
+        dead_numbers(&*store, &DeadQuery::default()),
+        (vec![4], None),
+        "2 goes by its time"
+    );
+    assert_eq!(counted(&*store), [("e".to_owned(), 1)]);
+    assert_eq!(
+        4 * store.usage().dead_bytes,
+        unmarked,
+        "the bytes of one that was not marked"
+    );
+    mark(&mut *store, &[(4, DeadMark::Deleted)]);
+    let usage = store.usage();
+    assert_eq!((usage.dead_bytes, usage.oldest_dead_ms, usage.dead.len()), (0, None, 0));
 }
 
 fn the_oldest_go_by_time(mut store: Box<dyn Store>) {

@@ -411,6 +411,7 @@ impl World {
             app: "1".parse().unwrap(),
             endpoint: id.parse().unwrap(),
             events,
+            letters: Vec::new(),
         });
     }
 

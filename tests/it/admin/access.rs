@@ -132,6 +132,7 @@ async fn the_description_is_openapi_3_1_and_names_every_route() {
     }
     routes.sort();
     let want = [
+        "DELETE /admin/v1/webhooks/dead",
         "GET /admin/v1/apps",
         "GET /admin/v1/apps/{app}/channels/{channel}/why",
         "GET /admin/v1/channels",

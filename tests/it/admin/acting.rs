@@ -94,6 +94,62 @@ async fn what_a_disabled_endpoint_would_be_told_is_dead_and_can_be_replayed() {
 }
 
 #[tokio::test]
+async fn a_dead_letter_is_replayed_once_unless_again_is_asked_for_and_can_be_deleted() {
+    let receiver = Receiver::start().await;
+    let admin = Admin::start(&receiver);
+    admin.says(&["webhooks", "disable", "main"]).await;
+    let mut client = admin.server.client().await;
+    client.subscribe("room").await;
+    client.unsubscribe("room").await;
+    client.subscribe("room").await;
+    let dead_count = || async { admin.json(&["webhooks", "list"]).await[0]["dead_letters"].clone() };
+    eventually("two dead letters", || async { dead_count().await == 2 }).await;
+    admin.says(&["webhooks", "enable", "main"]).await;
+
+    let replay = &["webhooks", "replay", "--dead"][..];
+    assert_eq!(admin.says(replay).await, "2 events go to main (app 1) once more.\n");
+    assert_eq!(dead_count().await, 0, "what waits for an operator");
+    let dead = admin.json(&["webhooks", "dead"]).await;
+    assert!(
+        dead.len() == 2 && dead.iter().all(|letter| letter["replayed_ms"].is_u64()),
+        "{dead:?}"
+    );
+    let text = admin.says(&["webhooks", "dead", "--replayed"]).await;
+    assert!(text.contains("endpoint disabled, replayed at 20"), "{text}");
+    assert_eq!(
+        admin.says(&["webhooks", "dead", "--replayed", "false"]).await,
+        "There is no such dead letter.\n"
+    );
+
+    assert_eq!(admin.says(replay).await, "There is nothing to deliver once more.\n");
+    let again = ["webhooks", "replay", "--dead", "--again"];
+    assert_eq!(admin.says(&again).await, "2 events go to main (app 1) once more.\n");
+    eventually("both replays and nothing more", || async {
+        let events: usize = replays(&receiver)
+            .iter()
+            .map(|delivered| delivered.events().len())
+            .sum();
+        events == 4
+    })
+    .await;
+
+    let refused = admin.run(&["webhooks", "dead", "--delete", "--endpoint", "mian"]).await;
+    assert_eq!(refused.code, Some(2), "{}", refused.stderr);
+    let kept = admin
+        .says(&["webhooks", "dead", "--delete", "--replayed", "false"])
+        .await;
+    assert_eq!(kept, "Deleted: 0 dead letters.\n");
+    let deleted = admin
+        .says(&["webhooks", "dead", "--delete", "--endpoint", "main"])
+        .await;
+    assert_eq!(deleted, "Deleted: 2 dead letters.\n");
+    assert_eq!(
+        admin.says(&["webhooks", "dead"]).await,
+        "There is no such dead letter.\n"
+    );
+}
+
+#[tokio::test]
 async fn an_event_a_request_and_a_span_are_replayed() {
     let receiver = Receiver::start().await;
     let admin = Admin::start(&receiver);

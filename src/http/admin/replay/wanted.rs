@@ -53,6 +53,9 @@ impl Wanted {
         let since_ms = moment("since", body.since.as_deref(), now_ms)?;
         let until_ms = moment("until", body.until.as_deref(), now_ms)?;
         let has_span = since_ms.is_some() || until_ms.is_some();
+        if body.again && !body.dead {
+            return Err(QueryError::new("again", "`dead` beside it", "none").into());
+        }
         match (&body.id, body.dead) {
             (Some(given), false) if !has_span => Ok(match query::id(given)? {
                 Id::Event(id) => Self::Event { id, app, endpoint },
@@ -67,6 +70,7 @@ impl Wanted {
                     endpoint,
                     since_ms,
                     until_ms,
+                    replayed: (!body.again).then_some(false),
                     page: Page::default(),
                 }))
             }

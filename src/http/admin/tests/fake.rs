@@ -32,10 +32,20 @@ impl Ledger for Fake {
             controls.push(match control {
                 Control::SetMode { app, endpoint, mode } => format!("{app}/{endpoint} {mode:?}"),
                 Control::Retry { app, endpoint } => format!("{app}/{endpoint} retry"),
-                Control::Replay { app, endpoint, events } => {
+                Control::Replay {
+                    app,
+                    endpoint,
+                    events,
+                    letters,
+                } => {
                     let (first, last) = (events[0].id, events[events.len() - 1].id);
-                    format!("{app}/{endpoint} {} from {first} to {last}", events.len())
+                    let of_letters = match letters.is_empty() {
+                        true => String::new(),
+                        false => format!(", of letters {letters:?}"),
+                    };
+                    format!("{app}/{endpoint} {} from {first} to {last}{of_letters}", events.len())
                 }
+                Control::DeleteDead(letters) => format!("deletes {letters:?}"),
                 Control::Configure(_) | Control::Accepting | Control::Drain => continue,
             });
         }
@@ -158,6 +168,7 @@ pub(super) fn letter(no: u64, endpoint: &str) -> DeadLetter {
         endpoint: endpoint.parse().expect("valid"),
         because: ParkedBecause::TooOld,
         event: event(no, "a"),
+        replayed_ms: None,
     }
 }
 

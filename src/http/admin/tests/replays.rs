@@ -137,8 +137,8 @@ async fn dead_letters_are_replayed_to_their_endpoints_the_oldest_first() {
     assert_eq!(
         api.controls(),
         [
-            "1/jobs 1 from evt_0000000000000003 to evt_0000000000000003",
-            "1/main 2 from evt_0000000000000001 to evt_0000000000000004",
+            "1/jobs 1 from evt_0000000000000003 to evt_0000000000000003, of letters [3]",
+            "1/main 2 from evt_0000000000000001 to evt_0000000000000004, of letters [1, 4]",
         ]
     );
     let api = Api::new(fake());
@@ -149,6 +149,49 @@ async fn dead_letters_are_replayed_to_their_endpoints_the_oldest_first() {
     let dead = api.get("/webhooks/dead?endpoint=main").await;
     assert_eq!(dead["letters"][0]["event"]["id"], "evt_0000000000000004");
     assert_eq!(dead["letters"][0]["because"], "too old");
+}
+
+#[actix_rt::test]
+async fn what_was_replayed_already_is_replayed_only_when_that_is_asked_for() {
+    let replayed = DeadLetter {
+        replayed_ms: Some(9),
+        ..letter(1, "main")
+    };
+    let api = Api::new(Fake {
+        letters: vec![replayed, letter(2, "main")],
+        ..Fake::default()
+    });
+    let (_, body) = api.replay(json!({"dead": true})).await;
+    assert_eq!(body["events"], 1);
+    let (_, body) = api.replay(json!({"dead": true, "again": true})).await;
+    assert_eq!(body["events"], 2);
+    assert_eq!(
+        api.controls(),
+        [
+            "1/main 1 from evt_0000000000000002 to evt_0000000000000002, of letters [2]",
+            "1/main 2 from evt_0000000000000001 to evt_0000000000000002, of letters [1, 2]",
+        ]
+    );
+    let (status, answer) = api.replay(json!({"id": "evt_0000000000000001", "again": true})).await;
+    assert_eq!(status, StatusCode::BAD_REQUEST, "{answer}");
+    let dead = api.get("/webhooks/dead?replayed=true").await;
+    let letters = dead["letters"].as_array().expect("a list");
+    assert_eq!((letters.len(), &letters[0]["replayed_ms"]), (1, &json!(9)));
+    let dead = api.get("/webhooks/dead?replayed=false").await;
+    assert_eq!(dead["letters"][0]["replayed_ms"], json!(null));
+}
+
+#[actix_rt::test]
+async fn the_dead_letters_that_match_are_deleted_in_pages() {
+    let api = Api::looking_at_two_lines(Fake {
+        letters: (1..=5)
+            .map(|no| letter(no, if no == 4 { "jobs" } else { "main" }))
+            .collect(),
+        ..Fake::default()
+    });
+    let body = api.delete("/webhooks/dead?endpoint=main&since=0").await;
+    assert_eq!(body, json!({"letters": 4}));
+    assert_eq!(api.controls(), ["deletes [1, 2]", "deletes [3]", "deletes [5]"]);
 }
 
 #[actix_rt::test]

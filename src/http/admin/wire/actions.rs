@@ -24,6 +24,9 @@ pub struct Replay {
     /// The dead letters, of all apps and endpoints unless one is named.
     #[serde(skip_serializing_if = "is_false")]
     pub dead: bool,
+    /// Those dead letters too that were replayed already.
+    #[serde(skip_serializing_if = "is_false")]
+    pub again: bool,
     /// Only of this app.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub app: Option<String>,
@@ -37,6 +40,13 @@ pub struct Replay {
     /// Before this time; without, until now.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub until: Option<String>,
+}
+
+/// What was deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Deleted {
+    /// How many dead letters.
+    pub letters: usize,
 }
 
 /// What is delivered once more.

@@ -108,6 +108,8 @@ pub struct Dead {
     pub because: String,
     /// The event.
     pub event: Event,
+    /// When it was last delivered once more, in milliseconds since 1970; null: never.
+    pub replayed_ms: Option<u64>,
 }
 
 /// A page of dead letters.
@@ -202,6 +204,7 @@ impl Dead {
             endpoint: letter.endpoint.to_string(),
             because: letter.because.as_str().into(),
             event: Event::new(&EventRef::new(&letter.event)),
+            replayed_ms: letter.replayed_ms,
         }
     }
 }

@@ -56,7 +56,7 @@ pub struct Endpoint {
     /// Most bytes of a body, when it answered 413 to a larger one; absent when it did not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub body_bytes_max: Option<usize>,
-    /// Dead letters that are kept.
+    /// Dead letters that are kept and were not replayed.
     pub dead_letters: u64,
     /// What happened since the server started.
     pub since_start: Counts,

@@ -5,7 +5,7 @@ mod channel;
 mod delivery_log;
 mod endpoint;
 
-pub use actions::{Heard, Ledger, Lost, Posted, Problem, Replay, Replayed, ReplayedTo, Tested};
+pub use actions::{Deleted, Heard, Ledger, Lost, Posted, Problem, Replay, Replayed, ReplayedTo, Tested};
 pub use channel::{
     App, Apps, Asking, Channel, ChannelList, Delivery, Happened, Members, Parked, State, StateName, User, Why, Worker,
 };

@@ -70,15 +70,26 @@ struct DeadWire<'a> {
     because: Cow<'a, str>,
     #[serde(borrow)]
     event: EventWire<'a>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    replayed_ms: Option<u64>,
 }
 
-/// Whose a dead letter is.
+/// Whose a dead letter is, and whether it was replayed.
 #[derive(Debug, Deserialize)]
 struct OwnerWire<'a> {
     #[serde(borrow)]
     app: Cow<'a, str>,
     #[serde(borrow)]
     endpoint: Cow<'a, str>,
+    #[serde(default)]
+    replayed_ms: Option<u64>,
+}
+
+/// Whose a dead letter is.
+pub(in crate::ledger::embedded) struct Owner {
+    pub(in crate::ledger::embedded) app: AppId,
+    pub(in crate::ledger::embedded) endpoint: EndpointId,
+    pub(in crate::ledger::embedded) is_replayed: bool,
 }
 
 /// Writes a line of the log.
@@ -132,6 +143,7 @@ pub(in crate::ledger::embedded) fn encode_dead(letter: &DeadLetter) -> Vec<u8> {
         endpoint: letter.endpoint.as_str().into(),
         because: letter.because.as_str().into(),
         event: EventWire::new(&letter.event),
+        replayed_ms: letter.replayed_ms,
     };
     after_time(letter.at_ms, &encode(&wire))
 }
@@ -147,14 +159,19 @@ pub(in crate::ledger::embedded) fn decode_dead(no: u64, bytes: &[u8]) -> Result<
         endpoint: RecordError::parse(&wire.endpoint)?,
         because: because(&wire.because)?,
         event: wire.event.read()?.into(),
+        replayed_ms: wire.replayed_ms,
     })
 }
 
-/// Reads whose a dead letter is, and when it was parked, and nothing else of it.
-pub(in crate::ledger::embedded) fn owner_of_dead(bytes: &[u8]) -> Result<(AppId, EndpointId), RecordError> {
+/// Reads whose a dead letter is, and nothing else of it.
+pub(in crate::ledger::embedded) fn owner_of_dead(bytes: &[u8]) -> Result<Owner, RecordError> {
     let (_, record) = split_time(bytes)?;
     let wire: OwnerWire<'_> = decode(record)?;
-    Ok((RecordError::parse(&wire.app)?, RecordError::parse(&wire.endpoint)?))
+    Ok(Owner {
+        app: RecordError::parse(&wire.app)?,
+        endpoint: RecordError::parse(&wire.endpoint)?,
+        is_replayed: wire.replayed_ms.is_some(),
+    })
 }
 
 /// Puts a record after its time.
