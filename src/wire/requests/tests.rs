@@ -178,11 +178,11 @@ fn a_request_that_cannot_be_served_is_refused_by_what_is_wrong() {
         ),
         (
             "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: +1\r\n",
-            "its Content-Length is no number",
+            "its Content-Length is not a number",
         ),
         (
             "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 18446744073709551616\r\n",
-            "its Content-Length is no number",
+            "its Content-Length is not a number",
         ),
         (
             "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 1\r\n",
