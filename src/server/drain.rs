@@ -114,7 +114,7 @@ pub(super) async fn say_what_waits(assembly: &Assembly) {
     };
     let fate = match status.path {
         Some(_) => "in the ledger for the next start",
-        None => "for nothing: the ledger is in memory, which ends now",
+        None => "in vain: the ledger is in memory and ends now",
     };
     for endpoint in endpoints.iter().filter(|endpoint| 0 < endpoint.queued) {
         let (app, id) = (&endpoint.app, &endpoint.id);
