@@ -116,7 +116,7 @@ pub struct WebhookSettings {
     pub timeout: Duration,
     /// How long an event is retried before it is parked.
     pub retry_for: Duration,
-    /// The longest `Retry-After` of an endpoint that is honored.
+    /// The longest `Retry-After` of an endpoint that is honoured.
     pub retry_after_max: Duration,
 }
 

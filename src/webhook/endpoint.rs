@@ -45,7 +45,7 @@ pub struct EndpointSettings {
     pub headers: Vec<(String, String)>,
     /// How long it has to answer with a status.
     pub timeout: Duration,
-    /// The longest `Retry-After` that is honored.
+    /// The longest `Retry-After` that is honoured.
     pub retry_after_max: Duration,
     /// What requests are signed with.
     pub signer: Signer,
