@@ -1,4 +1,4 @@
-//! An endpoint that fails, as operators see it.
+//! A failing endpoint, as operators see it.
 
 use crate::harness::{Answer, Receiver, eventually};
 
@@ -62,7 +62,7 @@ async fn why_names_the_request_that_is_aside_when_another_channel_waits_behind_i
     receiver.refuse(401, |body| body.contains("\"bad-"));
     let admin = Admin::start_on(&config(0, &receiver, ""));
     let mut client = admin.server.client().await;
-    // So that something is taken between the refusals, and each is set aside at once.
+    // Between the refusals an event is taken, so that each is set aside at once.
     for at in 0..9 {
         client.subscribe(&format!("bad-{at}")).await;
         client.subscribe(&format!("good-{at}")).await;

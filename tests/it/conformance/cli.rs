@@ -62,7 +62,7 @@ impl Ran {
     }
 }
 
-/// What is warned of when nothing is set.
+/// The warnings when nothing is set.
 const SAMPLE_WARNINGS: &str = "\
 warning: built-in sample: is used, because there is no config.yaml in this folder and no VACANCY__… variable; everybody knows its key and secret, so name a file with --config FILE
 warning: apps[0].secret: is the sample secret, which everybody knows: make your own with `openssl rand -hex 16`
