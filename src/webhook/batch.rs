@@ -44,10 +44,10 @@ pub struct BatchLimits {
 ///
 /// After a quiet time some windows go at once. When they come faster than one per window time, each waits out
 /// that time, and collects what is reported until then or until it is full. What does not fit into one window
-/// goes in several, in order. While the ledger is behind, edges are folded and events without state past a full
-/// window are dropped, so that the batch is bounded by the keys that are occupied or were within the delay.
-/// Folding follows the law of [`NetEdges`]: whatever is folded, whenever and however often, and is folded again
-/// in the ledger, the windows leave the same state.
+/// goes in several, in order. While the ledger is behind, edges are folded, and events without state past a
+/// full window are dropped. So the batch is bounded by the keys that are occupied or were within the delay.
+/// Folding follows the law of [`NetEdges`]: the windows leave the same state, whatever is folded, whenever and
+/// however often, and even if the ledger folds it again.
 #[derive(Debug)]
 pub struct Batch {
     app: AppId,
