@@ -31,7 +31,7 @@ pub struct BatchLimits {
     pub window: Duration,
     /// What fills a window before its time; 1 or more.
     pub events_max: usize,
-    /// Most that one window holds; `events_max` or more. What is too much for it goes in several.
+    /// Most observations of one window; `events_max` or more. Further ones go in several windows.
     pub observed_max: usize,
     /// How many are collected at least before edges are folded. So a ledger that is a moment behind
     /// costs no transition.
@@ -52,7 +52,7 @@ pub struct BatchLimits {
 pub struct Batch {
     app: AppId,
     limits: BatchLimits,
-    /// What was folded, all of it older than what is not.
+    /// The folded edges, all older than the observed ones.
     folded: NetEdges,
     observed: VecDeque<Observed>,
     /// What is collected costs, in bytes.
@@ -64,7 +64,7 @@ pub struct Batch {
     /// The bytes of each window under way, the oldest first.
     under_way: VecDeque<usize>,
     bytes_under_way: usize,
-    /// So much may be collected behind what is folded.
+    /// How many observations may collect behind the folded ones.
     unfolded_max: usize,
     fold_at_bytes: usize,
     dropped: u64,
@@ -171,7 +171,7 @@ impl Batch {
         self.dropped
     }
 
-    /// How much is collected.
+    /// The number of collected observations.
     fn len(&self) -> usize {
         self.folded.len() + self.observed.len()
     }
@@ -193,7 +193,7 @@ impl Batch {
         WINDOWS_UNDER_WAY_MAX <= self.under_way.len() || BYTES_UNDER_WAY_MAX <= self.bytes_under_way
     }
 
-    /// Folds the edges into those that are folded already, and drops what carries no state.
+    /// Folds the observed edges into the folded ones, and drops observations without state.
     fn fold(&mut self) {
         for observed in self.observed.drain(..) {
             match observed {
