@@ -27,7 +27,7 @@ use harness::{
 const WINDOW_MS: f64 = 50.0;
 /// How much longer than the window the p99 may be at `BUSY_RATE`.
 const BEYOND_WINDOW_MS: f64 = 20.0;
-/// The longest p99 at `QUIET_RATES`, where changes come at random.
+/// The longest p99 at `QUIET_RATES`, with changes at random.
 const QUIET_P99_MS: f64 = 15.0;
 const QUIET_RATES: [f64; 3] = [5.0, 10.0, 15.0];
 const BUSY_RATE: f64 = 1_000.0;
@@ -102,12 +102,12 @@ struct Endpoint {
 }
 
 impl Run {
-    /// Starts a server with these apps, each of which has endpoints. What is left is told at once.
+    /// Starts a server with these apps and their endpoints. An empty channel is told vacated at once.
     fn start(name: &str, apps: &[Vec<Endpoint>]) -> Self {
         Self::start_with(name, apps, |_| "0s")
     }
 
-    /// Starts a server with these apps, of which each has a `vacated_delay`.
+    /// Starts a server with these apps, each with its own `vacated_delay`.
     fn start_with(name: &str, apps: &[Vec<Endpoint>], vacated_delay: impl Fn(usize) -> &'static str) -> Self {
         let folder = LedgerFolder::new(name);
         let admin_port = free_port();
@@ -381,7 +381,7 @@ async fn storm() -> Result<(), String> {
     const RATE: f64 = 10.0;
     const CALM: Duration = Duration::from_secs(10);
     const STORMY: Duration = Duration::from_secs(15);
-    /// After the channels are left it is another second until they are told vacated.
+    /// The channels are told vacated one second after they are left.
     const LEAVE_AFTER: Duration = Duration::from_secs(7);
     let receiver = Receiver::start();
     let apps = [0, 1].map(|app| {
@@ -422,7 +422,7 @@ async fn storm() -> Result<(), String> {
     })
 }
 
-/// Makes so many changes as fast as they can be written, while the other client of this thread goes on.
+/// Makes `count` changes as fast as they can be written, while the other client of this thread goes on.
 async fn burst_by_turns(churn: &mut Churn, count: u64) {
     const TURN: u64 = 500;
     for _ in 0..count / TURN {

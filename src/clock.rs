@@ -18,7 +18,7 @@ pub fn now() -> Now {
     }
 }
 
-/// This moment, on the clock that never goes back: half of what [`now`] costs, for each write.
+/// This moment on the monotonic clock. It costs half of what [`now`] does, and every write asks for it.
 #[must_use]
 #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the clocks")]
 pub fn instant() -> Instant {

@@ -14,12 +14,12 @@ use super::{Received, command_frame, connected};
 /// The first change of a run comes so long after its beginning.
 const LEAD: Duration = Duration::from_millis(20);
 
-/// How changes follow each other.
+/// The spacing of changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pace {
-    /// Each so long after the one before.
+    /// At equal distances.
     Steady,
-    /// At random, as those of people who know nothing of each other.
+    /// At random, like those of people who act independently.
     Random,
 }
 
@@ -66,7 +66,7 @@ impl Churn {
         self.at_pace(per_second, Pace::Steady, lasting).await;
     }
 
-    /// Makes changes at a rate. Each counts from when it was to be made, also if it is late.
+    /// Makes changes at a rate. Each is timed from when it was due, even if it is late.
     pub async fn at_pace(&mut self, per_second: f64, pace: Pace, lasting: Duration) {
         let begin = Instant::now() + LEAD;
         let mut at = begin;
@@ -82,7 +82,7 @@ impl Churn {
         }
     }
 
-    /// How long it is from one change to the next.
+    /// The time from one change to the next.
     fn wait(&mut self, per_second: f64, pace: Pace) -> Duration {
         let share = match pace {
             Pace::Steady => 1.0,

@@ -1,6 +1,6 @@
 //! An encoder farm that publishes only what somebody listens to, and what that saves.
 //!
-//! `examples/panda/run`, or with a seed and a file for the picture.
+//! `examples/panda/run`, optionally with a seed and a file for the picture.
 #![allow(
     clippy::disallowed_methods,
     reason = "an example reads clocks; the server's rules are for the server"

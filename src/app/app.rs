@@ -28,7 +28,7 @@ pub struct App {
     connections: Arc<Quota>,
     users: Mutex<Users>,
     mistakes: Mutex<Mistakes>,
-    /// What begins in public channels and is subscribed to, which needs no signature.
+    /// The rates of new public channels and of subscriptions to public channels, which need no signature.
     public_channels: Option<Rate>,
     public_subscriptions: Option<Rate>,
 }
@@ -53,7 +53,7 @@ pub struct AppParts {
     pub backlog: Arc<Backlog>,
     /// How often its back end may call; none means as often as it likes.
     pub api_calls: Option<Rate>,
-    /// Now.
+    /// The present moment.
     pub started_at: Instant,
 }
 
@@ -151,7 +151,7 @@ impl App {
     /// Subscribes a connection to a channel.
     ///
     /// # Errors
-    /// When the app has as many channels as it may, or strangers ask for public ones too fast.
+    /// When the app has reached its limit of channels, or public ones are asked for too fast.
     pub fn subscribe(&self, channel: &ChannelName, subscribe: Subscribe, now: Instant) -> Result<(), SubscribeError> {
         let is_public = channel.kind() == ChannelKind::Public;
         let take = |rate: &Option<Rate>, error| match rate {
@@ -268,7 +268,7 @@ impl App {
         self.parts.api_calls.as_ref().map_or(Ok(()), |rate| rate.take(now))
     }
 
-    /// Logs what a client was refused, unless there was too much like it lately.
+    /// Logs what was refused to a client, except after too many mistakes like it.
     pub fn note(&self, mistake: &Mistake, now: Instant) {
         let mut mistakes = self.mistakes.lock().unwrap_or_else(PoisonError::into_inner);
         let line = mistakes.line(mistake, now);

@@ -1,4 +1,4 @@
-//! Which of the mistakes of clients are logged. Strangers make as many as they like.
+//! A bounded log of clients' mistakes, since strangers can make any number of them.
 
 use std::{
     collections::HashMap,
@@ -6,18 +6,18 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Most lines about one setting, and about all that has none, in each [`PERIOD`].
+/// Most lines in each [`PERIOD`] about one setting, and about all mistakes without one.
 const LINES_MAX: u32 = 5;
 const PERIOD: Duration = Duration::from_secs(10);
-/// Most characters of a reason that are logged.
+/// Most logged characters of a reason.
 const CHARS_MAX: usize = 300;
 
-/// Something that a client was refused.
+/// Something that was refused to a client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mistake {
-    /// Why.
+    /// Why it was refused.
     pub reason: String,
-    /// The key of the configuration that decides, like `limits.event_data`.
+    /// The configuration key that decides, like `limits.event_data`.
     pub setting: Option<&'static str>,
 }
 
@@ -35,7 +35,7 @@ struct Lately {
 }
 
 impl Mistakes {
-    /// Takes in a mistake; gives the line to log, unless there were too many like it lately.
+    /// Counts a mistake. Gives the line to log, or `None` after too many like it.
     pub fn line(&mut self, mistake: &Mistake, now: Instant) -> Option<String> {
         let lately = self.by_setting.entry(mistake.setting).or_insert(Lately {
             since: now,
@@ -58,14 +58,14 @@ impl Mistakes {
         match std::mem::take(&mut lately.left_out) {
             0 => {}
             left_out => {
-                let _ = write!(line, "; {left_out} like it were not logged");
+                let _ = write!(line, "; {left_out} more like it were not logged");
             }
         }
         Some(line)
     }
 }
 
-/// A text of a stranger as one line, cut.
+/// A stranger's text, cut and on one line.
 fn printable(text: &str) -> String {
     let mut line = String::new();
     for character in text.chars().take(CHARS_MAX) {
@@ -113,7 +113,7 @@ mod tests {
         let later = now + Duration::from_secs(10);
         assert_eq!(
             mistakes.line(&rate, later).as_deref(),
-            Some("too fast (limits.client_events_per_second); 45 like it were not logged")
+            Some("too fast (limits.client_events_per_second); 45 more like it were not logged")
         );
         assert_eq!(
             mistakes.line(&rate, later).as_deref(),

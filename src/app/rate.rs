@@ -7,21 +7,20 @@ use std::{
 
 const SECOND_NS: u64 = 1_000_000_000;
 
-/// A token bucket that threads share: it holds a second's worth of tokens, or a burst, and gains them
-/// steadily.
+/// A token bucket that threads share. It holds a second's worth of tokens, or a burst, and refills steadily.
 ///
-/// It is one number, the moment at which the bucket would be full again, in nanoseconds after its
-/// start. A token moves it on by what a token takes; when that would be further away than it takes to
-/// fill the bucket, there is none.
+/// It is one number: the moment at which the bucket would be full again, in nanoseconds after its start.
+/// Taking a token moves that moment on by the time of one token. If it would then be further away than the
+/// time to fill the whole bucket, the bucket is empty.
 ///
-/// It is not the token bucket of a connection, which counts exactly, but has one owner: its level and the
-/// moment of that do not fit one atomic number.
+/// The token bucket of a connection counts exactly, but has one owner, since its level and the time of it do
+/// not fit one atomic number.
 #[derive(Debug)]
 pub struct Rate {
     started_at: Instant,
-    /// What one token takes.
+    /// The time of one token.
     token_ns: u64,
-    /// What it takes to fill the bucket.
+    /// The time to fill the bucket.
     fill_ns: u64,
     full_at_ns: AtomicU64,
 }
@@ -39,7 +38,7 @@ impl Rate {
         }
     }
 
-    /// The same with a bucket of `burst` tokens, one at least.
+    /// The same with a bucket of `burst` tokens, at least one.
     #[must_use]
     pub fn with_burst(per_second: u32, burst: u32, now: Instant) -> Self {
         let rate = Self::new(per_second, now);
@@ -71,7 +70,7 @@ mod tests {
     use super::*;
     use crate::domain::{AppLimits, Now, Pace};
 
-    /// Takes tokens at a moment until there is none; gives how many there were and the wait.
+    /// Takes tokens at a moment until the bucket is empty. Gives how many it took, and the wait for the next.
     fn take_all(rate: &Rate, now: Instant) -> (usize, Duration) {
         let mut count = 0;
         loop {
@@ -119,7 +118,7 @@ mod tests {
         let begun: usize = (1..=60)
             .map(|s| take_all(&channels, t0 + Duration::from_secs(s)).0)
             .sum();
-        // Each is an event when it begins and one when it ends.
+        // Each makes one event when it begins and one when it ends.
         assert!(2 * (50_000 + begun) < 200_000, "{begun}");
         assert_eq!(begun, 12_000);
     }

@@ -44,7 +44,7 @@ pub struct ChannelRegistry {
     workers: Arc<Workers>,
     observer: Recipient<Observe>,
     rules: ChannelRules,
-    /// How many public channels are live, and how many others.
+    /// The number of live public channels, and of all others.
     live: [AtomicUsize; 2],
     /// The last events of cache channels, which outlive their channels.
     cache: Mutex<EventCache>,
@@ -61,7 +61,7 @@ pub struct ChannelRules {
     pub cache_ttl: Duration,
     /// Most bytes of cached events.
     pub cached_bytes: usize,
-    /// Most channels at once, of those that need a signature and of all.
+    /// Most channels at once that need a signature, and most of all kinds together.
     pub channels: usize,
 }
 
@@ -122,10 +122,10 @@ impl ChannelRegistry {
         }
     }
 
-    /// Subscribes to a channel, which is started when it is not there, if `may_start` says that it may.
+    /// Subscribes to a channel. A channel that does not exist yet is started if `may_start` allows it.
     ///
     /// # Errors
-    /// What `may_start` says, or that there are as many channels as there may be.
+    /// The error of `may_start`, or that the limit of channels is reached.
     pub fn enter(
         self: &Arc<Self>,
         name: &ChannelName,
@@ -159,8 +159,8 @@ impl ChannelRegistry {
         Ok(())
     }
 
-    /// Tells whether one channel more may be there. Public ones are refused when there are as many as may
-    /// be in all, others when there are as many of them: strangers take no room of theirs.
+    /// Checks that one more channel may start. All channels count against a new public one, but only channels
+    /// that need a signature against another of those. So public channels never take their room.
     fn check_room(&self, name: &ChannelName) -> Result<(), SubscribeError> {
         let [public, others] = self.live.each_ref().map(|live| live.load(Ordering::Relaxed));
         let live = match name.kind() {
@@ -177,7 +177,7 @@ impl ChannelRegistry {
         Ok(())
     }
 
-    /// What counts the live channels of its kind.
+    /// The count of live channels of its kind.
     fn live_like(&self, name: &ChannelName) -> &AtomicUsize {
         &self.live[usize::from(name.kind() != ChannelKind::Public)]
     }

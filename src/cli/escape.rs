@@ -1,5 +1,5 @@
-//! Strangers' texts on a terminal: what could move its cursor, forge a line or turn text around is
-//! written out.
+//! Strangers' texts on a terminal. Characters that could move the cursor, forge a line or reverse text are
+//! escaped.
 
 use serde_json::Value;
 
@@ -30,7 +30,7 @@ pub(super) fn texts(value: &mut Value) {
     }
 }
 
-/// A text of JSON, whose strings may hold such characters in clear.
+/// A JSON text, whose strings may hold such characters unescaped.
 pub(super) fn json(text: &str) -> String {
     escaped(text, |c| {
         let mut units = [0; 2];
@@ -55,7 +55,7 @@ fn escaped(text: &str, write: impl Fn(char) -> String) -> String {
     })
 }
 
-/// Control characters, line ends of Unicode, and marks that reorder what stands beside them.
+/// Control characters, line ends of Unicode, and marks that reorder the text beside them.
 fn is_risky(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')

@@ -23,15 +23,15 @@ pub use admin::{ChannelsArgs, ClientArgs, EndpointArgs, ListenArgs, WebhooksArgs
 pub use ledger::LedgerArgs;
 pub use serve::serve;
 
-/// What options are listed under that more than one command has.
+/// The help heading for options that several commands share.
 const SHARED: &str = "Shared options";
 
 /// A realtime server that speaks the Pusher Channels protocol and whose webhooks can be trusted.
 #[derive(Debug, Parser)]
 #[command(name = "vacancy", version, disable_help_subcommand = true)]
 pub struct Cli {
-    /// The configuration file; without, config.yaml in the current folder, without that, the
-    /// VACANCY__… variables alone, and if there is none, the sample in the program.
+    /// The configuration file. Default: config.yaml in the current folder, else the VACANCY__… variables
+    /// alone, else the built-in sample.
     #[arg(long, global = true, value_name = "FILE", help_heading = SHARED)]
     config: Option<PathBuf>,
     /// What to do; without, serve.
@@ -144,7 +144,7 @@ mod tests {
         Cli::command().debug_assert();
     }
 
-    /// The help of each command that does something, by its name.
+    /// Collects the help of each command that does something, by its name.
     fn helps(command: &mut clap::Command, names: &str, found: &mut Vec<(String, String)>) {
         let help = command.render_long_help().to_string();
         let mut is_leaf = true;

@@ -19,7 +19,7 @@ pub fn serve(loaded: Loaded) -> ExitCode {
             let level = record.level();
             let style = out.default_level_style(level);
             let (time, of) = (out.timestamp(), record.target());
-            // Names and texts of strangers are in it.
+            // Log lines hold strangers' names and texts.
             let what = escape::line(&record.args().to_string());
             writeln!(out, "[{time} {style}{level:<5}{style:#} {of}] {what}")
         })
@@ -27,7 +27,7 @@ pub fn serve(loaded: Loaded) -> ExitCode {
     match &loaded.source {
         ConfigSource::File(path) => log::info!("configuration: {}", path.display()),
         ConfigSource::Environment => log::info!("configuration: environment variables, there is no config.yaml"),
-        // A warning says so.
+        // A warning says this.
         ConfigSource::Sample => {}
         ConfigSource::Text => log::info!("configuration: a text"),
     }

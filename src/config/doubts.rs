@@ -1,4 +1,4 @@
-//! Values that a key takes and that hardly do what was meant.
+//! Warnings about valid values that are probably mistakes.
 
 use std::{ops::RangeInclusive, time::Duration};
 
@@ -7,10 +7,10 @@ use super::{error::Problem, settings::Settings};
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3_600);
-/// Longer than any duration that a key takes.
+/// Longer than any duration of a key.
 const EVER: Duration = Duration::MAX;
 
-/// A duration, between which ones it makes sense, and what comes of others.
+/// A duration, the range in which it makes sense, and what happens outside it.
 struct Sense<'a> {
     path: String,
     value: Duration,
@@ -19,15 +19,15 @@ struct Sense<'a> {
     longer: &'a str,
 }
 
-/// Warnings about settings that are valid and plainly not what anybody wants.
+/// Warns about settings that are valid but that nobody wants.
 pub(super) fn doubts(settings: &Settings) -> Vec<Problem> {
     let mut doubts = Vec::new();
     let (server, webhooks) = (&settings.server, &settings.webhooks);
     let closes = "clients on a slow network are closed";
-    let lingers = "a client that vanished counts as subscribed for so long";
-    let told_late = "each webhook waits for so long";
-    let still_occupied = "a channel that is empty stays told occupied for so long";
-    let after_start = "after a start, a channel whose clients do not come back stays told occupied for so long";
+    let lingers = "a client that vanished counts as subscribed for that long";
+    let told_late = "each webhook waits for that long";
+    let still_occupied = "a channel that is empty stays told occupied for that long";
+    let after_start = "after a start, a channel whose clients do not come back stays told occupied for that long";
     for of in [
         sense(
             "server.activity_timeout",
@@ -55,8 +55,8 @@ pub(super) fn doubts(settings: &Settings) -> Vec<Problem> {
             "webhooks.timeout",
             webhooks.timeout,
             SECOND / 10..=5 * MINUTE,
-            "hardly a receiver answers so soon",
-            "a receiver that hangs holds up what comes after for so long",
+            "few receivers answer that fast",
+            "a receiver that hangs holds up later webhooks for that long",
         ),
     ] {
         doubts.extend(of.doubt());
@@ -79,13 +79,13 @@ pub(super) fn doubts(settings: &Settings) -> Vec<Problem> {
     for (index, app) in settings.apps.iter().enumerate() {
         let path = format!("apps[{index}]");
         let own = [app.batch_window, app.vacated_delay, app.recovery_window];
-        // What is taken over was said above.
+        // Inherited values were checked above.
         let mut pairs = own.into_iter().zip(common);
         let own = [(); 3].map(|()| pairs.next().filter(|(own, common)| own != common).map(|(own, _)| own));
         doubts.extend(windows(&path, own));
         if let Some(within) = app.authorized_connections {
             let path = format!("{path}.authorized_connections");
-            let hurry = "hardly a client can sign in so soon";
+            let hurry = "few clients can sign in that fast";
             doubts.extend(sense(path, within, SECOND..=EVER, hurry, "").doubt());
         }
         for (endpoint, webhook) in app.webhooks.iter().enumerate() {
@@ -154,7 +154,7 @@ mod tests {
         assert_eq!(said, want, "{yaml}");
     }
 
-    /// An app with this in it.
+    /// A configuration of one app with these settings.
     fn app(more: &str) -> String {
         format!("apps: [{{id: a, key: k, secret: 0123456789abcdef{more}}}]")
     }
@@ -176,7 +176,7 @@ mod tests {
             &[
                 "server.pong_timeout: 999ms is less than 1s: clients on a slow network are closed",
                 "webhooks.recovery_window: 1year is more than 1h: after a start, a channel whose clients do not come \
-                 back stays told occupied for so long",
+                 back stays told occupied for that long",
             ],
         );
     }
@@ -189,9 +189,9 @@ mod tests {
                 app(", batch_window: 61s, authorized_connections: 1ms")
             ),
             &[
-                "webhooks.vacated_delay: 2h is more than 1h: a channel that is empty stays told occupied for so long",
-                "apps[0].batch_window: 1m 1s is more than 1m: each webhook waits for so long",
-                "apps[0].authorized_connections: 1ms is less than 1s: hardly a client can sign in so soon",
+                "webhooks.vacated_delay: 2h is more than 1h: a channel that is empty stays told occupied for that long",
+                "apps[0].batch_window: 1m 1s is more than 1m: each webhook waits for that long",
+                "apps[0].authorized_connections: 1ms is less than 1s: few clients can sign in that fast",
             ],
         );
     }

@@ -61,7 +61,7 @@ pub(super) fn shown(url: &str) -> String {
     format!("{}://{user_info}{}{port}{rest}", parts.scheme, parts.host)
 }
 
-/// The address that a URL has for a host, if it has one and no name.
+/// The host of a URL if it is an address and not a name.
 pub(super) fn address(url: &str) -> Option<IpAddr> {
     let host = split(url)?.host;
     host.trim_start_matches('[').trim_end_matches(']').parse().ok()

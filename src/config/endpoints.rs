@@ -83,7 +83,7 @@ pub(super) fn endpoints(app: &mut Section<'_>, app_id: Option<&AppId>, files: &F
     endpoints.into_iter().flatten().collect()
 }
 
-/// Warns of a URL that nothing is ever sent to.
+/// Warns about a URL to which nothing is ever sent.
 fn warn_of_address(section: &mut Section<'_>, url: Option<&str>, link_local: LinkLocal) {
     let address = url.and_then(endpoint_url::address);
     if let Some(Err(refused)) = address.map(|address| guard::permit(address, link_local)) {

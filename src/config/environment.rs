@@ -8,11 +8,11 @@ use super::{
 };
 
 const PREFIX: &str = "VACANCY__";
-/// The variable that the commands take the token of the admin API from.
+/// The variable from which the commands take the token of the admin API.
 pub(super) const ADMIN_TOKEN: &str = "VACANCY_ADMIN_TOKEN";
-/// What begins the name of a variable that is meant for a configuration, after `VACANCY`.
+/// The first word after `VACANCY` in the name of a variable for the configuration.
 const SECTIONS: [&str; 5] = ["SERVER", "LEDGER", "WEBHOOKS", "ADMIN", "APPS"];
-/// What Kubernetes names variables for a service called like a section, after `VACANCY_SERVER_`.
+/// What follows `VACANCY_SERVER_` in the variables that Kubernetes sets for a service named `vacancy-server`.
 const OF_SERVICES: [&str; 3] = ["SERVICE_HOST", "SERVICE_PORT", "PORT"];
 
 /// The environment variables that a configuration is read with. They may be secrets, so there
@@ -49,8 +49,8 @@ impl Environment {
         self.0.keys().any(|name| name.starts_with(PREFIX))
     }
 
-    /// A warning for each variable that is meant to override a key, by its name, and does not. One that
-    /// the text of the configuration names is read there.
+    /// A warning for each variable whose name looks like an override but does not work as one. A variable
+    /// that the text of the configuration names is used there.
     pub(super) fn misnamed(&self, text: &str) -> Vec<Problem> {
         let names = self.0.keys().filter(|name| !text.contains(&format!("${{{name}")));
         names
@@ -98,8 +98,7 @@ impl<N: Into<String>, V: Into<String>> FromIterator<(N, V)> for Environment {
     }
 }
 
-/// The variable that overrides the key which the name of another looks like: `VACANCY__SERVER__LISTEN`
-/// for `VACANCY_SERVER_LISTEN`.
+/// The override that a misspelled name means: `VACANCY__SERVER__LISTEN` for `VACANCY_SERVER_LISTEN`.
 fn meant(name: &str) -> Option<String> {
     let upper = name.to_ascii_uppercase();
     let rest = upper.strip_prefix("VACANCY_")?;
@@ -223,8 +222,8 @@ impl<'e> Override<'e> {
     }
 }
 
-/// What the text of a variable stands for where a list or a map is wanted: nothing and `null` for
-/// an empty one, a JSON array or object for all of it. `None`: the node is no such text.
+/// Reads a variable's text where a list or a map is wanted. An empty text and `null` mean an empty one, a
+/// JSON array or object all of it. `None`: the node is not such a text.
 pub(super) fn structured(node: &Node) -> Option<Value> {
     let (Value::Text(text), Origin::Environment(_)) = (&node.value, &node.origin) else {
         return None;

@@ -16,16 +16,16 @@ use crate::domain::AppKey;
 /// The secret of the sample app, which everybody knows.
 const SAMPLE_SECRET: &str = "app-secret";
 
-/// Fewest characters of a secret that is taken on every address.
+/// Fewest characters of a secret that is accepted on every address.
 const SECRET_LEN_MIN: usize = 16;
 
-/// How a good secret is made.
+/// The command that makes a good secret.
 const MAKE_SECRET: &str = "`openssl rand -hex 16`";
 
 /// What makes the single key of an app.
 const SINGLE: [&str; 3] = ["key", "secret", "secret_file"];
 
-/// A key that was read, and where its secret stands in the app.
+/// A key that was read, and where in the app its secret is set.
 struct Found {
     key: KeySettings,
     secret_at: String,
@@ -86,7 +86,7 @@ fn key(section: &mut Section<'_>, around: &Around<'_>, taken: &mut Vec<(AppKey, 
     })
 }
 
-/// Reads `secret` or the file that `secret_file` names, and tells which of them it was.
+/// Reads `secret` or the file that `secret_file` names. Gives which of the two it was.
 fn secret(section: &mut Section<'_>, around: &Around<'_>) -> Option<(&'static str, SecretString)> {
     let (typed, in_file) = (section.has("secret"), section.has("secret_file"));
     let secret = section.optional("secret", |value| values::filled(value).map(SecretString::from), hidden);
@@ -109,7 +109,7 @@ fn secret(section: &mut Section<'_>, around: &Around<'_>) -> Option<(&'static st
     }
 }
 
-/// Notes what is wrong or doubtful with a secret, on the address where the server listens.
+/// Reports what is wrong or doubtful about a secret, given the address where the server listens.
 fn judge(app: &mut Section<'_>, found: &Found, listen: SocketAddr, weak_allowed: bool) {
     let (at, secret) = (&found.secret_at, found.key.secret.expose_secret());
     let on_loopback = listen.ip().to_canonical().is_loopback();

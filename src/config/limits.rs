@@ -6,7 +6,7 @@ const KB: usize = 1 << 10;
 const MB: usize = 1 << 20;
 const GB: usize = 1 << 30;
 
-/// Reads `limits` of an app, for each of whose clients so many bytes may wait.
+/// Reads `limits` of an app. Up to `outbound_limit` bytes may wait for each of its clients.
 pub(super) fn limits(app: &mut Section<'_>, outbound_limit: usize) -> LimitSettings {
     app.section("limits", |section| {
         let limits = read(section);

@@ -22,10 +22,9 @@ use super::{
 
 /// The file that is read when none is named.
 const DEFAULT_FILE: &str = "config.yaml";
-/// What variables alone are laid over: they begin from nothing, but that the token has the variable
-/// that the sample gives it.
+/// The base for variables alone: nothing but the token, from the same variable as in the sample.
 const NOTHING: &str = "admin: { token: \"${VACANCY_ADMIN_TOKEN:-}\" }";
-/// The file of the repository, for when nothing is set.
+/// The sample of the repository, used when nothing is set.
 const SAMPLE: &str = include_str!("../../config.yaml");
 
 /// The warning that nothing is set.
@@ -50,9 +49,9 @@ pub struct Surroundings<'a> {
 pub enum ConfigSource {
     /// This file.
     File(PathBuf),
-    /// Environment variables alone, because there is no file.
+    /// Environment variables alone, without a file.
     Environment,
-    /// The copy of the repository's `config.yaml` in the binary, because nothing else is set.
+    /// The copy of the repository's `config.yaml` in the binary, when nothing else is set.
     Sample,
     /// A text that a program has given.
     Text,
@@ -83,8 +82,7 @@ pub struct Loaded {
 }
 
 /// Loads the configuration from the file that is named, else from `config.yaml` in the current
-/// folder, else from the `VACANCY__…` variables alone, and if there is none from the sample in the
-/// binary.
+/// folder, else from the `VACANCY__…` variables alone, else from the sample in the binary.
 ///
 /// # Errors
 /// When a file that is named or there cannot be read, or what it says cannot be used.

@@ -1,6 +1,6 @@
-//! What somebody may have meant.
+//! Suggestions for a misspelled name.
 
-/// The one of `names` that is most like `typed`, unless none is like it.
+/// The one of `names` that is most like `typed`, if any is similar.
 pub(crate) fn nearest<'n>(typed: &str, names: &[&'n str]) -> Option<&'n str> {
     let alike = |name: &str| strsim::normalized_damerau_levenshtein(typed, name);
     let best = names.iter().copied().max_by(|a, b| alike(a).total_cmp(&alike(b)))?;

@@ -1,13 +1,13 @@
-//! Limits of an app that can be reached only when others are raised.
+//! Limits of an app that cannot be reached unless another limit is raised.
 
 use super::{reader::Section, settings::LimitSettings, values::bytes_shown};
 use crate::domain::limits::{ESCAPED_BYTES, REQUEST_BODY_BYTES_CEILING};
 
-/// Bytes of a message beside what the limits are about.
+/// Bytes of a message besides those that the limits are about.
 const ENVELOPE_BYTES: usize = 1_024;
 
-/// Warns of each limit up to which a message may be longer than what may wait for a client, and of what no
-/// body and no cache holds. One such message is delivered all the same.
+/// Warns about each limit that allows a message longer than what may wait for a client; one such message is
+/// still delivered. Also warns about events that do not fit into a request body or the cache.
 pub(super) fn warn(section: &mut Section<'_>, limits: &LimitSettings, outbound_limit: usize) {
     let mut outbound = |key: &str, what: &str, bytes: usize| {
         let bytes = bytes.saturating_add(ENVELOPE_BYTES);
@@ -15,8 +15,8 @@ pub(super) fn warn(section: &mut Section<'_>, limits: &LimitSettings, outbound_l
             section.warning(
                 key,
                 format!(
-                    "{what} can be {} long: one may wait for a client, and a second is more than \
-                     server.outbound_limit, at which it is closed; set that to {} or more",
+                    "{what} can be {} long: one may wait for a client, but a second exceeds \
+                     server.outbound_limit and closes it; set that to {} or more",
                     shown(bytes),
                     shown(bytes.saturating_mul(2))
                 ),
@@ -24,18 +24,18 @@ pub(super) fn warn(section: &mut Section<'_>, limits: &LimitSettings, outbound_l
         }
     };
     outbound("event_data", "an event", limits.event_data);
-    // Of a string in a string each quote is escaped.
+    // In a string within a string, each quote is escaped.
     let member = 2 * limits.user_info + 4 * limits.user_id + 16;
     let members = member.saturating_mul(limits.presence_members);
     outbound("presence_members", "the list of a channel's members", members);
     let watched = (limits.user_id + 8).saturating_mul(limits.watchlist);
-    outbound("watchlist", "the list of those whom a user watches", watched);
+    outbound("watchlist", "the watchlist of a user", watched);
     let batch = (ESCAPED_BYTES * limits.event_data).saturating_mul(limits.batch_events);
     if REQUEST_BODY_BYTES_CEILING < batch {
         section.warning(
             "batch_events",
             format!(
-                "a full batch of the longest events can be {} long, of which {} are read",
+                "a full batch of the longest events can be {} long, but only {} are read",
                 shown(batch),
                 shown(REQUEST_BODY_BYTES_CEILING)
             ),
@@ -44,12 +44,12 @@ pub(super) fn warn(section: &mut Section<'_>, limits: &LimitSettings, outbound_l
     if limits.cached_bytes < limits.event_data.saturating_add(ENVELOPE_BYTES) {
         section.warning(
             "cached_bytes",
-            "an event of the length of event_data is not kept, set it higher",
+            "an event as long as event_data allows is not cached, set it higher",
         );
     }
 }
 
-/// A number of bytes as a size that the file takes, rounded up.
+/// A number of bytes in the notation of the file, rounded up.
 fn shown(bytes: usize) -> String {
     let unit = if bytes < 1 << 20 { 1 << 10 } else { 1 << 20 };
     bytes_shown(bytes.div_ceil(unit).saturating_mul(unit))
@@ -83,7 +83,7 @@ mod tests {
 
     #[test]
     fn a_message_that_is_longer_than_what_may_wait_is_warned_of_with_what_to_set() {
-        let tail = "one may wait for a client, and a second is more than server.outbound_limit, at which it is closed";
+        let tail = "one may wait for a client, but a second exceeds server.outbound_limit and closes it";
         check(
             "{event_data: 1MB}",
             1 << 20,
@@ -102,7 +102,7 @@ mod tests {
             "{watchlist: 10000}",
             1 << 20,
             &[&format!(
-                "limits.watchlist: the list of those whom a user watches can be 2MB long: {tail}; set that to 3MB or more"
+                "limits.watchlist: the watchlist of a user can be 2MB long: {tail}; set that to 3MB or more"
             )],
         );
     }
@@ -112,12 +112,12 @@ mod tests {
         check(
             "{event_data: 500KB, batch_events: 100}",
             1 << 20,
-            &["limits.batch_events: a full batch of the longest events can be 293MB long, of which 64MB are read"],
+            &["limits.batch_events: a full batch of the longest events can be 293MB long, but only 64MB are read"],
         );
         check(
             "{cached_bytes: 10KB}",
             1 << 20,
-            &["limits.cached_bytes: an event of the length of event_data is not kept, set it higher"],
+            &["limits.cached_bytes: an event as long as event_data allows is not cached, set it higher"],
         );
     }
 }

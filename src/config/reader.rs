@@ -115,7 +115,7 @@ impl Section<'_> {
     ) -> Vec<T> {
         let path = self.path_of(key);
         let node = self.take(key);
-        // A text in braces is a value here.
+        // Text in braces is a value here.
         let is_object = |node: &Node| matches!(structured(node), Some(Value::Map(_)));
         let node = match node {
             Some(node) if !is_object(&node) => unpacked(&path, node, self.findings),
@@ -328,8 +328,8 @@ fn section_at<T>(
     value
 }
 
-/// A node with what the text of a variable stands for, where that may be a list or a map. One that is
-/// cleared goes into the report and is `None`.
+/// Replaces the text of a variable by the list or map that it stands for. A cleared one goes into the report,
+/// and the result is `None`.
 fn unpacked(path: &str, node: Node, findings: &mut Findings) -> Option<Node> {
     let Some(value) = structured(&node) else {
         return Some(node);

@@ -43,8 +43,8 @@ pub struct ServerSettings {
     pub publish_backlog: usize,
     /// How long an idle HTTP connection is kept.
     pub keep_alive: Duration,
-    /// How long the server only says that it is going away, before it does. `None`: 5 s for the program, not
-    /// at all when it has a terminal, or for a server within another program.
+    /// How long the server announces that it leaves before it does. `None`: 5 s for the program, but zero at
+    /// a terminal and for a server within another program.
     pub drain_wait: Option<Duration>,
     /// How long a drain may take.
     pub drain_timeout: Duration,
@@ -116,7 +116,7 @@ pub struct WebhookSettings {
     pub timeout: Duration,
     /// How long an event is retried before it is parked.
     pub retry_for: Duration,
-    /// The longest wait that an endpoint's `Retry-After` is granted.
+    /// The longest `Retry-After` of an endpoint that is honoured.
     pub retry_after_max: Duration,
 }
 
@@ -221,13 +221,13 @@ pub struct LimitSettings {
     pub commands_per_second: u32,
     /// Commands that it may save up.
     pub commands_burst: u32,
-    /// Most channels at once, of those that need a signature and of all.
+    /// Most channels at once that need a signature, and most of all kinds together.
     pub channels: usize,
-    /// Public channels that may begin in a second. `None`: unlimited.
+    /// Public channels that may begin per second. `None`: unlimited.
     pub public_channels_per_second: Option<u32>,
     /// Such channels that may begin at once.
     pub public_channels_burst: u32,
-    /// Subscriptions to public channels in a second. `None`: unlimited.
+    /// Subscriptions to public channels per second. `None`: unlimited.
     pub public_subscriptions_per_second: Option<u32>,
     /// Such subscriptions at once.
     pub public_subscriptions_burst: u32,
@@ -261,7 +261,7 @@ pub struct EndpointSettings {
     pub compact: bool,
     /// Whether it is told of the channels that are occupied already when it is added.
     pub announce: bool,
-    /// Whether it may be at a link-local address that is no metadata service.
+    /// Whether it may be at a link-local address, other than a metadata service.
     pub link_local: LinkLocal,
     /// Requests that may be under way at once, each of channels of its own; 1 to 64.
     pub lanes: u32,

@@ -12,7 +12,7 @@ pub enum Origin {
     Default,
     /// The configuration file.
     File,
-    /// The sample in the program, because there is neither a file nor a variable.
+    /// The sample in the program, without a file or variables.
     Sample,
     /// The environment variable of this name.
     Environment(String),

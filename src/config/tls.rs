@@ -33,7 +33,7 @@ enum TlsError {
     NoKey,
     #[error("is not PEM")]
     NotPem,
-    #[error("has a certificate, the {nth}. in it, that cannot be used: {what}")]
+    #[error("cannot be used, because of certificate {nth} in it: {what}")]
     Root { nth: usize, what: String },
     #[error("does not belong to the first certificate of `cert`")]
     Mismatch,
@@ -62,7 +62,7 @@ pub(super) fn tls(endpoint: &mut Section<'_>, files: &Files<'_>, url: Option<&st
 /// The object identifier of the curve P-521, as it stands in a certificate.
 const P_521: [u8; 7] = [0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x23];
 
-/// Which certificates of `roots` cannot be used, should the receiver show them itself.
+/// Warns about certificates in `roots` that cannot be used if the receiver shows them itself.
 fn doubts(pem: &str) -> Vec<String> {
     let found = certificates(pem).unwrap_or_default();
     let doubt = |(at, certificate): (usize, &CertificateDer<'_>)| {
@@ -75,7 +75,7 @@ fn doubts(pem: &str) -> Vec<String> {
         };
         let (nth, line) = (at + 1, openssl_line("HOST"));
         Some(format!(
-            "has a certificate, the {nth}. in it, that {what}: a receiver that shows it is not reached; make one by: {line}"
+            "certificate {nth} in it {what}: a receiver that shows it cannot be reached; make one by: {line}"
         ))
     };
     found.iter().enumerate().filter_map(doubt).collect()

@@ -189,7 +189,7 @@ pub(super) fn duration_or_off(lowest: Duration) -> impl Fn(&Value) -> Result<Opt
     duration_or("off", "off or a duration like 30s", lowest)
 }
 
-/// A duration of up to 366 days, or `auto`, which is none.
+/// A duration of up to 366 days, or `auto` for `None`.
 pub(super) fn duration_or_auto() -> impl Fn(&Value) -> Result<Option<Duration>, Wrong> {
     duration_or("auto", "auto or a duration like 5s", Duration::ZERO)
 }

@@ -23,7 +23,7 @@ pub struct Admission {
     /// The sockets beyond those that are being told so.
     refusals: Arc<Quota>,
     handshakes: Option<Rate>,
-    /// Of clients that named no app.
+    /// Mistakes of clients that named no known app.
     mistakes: Mutex<Mistakes>,
 }
 
@@ -53,7 +53,7 @@ impl Admission {
         }
     }
 
-    /// Gives the line to log of a client that named no app, unless there were too many like it lately.
+    /// Gives the log line for a client that named no known app, or `None` after too many like it.
     pub fn note(&self, mistake: &Mistake, now: Instant) -> Option<String> {
         let mut mistakes = self.mistakes.lock().unwrap_or_else(PoisonError::into_inner);
         mistakes.line(mistake, now)

@@ -15,7 +15,7 @@ pub(super) async fn answer(wire: &Wire, status: &str, text: &str) {
     }
 }
 
-/// Writes a short answer to a socket that nothing was written to yet; false when it is gone.
+/// Writes a short answer to a socket on which nothing was written yet. Gives false when the client is gone.
 pub(super) async fn write_all(wire: &Wire, mut bytes: &[u8]) -> bool {
     while !bytes.is_empty() || 0 < wire.unflushed() {
         match wire.try_write(bytes) {

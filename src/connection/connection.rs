@@ -196,7 +196,7 @@ impl Connection {
         }
     }
 
-    /// Pings or closes a silent client, and has itself woken again.
+    /// Pings or closes a silent client, and sets the next wake-up.
     fn watch(&mut self, ctx: &mut Context<Self>) {
         let now = clock::now().instant;
         match self.heartbeat.poll(now, self.line.written_at()) {
@@ -216,7 +216,7 @@ impl Connection {
     }
 }
 
-/// What is logged of a client that is closed, or not let in.
+/// The log entry for a client that is closed or refused.
 pub(super) fn closed(code: CloseCode) -> Mistake {
     Mistake {
         reason: format!("closed with {code}"),

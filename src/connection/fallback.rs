@@ -29,7 +29,8 @@ use crate::{
     protocol::{CloseCode, FallbackLine, FallbackSession, texts},
 };
 
-/// Bytes of messages that wait for their connections, of all clients together; the same past it.
+/// Most bytes of all clients' messages that wait for their connections. Past it, a client is closed with 4100
+/// too.
 const ALL_INPUT_BYTES_MAX: usize = 64 * 1_024 * 1_024;
 /// How long a session lives on without a request that receives, and how long its last lines are
 /// kept after it ended.
@@ -41,7 +42,7 @@ type SessionKey = (AppKey, FallbackSession);
 /// connection has ended and its client, if it still asks, was told so.
 pub struct FallbackHub {
     sessions: Mutex<Sessions>,
-    /// The messages of all clients that wait for their connections.
+    /// Counts the messages of all clients that wait for their connections.
     waiting: Arc<Backlog>,
 }
 
@@ -58,7 +59,7 @@ pub enum SendRefused {
     /// There is no such session, or no more.
     #[error("no such session")]
     NoSession,
-    /// More would wait to be read than may: the session is closed.
+    /// Too much would wait to be read, so the session is closed.
     #[error("the session has too much waiting to be read and is closed")]
     Full,
 }
@@ -130,8 +131,8 @@ impl FallbackHub {
         self.sessions().by_id.contains_key(&(key.clone(), id))
     }
 
-    /// Hands messages of a client to its session, in order: all of them or none. Of one that is longer than
-    /// `limit` only its length. Without messages it is a sign of life.
+    /// Hands messages of a client to its session, in order: all of them or none. A message longer than
+    /// `limit` is reported by its length only. An empty list is a sign of life.
     ///
     /// # Errors
     /// When there is no such session, or it has too much waiting and is closed for it.
@@ -149,10 +150,10 @@ impl FallbackHub {
         self.put(key, id, messages.into_iter().map(message).collect())
     }
 
-    /// Has a session told that its client sent more at once than is read, of which nothing is.
+    /// Tells a session that its client sent too much at once, and that none of it is read.
     ///
     /// # Errors
-    /// As of [`send`](Self::send).
+    /// Those of [`send`](Self::send).
     pub fn send_too_long(
         &self,
         key: &AppKey,
@@ -176,8 +177,8 @@ impl FallbackHub {
         put
     }
 
-    /// Closes a session of which something is lost that its client sent: pusher-js looks at no answer,
-    /// and would wait for ever for what comes of it. It connects again, and repeats what matters.
+    /// Closes a session when something that its client sent was lost. pusher-js ignores the answer, and would
+    /// wait for ever for the result. After a close it connects again and repeats what matters.
     pub fn lose(&self, key: &AppKey, id: FallbackSession, code: CloseCode) {
         let session = self.sessions().by_id.get(&(key.clone(), id)).map(Arc::clone);
         if let Some(session) = session {

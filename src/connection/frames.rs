@@ -34,16 +34,16 @@ pub(super) struct Frames {
     reassembly: Reassembly,
     /// The longest message that is read, in bytes.
     message_bytes_max: usize,
-    /// Bytes that are still to come of a payload that is thrown away.
+    /// Bytes still to come of a payload that is thrown away.
     skipped: usize,
     unfinished: Unfinished,
-    /// Wakes the reader when a message has not come whole in time: its client may send nothing more.
+    /// Wakes the reader when a message is not complete in time, since its client may send nothing more.
     timer: Option<Pin<Box<Sleep>>>,
     is_over: bool,
 }
 
 impl Frames {
-    /// Reads messages of at most so many bytes from a socket, beginning with what came right after the
+    /// Reads messages of up to `message_bytes_max` from a socket, beginning with the bytes that followed the
     /// upgrade request.
     pub(super) fn new(
         socket: Rc<Socket>,
@@ -108,7 +108,7 @@ impl Frames {
         Ok(())
     }
 
-    /// Whether a message has not come whole in time.
+    /// Whether a message is overdue.
     fn is_late(&mut self, cx: &mut Context<'_>) -> bool {
         let is_late = self
             .timer

@@ -1,7 +1,7 @@
-//! When a silent connection is pinged and when its client is given up (PROTOCOL.md section 1.5).
+//! When a silent connection is pinged, and when it is closed (PROTOCOL.md section 1.5).
 //!
-//! A proxy in between cuts a connection on which nothing passes for a while, mostly in one direction. So a
-//! client is pinged when it was silent, and also when nothing was written to it.
+//! Proxies cut connections that are idle for a while, most of them even when only one direction is. So a
+//! client is pinged after it was silent, and also after nothing was written to it.
 
 use std::time::{Duration, Instant};
 
@@ -46,7 +46,7 @@ impl Ticks {
 /// [`Heartbeat::poll`] when the moment it was given is there; earlier or later does no harm.
 #[derive(Debug)]
 pub struct Heartbeat {
-    /// When the client's silence is too long: for a ping, or for an end when there was one.
+    /// When the client's silence is too long: before a ping, for that ping; after it, for the connection.
     deadline: Instant,
     ping_after_ms: u32,
     pong_timeout_ms: u32,
@@ -67,7 +67,7 @@ pub enum Pulse {
 impl Heartbeat {
     /// Starts with a client that was active at `now`.
     ///
-    /// It is pinged after `ping_after` of silence in either direction and has `pong_timeout` from then.
+    /// It is pinged after `ping_after` of silence in either direction, and then has `pong_timeout` to answer.
     /// Both count in milliseconds, up to 49 days.
     #[must_use]
     pub fn new(ping_after: Duration, pong_timeout: Duration, now: Instant) -> Self {
@@ -86,14 +86,14 @@ impl Heartbeat {
         self.pinged = false;
     }
 
-    /// Tells what is due at `now`, when something was last written at `written_at`. A ping counts as sent
-    /// then.
+    /// Tells what is due at `now`, when the last write was at `written_at`. A ping that is due counts as
+    /// sent.
     pub fn poll(&mut self, now: Instant, written_at: Instant) -> Pulse {
         if self.pinged {
             if self.deadline <= now {
                 return Pulse::Expired;
             }
-            // The answer may come at once, and then the next ping is due before the time to answer is over.
+            // If the answer comes at once, the next ping is due before the time to answer is over.
             return Pulse::SleepUntil(self.deadline.min(after(now, self.ping_after_ms)));
         }
         let due = self.deadline.min(after(written_at, self.ping_after_ms));
@@ -129,7 +129,7 @@ mod tests {
         (Heartbeat::new(ms(60_000), ms(15_000), now), now)
     }
 
-    /// Polls a connection to which something was written just now.
+    /// Polls a connection that was written to just now.
     fn poll(heartbeat: &mut Heartbeat, now: Instant) -> Pulse {
         heartbeat.poll(now, now)
     }
@@ -191,7 +191,7 @@ mod tests {
         heartbeat.on_activity(t0 + ms(59_000));
         assert_eq!(heartbeat.poll(t0 + ms(59_999), t0), Pulse::SleepUntil(t0 + ms(60_000)));
         assert_eq!(heartbeat.poll(t0 + ms(60_000), t0), Pulse::Ping);
-        // It has the same time to answer as any other, by whatever it sends.
+        // It has the same time to answer as any other client, and anything it sends is an answer.
         assert_eq!(heartbeat.poll(t0 + ms(60_000), t0), Pulse::SleepUntil(t0 + ms(75_000)));
         heartbeat.on_activity(t0 + ms(61_000));
         let written_at = t0 + ms(60_000);
@@ -224,7 +224,7 @@ mod tests {
         heartbeat.on_activity(t0 + ms(1_100));
         assert_eq!(poll(&mut heartbeat, t0 + ms(2_000)), Pulse::SleepUntil(t0 + ms(2_100)));
         assert_eq!(poll(&mut heartbeat, t0 + ms(2_100)), Pulse::Ping);
-        // Without an answer it is told once.
+        // Without an answer, the ping is reported once.
         assert_eq!(
             poll(&mut heartbeat, t0 + ms(31_500)),
             Pulse::SleepUntil(t0 + ms(32_100))

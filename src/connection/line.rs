@@ -11,7 +11,7 @@ use crate::domain::Attempt;
 pub(super) trait Line: Outlet {
     /// What its reader must know.
     fn gate(&self) -> &Gate;
-    /// When something was last written to the client, or was put behind what it has not read yet.
+    /// When something was last written to the client, or queued behind what it has not read yet.
     fn written_at(&self) -> Instant;
     /// Ends the connection with a code and a reason of at most 123 bytes, after what waits.
     fn close_with(&self, code: u16, reason: &str);

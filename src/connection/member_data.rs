@@ -10,25 +10,25 @@ use crate::{
 /// Why a `channel_data` names no member, as the client is told.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MemberDataError {
-    /// It is no JSON object.
+    /// It is not a JSON object.
     #[error("channel_data supplied to presence subscription is invalid - it must be a JSON object")]
     NotAnObject,
-    /// It is no JSON.
+    /// It is not valid JSON.
     #[error("channel_data supplied to presence subscription is invalid - it must be a JSON object: {0}")]
     NoJson(String),
-    /// A member stands in it twice.
+    /// It has a key twice.
     #[error("channel_data supplied to presence subscription is invalid - it has {0} twice")]
     Twice(&'static str),
     /// It has no `user_id` that is a text or a number.
     #[error("channel_data must include a user_id that is a string or a number")]
     UserIdMissing,
-    /// The `user_id` is no text.
+    /// The `user_id` is not valid text.
     #[error("user_id supplied to presence subscription is invalid: {0}")]
     UserIdText(StringError),
     /// The `user_id` is not allowed.
     #[error("user_id supplied to presence subscription is invalid: {0}")]
     UserId(#[from] UserIdError),
-    /// The `user_info` is no object.
+    /// The `user_info` is not an object.
     #[error("user_info supplied to presence subscription is invalid - if supplied it must be a type of hash")]
     UserInfoNotAnObject,
     /// The `user_info` is too long.
@@ -42,7 +42,7 @@ pub enum MemberDataError {
 }
 
 impl MemberDataError {
-    /// The key of the configuration that decides, if one does.
+    /// The configuration key that sets the limit, if one does.
     #[must_use]
     pub const fn setting(&self) -> Option<&'static str> {
         match self {

@@ -29,7 +29,7 @@ pub enum Assembled {
     TooLong {
         /// Its length in bytes.
         len: usize,
-        /// The longest that is read.
+        /// The longest message that is read.
         limit: usize,
     },
     /// A binary message, told at its first frame; its payload is dropped.
@@ -48,7 +48,7 @@ pub enum ReassemblyError {
     /// A text is not UTF-8.
     #[error("text message is not utf-8")]
     NotUtf8,
-    /// A text is longer than what is thrown away of one that is too long.
+    /// A text is too long even to be thrown away.
     #[error("message is longer than {limit} bytes")]
     TooLong {
         /// The longest message that is thrown away, in bytes.
@@ -91,7 +91,7 @@ enum Partial {
         bytes: Vec<u8>,
         fragments: usize,
     },
-    /// A text that is too long, of so many bytes until now.
+    /// A text that is too long, with its bytes so far.
     Skipped {
         len: usize,
     },
@@ -99,7 +99,7 @@ enum Partial {
 }
 
 impl Reassembly {
-    /// Starts between messages. Of a text of more than `bytes_max` bytes only its length is told; one of
+    /// Starts between messages. A text of more than `bytes_max` bytes is reported by its length only; one of
     /// more than `fragments_max` frames is refused.
     #[must_use]
     pub const fn new(bytes_max: usize, fragments_max: usize) -> Self {
@@ -135,7 +135,7 @@ impl Reassembly {
         }
     }
 
-    /// Takes the next frame, of which the payload is too long to be read.
+    /// Takes the header of a next frame whose payload is too long to be read.
     ///
     /// # Errors
     /// When the frames break the RFC or the message is too long to be thrown away.
@@ -155,7 +155,7 @@ impl Reassembly {
         }
     }
 
-    /// Takes in that a text has so many bytes, more than are read, and whether that is its end.
+    /// Records that a text has reached `len` bytes, more than are read; `fin` says whether it ends there.
     fn too_long(&mut self, len: usize, fin: bool) -> Result<Assembled, ReassemblyError> {
         if SKIPPED_MESSAGE_BYTES_MAX < len {
             let limit = SKIPPED_MESSAGE_BYTES_MAX;

@@ -1,4 +1,4 @@
-//! Why a subscription is refused, whatever the reason, and the one way in which its client is told.
+//! Every reason to refuse a subscription, and the one way to tell its client.
 
 use super::member_data::MemberDataError;
 use crate::{
@@ -7,13 +7,13 @@ use crate::{
     signature::subscription::SubscriptionAuthError,
 };
 
-/// What is logged of a signature that does not hold.
+/// The log text for an invalid signature.
 pub(super) const NOT_SIGNED: &str = "Invalid signature: it was made with another secret, or for another connection";
 
 /// Why a subscription is refused.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum SubscriptionRefused {
-    /// For what was asked.
+    /// For the request itself.
     #[error(transparent)]
     Request(#[from] SubscribeError),
     /// For its `auth`.
@@ -25,13 +25,13 @@ pub(super) enum SubscriptionRefused {
 }
 
 impl SubscriptionRefused {
-    /// The texts that tell the client, in their order.
+    /// The messages to the client, in order.
     pub(super) fn texts(&self, channel: &str) -> [String; 2] {
         let text = self.to_string();
         ServerMessage::refused_subscription(channel, self.kind(), &text).map(|message| message.encode())
     }
 
-    /// What is logged of it: nothing of what was to be signed, which is about somebody.
+    /// The log entry. It leaves out the signed text, which holds personal data.
     pub(super) fn mistake(&self, channel: &str) -> Mistake {
         let (reason, setting) = match self {
             Self::Request(error) => (error.to_string(), error.setting()),

@@ -64,7 +64,7 @@ struct Subscription {
 pub enum Command {
     /// Send the client this text.
     Send(String),
-    /// Log that the client is refused something.
+    /// Log that something was refused to the client.
     Note(Mistake),
     /// Subscribe to a channel.
     Enter(Attempt, Option<Member>),
@@ -193,7 +193,7 @@ impl Session {
     }
 
     fn subscribe(&mut self, request: SubscribeRequest, now: Now, commands: &mut Vec<Command>) {
-        // It is subscribed and stays so: to be told on the channel that it is not would be untrue.
+        // It is subscribed and stays so; an error on the channel would say that it is not.
         if self.subscriptions.contains_key(&request.channel) {
             return refuse(&ProtocolError::AlreadySubscribed(request.channel), commands);
         }
@@ -203,7 +203,7 @@ impl Session {
         }
     }
 
-    /// Whom the subscription stands for, on presence channels, when it may be.
+    /// Checks a subscription. Gives the member that it stands for on a presence channel.
     fn check_subscribe(&mut self, request: &SubscribeRequest, now: Now) -> Result<Option<Member>, SubscriptionRefused> {
         let (channel, limits) = (&request.channel, &self.rules.limits);
         limits
@@ -238,7 +238,7 @@ impl Session {
         }
     }
 
-    /// The channel of a user is for the connections that are signed in as that user.
+    /// Only a connection that is signed in as a user may subscribe to that user's channel.
     fn check_own(&self, channel: &ChannelName) -> Result<(), SubscribeError> {
         let user_id = self.user.as_ref().map(|user| user.user_id.as_str());
         if user_id == channel.server_to_user() {
@@ -341,7 +341,7 @@ impl Session {
     }
 }
 
-/// Tells that a subscription is refused, on the connection and on the channel.
+/// Tells the client that a subscription is refused, on the connection and on the channel.
 fn refuse_subscription(channel: &str, refused: &SubscriptionRefused, commands: &mut Vec<Command>) {
     commands.extend(refused.texts(channel).map(Command::Send));
     commands.push(Command::Note(refused.mistake(channel)));
@@ -359,10 +359,10 @@ fn refuse(error: &ProtocolError, commands: &mut Vec<Command>) {
     commands.push(Command::Note(mistake(error)));
 }
 
-/// What is logged of a refusal.
+/// The log entry for a refusal.
 pub(super) fn mistake(error: &ProtocolError) -> Mistake {
     let reason = match error {
-        // Not whom.
+        // Without the user's id.
         ProtocolError::WatchlistCut { limit, .. } => format!("Watchlist has more than {limit} users"),
         ProtocolError::AlreadySubscribed(_)
         | ProtocolError::NotSubscribed(_)

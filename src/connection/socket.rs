@@ -32,7 +32,7 @@ const LINGER_READ: usize = 8 * 1_024;
 /// What bounds a socket.
 #[derive(Debug, Clone, Copy)]
 pub struct SocketLimits {
-    /// Bytes that may wait besides one message; past it the client is closed with 4100.
+    /// Most bytes that may wait besides one message. A client with more is closed with 4100.
     pub waiting_bytes_max: usize,
     /// How long nothing may be written while bytes wait before the socket is given up.
     pub write_timeout: Duration,

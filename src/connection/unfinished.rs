@@ -43,12 +43,13 @@ impl Unfinished {
         self.counted.is_none()
     }
 
-    /// Takes in that a message came whole: what is held behind it is of another, which has its own time.
+    /// Records that a message is complete. Bytes held behind it belong to the next one, which has its own
+    /// time.
     pub(super) fn done(&mut self) {
         self.counted = None;
     }
 
-    /// When what is held has been for as long as it may.
+    /// When the held bytes must be complete.
     pub(super) fn until(&self) -> Option<Instant> {
         self.counted.as_ref().map(|counted| counted.since + HELD_MAX)
     }

@@ -177,7 +177,7 @@ impl Upgrader {
         }
     }
 
-    /// Tells where clients connect, in ASCII.
+    /// Says where clients connect, in ASCII.
     fn where_to(&self) -> String {
         format!("clients connect to {}/app/{{key}}", self.path_prefix.as_str())
     }

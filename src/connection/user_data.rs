@@ -27,13 +27,13 @@ pub struct SignedInUser {
 /// Why a `user_data` names no user, as the client is told.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UserDataError {
-    /// It is no JSON object.
+    /// It is not a JSON object.
     #[error("user_data supplied to signin is invalid - it must be a JSON object")]
     NotAnObject,
-    /// It is no JSON.
+    /// It is not valid JSON.
     #[error("user_data supplied to signin is invalid - it must be a JSON object: {0}")]
     NoJson(String),
-    /// A member stands in it twice.
+    /// It has a key twice.
     #[error("user_data supplied to signin is invalid - it has {0} twice")]
     Twice(&'static str),
     /// It has no `id`.
@@ -72,8 +72,8 @@ pub enum SignInIdError {
     /// It is no string.
     #[error("user id must be a string")]
     NotAString,
-    /// It is no text.
-    #[error("user id is no valid string: {0}")]
+    /// It is not valid text.
+    #[error("user id is not a valid string: {0}")]
     NoText(StringError),
     /// It is longer than the app allows.
     #[error("user id is {len} characters, limit is {limit}")]
@@ -92,7 +92,7 @@ pub enum SignInIdError {
 }
 
 impl UserDataError {
-    /// The key of the configuration that decides, if one does.
+    /// The configuration key that sets the limit, if one does.
     #[must_use]
     pub const fn setting(&self) -> Option<&'static str> {
         match self {
@@ -252,7 +252,7 @@ mod tests {
         }
         check_refused(
             r#"{"id":"a\ud800"}"#,
-            r"id supplied to signin is invalid: user id is no valid string: \ud800 at byte 1 of it is half of a character",
+            r"id supplied to signin is invalid: user id is not a valid string: \ud800 at byte 1 of it is half of a character",
         );
         check_refused(r#"{"id":""}"#, "id supplied to signin is invalid: user_id is empty");
         for (id, bad) in [("a b", ' '), ("a/b", '/'), ("é", 'é'), ("#a", '#'), ("a:b", ':')] {

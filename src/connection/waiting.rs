@@ -7,8 +7,8 @@ use bytes::{Buf, Bytes, BytesMut};
 /// Most bytes of frames that wait which are joined into one write.
 pub(super) const JOINED_MAX: usize = 16 * 1_024;
 
-/// The one message that does not count against what may wait for a client: whoever has room for nothing
-/// else waits for it, however long it is.
+/// The one message that does not count against the limit of what waits for a client. So even a message longer
+/// than the limit can be delivered.
 #[derive(Debug, Default)]
 pub(super) struct Exempt {
     /// Its place in the queue.
@@ -16,8 +16,8 @@ pub(super) struct Exempt {
 }
 
 impl Exempt {
-    /// Tells whether more waits than may: `bytes` in all, of which the messages in `queue` are what is not
-    /// written at all. The last of them is what came now, and becomes exempt if there is none.
+    /// Tells whether too much waits. `bytes` is all that waits, and `queue` holds the messages of which
+    /// nothing is written yet. The last one is new, and becomes exempt if no other is.
     pub(super) fn is_over(&mut self, queue: &VecDeque<Bytes>, bytes: usize, bytes_max: usize) -> bool {
         let Some(last) = queue.len().checked_sub(1).filter(|_| bytes_max < bytes) else {
             return false;
@@ -26,7 +26,7 @@ impl Exempt {
         bytes_max < bytes.saturating_sub(exempt)
     }
 
-    /// Takes in that the first message was taken off the queue.
+    /// Records that the first message left the queue.
     pub(super) fn advance(&mut self) {
         self.at = self.at.and_then(|at| at.checked_sub(1));
     }
@@ -66,12 +66,12 @@ impl Waiting {
         joined.freeze()
     }
 
-    /// Tells whether more waits than may, with so many bytes that wait elsewhere.
+    /// Tells whether too much waits, counting the bytes that wait elsewhere.
     pub(super) fn is_over(&mut self, elsewhere: usize, bytes_max: usize) -> bool {
         self.exempt.is_over(&self.frames, self.bytes + elsewhere, bytes_max)
     }
 
-    /// Drops what waits, except the rest of a frame of which a part was written.
+    /// Drops all waiting frames, except the rest of a partly written one.
     pub(super) fn forget(&mut self) {
         let kept = usize::from(self.is_cut).min(self.frames.len());
         self.frames.truncate(kept);
@@ -153,7 +153,7 @@ mod tests {
             "and what may wait beside it"
         );
         assert!(push(&mut waiting, &Bytes::from_static(b"9")), "more than that");
-        // The long one is written but for its end, then whole.
+        // The long one is written except for its end, then completely.
         waiting.advance(100);
         assert!(!waiting.is_over(0, 10));
         waiting.advance(2);

@@ -11,8 +11,7 @@ use super::{
     member::{UserId, UserIdError},
 };
 
-/// What stands in a message beside what the limits are about, in bytes: the names of its fields, an
-/// `auth`, a key of idempotency.
+/// Bytes of a message besides those that the limits are about: field names, an `auth`, an idempotency key.
 const ENVELOPE_BYTES: usize = 4_096;
 
 /// The limits of one app. Unless set otherwise they are Pusher's, and ours where Pusher has none.
@@ -56,14 +55,14 @@ pub struct AppLimits {
     pub commands_per_second: u32,
     /// Such commands that one connection may send at once after a pause: 2,000.
     pub commands_burst: u32,
-    /// Most channels at once, of those that need a signature and of all: 100,000. A subscription that would
-    /// begin a further one is refused.
+    /// Most channels at once that need a signature, and most of all kinds together: 100,000. A subscription
+    /// that would begin one more is refused.
     pub channels: usize,
-    /// Public channels that may begin in a second, and how many at once after a pause: 200 and 50,000; none
-    /// means as many as clients like. A subscription that would begin a further one is refused.
+    /// Public channels that may begin per second, and at once after a pause: 200 and 50,000; `None` means no
+    /// limit. A subscription that would begin one more is refused.
     pub public_channels: Option<Pace>,
-    /// Subscriptions to public channels in a second, and how many at once: 20,000 and 500,000. A further
-    /// one is refused.
+    /// Subscriptions to public channels per second, and at once after a pause: 20,000 and 500,000. One more
+    /// is refused.
     pub public_subscriptions: Option<Pace>,
     /// Most bytes of cached events, with what it takes to hold them: 64 MiB. Beyond it the events
     /// that expire first are forgotten.
@@ -76,7 +75,7 @@ pub struct AppLimits {
 /// How often something may happen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pace {
-    /// In a second, steadily.
+    /// Steadily, per second.
     pub per_second: u32,
     /// At once, after a pause.
     pub burst: u32,
@@ -119,8 +118,8 @@ impl AppLimits {
         Ok(())
     }
 
-    /// The longest request body, in bytes: a full batch, or an event to as many channels as it may name,
-    /// of which every byte is escaped; 64 MB at most.
+    /// The longest request body, in bytes, at most 64 MB: a full batch, or an event to as many channels as it
+    /// may name, with every byte escaped.
     #[must_use]
     pub fn request_body_bytes(&self) -> usize {
         let event = self.event_bytes();
@@ -132,29 +131,29 @@ impl AppLimits {
             .clamp(REQUEST_BODY_BYTES_MAX, REQUEST_BODY_BYTES_CEILING)
     }
 
-    /// The longest message of a client, in bytes: the longest that any of these limits allows, however it
-    /// is written, and 128 KB at least.
+    /// The longest message of a client, in bytes: the longest that these limits allow in any notation, at
+    /// least 128 KB.
     #[must_use]
     pub fn client_message_bytes(&self) -> usize {
-        // An id stands in JSON that stands in a JSON string.
+        // The id is in JSON within a JSON string.
         let user = ESCAPED_BYTES * (self.user_info_bytes + 2 * ESCAPED_BYTES * self.user_id_chars) + ENVELOPE_BYTES;
-        // An id is of characters that need no escape, and in quotes that do.
+        // The characters of an id need no escape, but the quotes around it do.
         let watchlist = self.watchlist_users.saturating_mul(2 * self.user_id_chars + 16);
         let longest = self.event_bytes().max(user.saturating_add(watchlist));
         longest.max(CLIENT_MESSAGE_BYTES_MAX)
     }
 
-    /// The longest body of a request to `xhr_send`, in bytes: one message, of which each quote and backslash
-    /// is escaped again.
+    /// The longest body of a request to `xhr_send`, in bytes: one message with each quote and backslash
+    /// escaped again.
     #[must_use]
     pub fn fallback_body_bytes(&self) -> usize {
         let message = 2 * self.client_message_bytes() + ENVELOPE_BYTES;
         message.max(REQUEST_BODY_BYTES_MAX)
     }
 
-    /// The longest event, in bytes, of which every byte is escaped.
+    /// The longest event, in bytes, with every byte escaped.
     const fn event_bytes(&self) -> usize {
-        // A character outside the basic plane is two escapes.
+        // A character outside the basic plane takes two escapes.
         let name = 2 * ESCAPED_BYTES * self.event_name_chars;
         ESCAPED_BYTES * (self.event_data_bytes + self.channel_name_bytes) + name + ENVELOPE_BYTES
     }
@@ -252,7 +251,7 @@ mod tests {
         assert!(6 * 1_048_576 < message && 7 * 1_048_576 < body, "{message} {body}");
         let (message, _) = bytes(|limits| limits.user_info_bytes = 65_536);
         assert!(6 * 65_536 < message, "{message}");
-        // Each id in quotes, which are escaped, and with a comma.
+        // Each id is in escaped quotes and followed by a comma.
         let (message, _) = bytes(|limits| limits.watchlist_users = 10_000);
         assert!(10_000 * (128 + 5) < message, "{message}");
     }

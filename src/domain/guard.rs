@@ -1,7 +1,7 @@
-//! Which addresses a webhook never goes to (DESIGN.md section 6).
+//! The addresses to which a webhook never goes (DESIGN.md section 6).
 //!
-//! Who may write an endpoint's URL, or the DNS record of its host, must not reach what only the
-//! machine itself should: above all the metadata service of a cloud, which hands out credentials.
+//! Somebody who can write an endpoint's URL, or the DNS record of its host, must not reach what only the
+//! machine itself should. Above all, that is the metadata service of a cloud, which hands out credentials.
 //! Private ranges and loopback are allowed, since self-hosted receivers live there.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -16,7 +16,7 @@ pub struct Refused {
     pub why: Reserved,
 }
 
-/// Whether link-local addresses that are no metadata service may be connected to.
+/// Whether link-local addresses, other than metadata services, may be connected to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum LinkLocal {
     /// They may: containers reach their host there.
@@ -26,7 +26,7 @@ pub enum LinkLocal {
     Refused,
 }
 
-/// What an address is that is never connected to.
+/// The kind of an address that is never connected to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Reserved {
     /// The metadata service of a cloud.
@@ -38,12 +38,12 @@ pub enum Reserved {
     /// `0.0.0.0/8` or `::`, which mean this machine to some systems.
     #[error("an unspecified address")]
     Unspecified,
-    /// An address of many.
+    /// An address of several machines.
     #[error("a multicast or broadcast address")]
     Multicast,
 }
 
-/// The metadata services by name: no setting allows them.
+/// Known metadata services, which no setting allows.
 const METADATA_V4: [Ipv4Addr; 7] = [
     // Most clouds.
     Ipv4Addr::new(169, 254, 169, 254),
@@ -60,7 +60,7 @@ const METADATA_V4: [Ipv4Addr; 7] = [
     Ipv4Addr::new(192, 0, 0, 192),
 ];
 
-/// The same of IPv6: an address and how many bits of it count.
+/// The same for IPv6: an address and how many of its bits count.
 const METADATA_V6: [(Ipv6Addr, u32); 5] = [
     // OpenStack.
     (Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0xa9fe, 0xa9fe), 128),
@@ -74,9 +74,9 @@ const METADATA_V6: [(Ipv6Addr, u32); 5] = [
     (Ipv6Addr::new(0xfd00, 0x42, 0, 0, 0, 0, 0, 0x42), 128),
 ];
 
-/// Tells whether an address may be connected to, where link-local ones are allowed or not.
+/// Checks that an address may be connected to, with link-local ones allowed or not.
 ///
-/// Ask about the address that is then connected to, not about the host that it came from.
+/// Pass the address that will be connected to, not the host that it came from.
 ///
 /// # Errors
 /// When it is reserved in itself, or holds a reserved IPv4 address for a gateway to unpack.
@@ -122,7 +122,7 @@ fn reserved_v6(address: Ipv6Addr) -> Option<Reserved> {
         None
     } else {
         let found = embedded(address).into_iter().flatten().filter_map(reserved_v4);
-        // What no setting allows first.
+        // What no setting allows comes first.
         found.min_by_key(|why| *why == Reserved::LinkLocal)
     }
 }
@@ -138,8 +138,8 @@ fn embedded(address: Ipv6Addr) -> [Option<Ipv4Addr>; 5] {
         [0, 0, 0, 0, 0, 0 | 0xffff, _, _] | [0, 0, 0, 0, 0xffff, 0, _, _] => found[0] = v4(g, h),
         // NAT64, RFC 6052.
         [0x64, 0xff9b, 0, 0, 0, 0, _, _] => found[0] = v4(g, h),
-        // NAT64 of a site, RFC 8215: the place depends on the length of its prefix, 48, 56, 64 or 96.
-        // At the wrong places there is often a zero.
+        // NAT64 of a site, RFC 8215. The place depends on the length of the prefix: 48, 56, 64 or 96. Wrong
+        // places often begin with a zero.
         [0x64, 0xff9b, 1, ..] => {
             let o = address.octets();
             let places = [[6, 7, 9, 10], [7, 9, 10, 11], [9, 10, 11, 12], [12, 13, 14, 15]];
@@ -150,7 +150,7 @@ fn embedded(address: Ipv6Addr) -> [Option<Ipv4Addr>; 5] {
         }
         // 6to4.
         [0x2002, ..] => found[0] = v4(b, c),
-        // Teredo: the server, and the client with every bit turned.
+        // Teredo: the server, and the client with every bit flipped.
         [0x2001, 0, ..] => {
             found[0] = v4(c, d);
             found[1] = v4(!g, !h);

@@ -4,8 +4,8 @@
 pub const APP_ID_BYTES_MAX: usize = 64;
 /// Longest channel name that an app may allow, in bytes.
 pub const CHANNEL_NAME_BYTES_CEILING: usize = 1_024;
-/// Longest text that a refused subscription repeats as the name of its channel, in bytes; of a longer
-/// one the client is told without a name.
+/// Longest text that the answer to a refused subscription repeats as its channel, in bytes. The answer to a
+/// longer one has no name.
 pub const CHANNEL_NAME_ECHO_BYTES_MAX: usize = 4 * CHANNEL_NAME_BYTES_CEILING;
 /// Longest event name that an app may allow, in characters.
 pub const EVENT_NAME_CHARS_CEILING: usize = 1_024;
@@ -29,20 +29,20 @@ pub const USER_INFO_BYTES_MAX: usize = 1_024;
 pub const CLIENT_EVENTS_PER_SECOND: u32 = 10;
 /// Deepest nesting of JSON that is read; deeper is malformed.
 pub const JSON_DEPTH_MAX: usize = 64;
-/// Longest message from a client, in bytes, whole or reassembled, unless its app allows more; of a longer
-/// one the client is told that it is not read.
+/// Longest message from a client, in bytes, whole or reassembled, unless its app allows more. A longer one is
+/// not read, and its client is told so.
 pub const CLIENT_MESSAGE_BYTES_MAX: usize = 131_072;
-/// Longest message of a client that is thrown away; a longer one is closed with 1009.
+/// Longest message of a client that is thrown away, in bytes. A client that sends a longer one is closed with
+/// 1009.
 pub const SKIPPED_MESSAGE_BYTES_MAX: usize = 64 * 1_024 * 1_024;
-/// Fewest bytes of a part, on an average, of a message as long as it may be: so many fragments may it
-/// have. More are closed with 1009.
+/// The longest message divided by this is the most fragments that a message may have. A client that sends
+/// more is closed with 1009.
 pub const CLIENT_MESSAGE_FRAGMENT_BYTES: usize = 512;
-/// Bytes that one byte of a text may take in JSON: `\u0041`.
+/// Most bytes that one byte of a text takes in JSON: `\u0041`.
 pub const ESCAPED_BYTES: usize = 6;
-/// Longest HTTP request body, in bytes, unless an app allows more: a full batch of which every byte is
-/// escaped.
+/// Longest HTTP request body, in bytes, unless an app allows more: a full batch with every byte escaped.
 pub const REQUEST_BODY_BYTES_MAX: usize = 1_048_576;
-/// The same whatever an app allows.
+/// The same limit, whatever an app allows.
 pub const REQUEST_BODY_BYTES_CEILING: usize = 64 * REQUEST_BODY_BYTES_MAX;
 /// Most subscriptions that one connection may hold.
 pub const SUBSCRIPTIONS_PER_CONNECTION_MAX: usize = 10_000;

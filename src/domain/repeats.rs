@@ -1,8 +1,8 @@
-//! What is logged once and then counted.
+//! Events that are logged once and then counted.
 
 use std::time::{Duration, Instant};
 
-/// Counts what strangers may cause at any rate, so that the log has a line of it now and then.
+/// Counts events that strangers can cause at any rate, so that the log gets a line only now and then.
 #[derive(Debug, Default)]
 pub struct Repeats {
     count: u64,
@@ -10,10 +10,10 @@ pub struct Repeats {
 }
 
 impl Repeats {
-    /// How often it is logged at most.
+    /// Least time between two log lines.
     pub const EVERY: Duration = Duration::from_secs(10);
 
-    /// Counts one. When it is time to log it, gives how many there were since the last line.
+    /// Counts one event. When it is time for a line, gives how many there were since the last one.
     pub fn count(&mut self, now: Instant) -> Option<u64> {
         self.count += 1;
         if self.logged_at.is_some_and(|at| now < at + Self::EVERY) {

@@ -1,4 +1,4 @@
-//! How a certificate is made that an endpoint can be trusted by.
+//! How to make a certificate by which an endpoint can be trusted.
 
 use std::net::IpAddr;
 

@@ -65,7 +65,7 @@ pub enum ApiError {
     /// A parameter is missing or is not of its type.
     #[error("Expected {0} parameter to be a string")]
     NotAString(&'static str),
-    /// A parameter is a string of which an escape is wrong.
+    /// A parameter is a string with an invalid escape.
     #[error("The {name} parameter is not a valid string: {error}")]
     NoText {
         /// The parameter.
@@ -237,7 +237,7 @@ impl ResponseError for ApiError {
             response.insert_header((UPGRADE, "websocket"));
         }
         if matches!(self, Self::BodyUnreadable) {
-            // What follows it cannot be told from it.
+            // The bytes that follow cannot be told from it.
             response.force_close();
         }
         if let Some(seconds) = self.retry_after_s() {

@@ -20,7 +20,7 @@ use crate::{
 
 /// What stands in front of `/app`: pusher-js's own default.
 const PREFIX: &str = "/pusher";
-/// Least bytes that a body counts for while it arrives. A longer one counts for up to twice what has come.
+/// Fewest bytes for which a body counts while it arrives. A longer one counts for up to twice what has come.
 const BODY_BYTES_MIN: usize = 1_024;
 /// How long what a client sends may take to arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -54,8 +54,8 @@ pub(super) async fn request(
     }
 }
 
-/// Hands over what a client sends. Where it is not its fault that this cannot be done its session is
-/// closed, so that it connects again: pusher-js looks at no answer.
+/// Hands over the messages of a client. If that fails through no fault of the client, its session is closed
+/// so that it connects again, since pusher-js ignores the answer.
 async fn send(path: &FallbackPath, body: web::Payload, state: &HttpState) -> Result<HttpResponse, ApiError> {
     let app = state.apps.by_key(path.key.as_str()).ok_or(ApiError::NoSuchPath)?;
     if !state.fallbacks.contains(&path.key, path.session) {
@@ -107,7 +107,7 @@ async fn read_body(
     Ok((body, charges))
 }
 
-/// Answers with what is received, until the client closes its side: then nobody reads it any more.
+/// Answers with the received lines until the client closes its side, since nobody reads them after that.
 fn stream_to(request: &HttpRequest, stream: ReceiveStream) -> HttpResponse {
     let link = request.conn_data::<Rc<Link>>().map(Rc::clone).unwrap_or_default();
     let end = std::future::poll_fn(move |cx| link.poll_end(cx));

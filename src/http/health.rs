@@ -9,7 +9,7 @@ use actix_web::{HttpResponse, http::header::RETRY_AFTER, web};
 
 use super::routes::HttpState;
 
-/// Whether the server wants traffic. It is ready until it leaves, which it says for a while before it
+/// Whether the server wants traffic. It is ready until it announces that it leaves, some time before it
 /// drains. Cloning it copies pointers.
 #[derive(Debug, Clone, Default)]
 pub struct Readiness {
@@ -18,7 +18,7 @@ pub struct Readiness {
 }
 
 impl Readiness {
-    /// From here on the server wants no new clients. Those who come are served as before.
+    /// From here on the server wants no new clients, but still serves those that come.
     pub fn leave(&self) {
         self.leaving.store(true, Ordering::Release);
     }

@@ -242,7 +242,7 @@ fn parse_json<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, ApiError> {
         .map_err(|error| ApiError::InvalidJson(error.to_string()))
 }
 
-/// A parameter that must be there and be a JSON string.
+/// A parameter that is required and must be a JSON string.
 fn string<'a>(raw: Option<&'a RawValue>, name: &'static str) -> Result<JsonString<'a>, ApiError> {
     let raw = raw.ok_or(ApiError::NotAString(name))?;
     JsonString::of_token(raw.get()).map_err(|error| match error {

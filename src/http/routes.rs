@@ -35,7 +35,7 @@ pub struct HttpState {
     pub idempotency: HashMap<AppId, Mutex<Idempotency<Value>>>,
     /// The API calls under way.
     pub calls: Arc<Quota>,
-    /// What stands in front of the paths.
+    /// The prefix before the paths.
     pub path_prefix: PathPrefix,
     /// What is there of the bodies that clients without WebSocket send.
     pub fallback_bodies: Arc<Backlog>,

@@ -154,7 +154,7 @@ fn verify(
         };
         http_request::verify(&parts, &key.key, &key.signing, wall_ms / 1_000)
     };
-    // What is wrong is said of the path that was sent.
+    // The error names the path that was sent.
     verify(request.uri().path()).or_else(|error| {
         let others = prefix.others(request.uri().path());
         others.into_iter().find_map(|path| verify(&path).ok()).ok_or(error)

@@ -77,7 +77,7 @@ impl Breaker {
         !matches!(self.state, State::Probing(_))
     }
 
-    /// Lets a request through now, to see whether the endpoint answers.
+    /// Lets a request through now, to test whether the endpoint answers.
     pub fn try_at(&mut self, now: Instant) {
         if let State::OpenUntil(until) = &mut self.state {
             *until = now.min(*until);

@@ -244,8 +244,7 @@ fn log_parked(letters: &[DeadLetter]) {
     }
 }
 
-/// Logs what became of an endpoint that had failed, and of a request that was refused, beyond that it
-/// failed.
+/// Logs that a failing endpoint recovered, and what became of a refused request.
 fn log_answered(answer: &Answer, answered: &Answered) {
     let (app, endpoint, request) = (&answer.app, &answer.endpoint, answer.request);
     let status = answer.report.status.unwrap_or_default();

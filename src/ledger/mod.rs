@@ -82,9 +82,8 @@ pub trait Ledger: Send {
     /// Controls come first, then answers, then windows in the order given. A step without
     /// contents hands out what became due by `now`.
     ///
-    /// Of the windows of each app no more is carried out than `work_max`, counted as things observed
-    /// and keys that fell due; 1 or more. What is left of them is in [`Done::left`], and carrying it
-    /// out in later steps comes to the same.
+    /// It carries out at most `work_max` of each app's windows, counted as observations and due keys; 1 or
+    /// more. The rest is in [`Done::left`], and carrying it out in later steps has the same effect.
     ///
     /// # Errors
     /// When the step could not be stored.

@@ -29,7 +29,7 @@ use super::edge::{Edge, Key};
 #[derive(Debug, Default)]
 pub struct NetEdges {
     keys: HashMap<Key, Net>,
-    /// The key of each edge that is left, by the number of the edge.
+    /// The key of each remaining edge, by the number of the edge.
     order: BTreeMap<u64, Key>,
     /// The visits, by when their absence has lasted for the delay and the number of the leave.
     visits: BTreeMap<(Instant, u64), Key>,
@@ -112,20 +112,20 @@ impl NetEdges {
         }
     }
 
-    /// How many edges are left.
+    /// The number of remaining edges.
     #[must_use]
     pub fn len(&self) -> usize {
         self.order.len()
     }
 
-    /// Tells whether no edge is left.
+    /// Tells whether no edge remains.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.order.is_empty()
     }
 
-    /// Takes the first edges out, at most `count`, in the order in which they came. What stays is folded
-    /// on as if it had come alone: a visit whose enter was taken becomes a leave.
+    /// Takes out the first edges, at most `count`, in order of arrival. The rest is folded on as if it had
+    /// come alone: a visit whose enter was taken becomes a leave.
     pub fn take_first(&mut self, count: usize) -> Vec<Edge> {
         let mut taken = Vec::with_capacity(count.min(self.len()));
         while taken.len() < count

@@ -146,10 +146,10 @@ impl Occupancy {
         }
     }
 
-    /// Clients can come from now on: what does not come back within `window`, or within the delay if
-    /// that is longer, is told vacated. Whether a key was occupied or pending at the crash is not
-    /// stored, and who was pending may come back for as long as the delay. To be called once. Gives how
-    /// many channels are waited for.
+    /// Starts the recovery window: a key that is not entered again within `window`, or within the delay if
+    /// that is longer, is told vacated. Whether a key was occupied or pending at the crash is not stored, and
+    /// a pending one may be entered again for as long as the delay. Call it once. Gives how many channels are
+    /// waited for.
     pub fn recover(&mut self, now: Now, window: Duration) -> usize {
         let until = now.after(window.max(self.vacated_delay));
         self.recovered_at = Some(until);
@@ -184,7 +184,7 @@ impl Occupancy {
         }
     }
 
-    /// Tells vacated the key whose deadline is the earliest, whatever the time is.
+    /// Reports the key with the earliest deadline as vacated, whatever the time is.
     pub fn due_next(&mut self, counters: &mut Counters, told: &mut Vec<Transition>) {
         let Some((_, _, key)) = self.deadlines.remove_min() else {
             return;

@@ -60,7 +60,7 @@ pub struct Outbox {
     replays: Vector<Head>,
     /// Where the queued events of each key are.
     places: Places,
-    /// That it fails; not known of the time before the server started.
+    /// Set while the endpoint fails; the time before the server started is unknown.
     failing: Option<Failing>,
     next_place: u64,
     len: usize,
@@ -111,7 +111,7 @@ pub struct Answered {
     pub next_at_ms: Option<u64>,
     /// What the request became, when it was refused and is not simply tried again.
     pub became: Option<Became>,
-    /// That the endpoint answers again, when it had failed.
+    /// Set when the endpoint answers again after failures.
     pub recovered: Option<Recovered>,
 }
 

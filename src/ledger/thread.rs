@@ -32,9 +32,10 @@ use super::{
 
 /// Most commands that one step takes: what came meanwhile is stored in one commit.
 const COMMANDS_PER_STEP: usize = 1_000;
-/// Most of an app's windows that one step carries out, of several apps: about 5 ms, for which the others wait.
+/// Most work on one app's windows in a step when there are several apps: about 5 ms, for which the others
+/// wait.
 const SHARE_OF_SEVERAL: usize = 250;
-/// The same of a single app, for which nobody waits: fewer commits.
+/// The same for a single app. No other app waits, and more work per step means fewer commits.
 const SHARE_OF_ONE: usize = 4_000;
 /// How often it is looked whether the file is in its place.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -254,7 +255,7 @@ impl Worker {
         Ok(view)
     }
 
-    /// Carries out a draft and all windows that wait.
+    /// Carries out a draft and all waiting windows.
     fn step_all(&mut self, draft: Draft) {
         self.step(draft);
         while !self.waiting.is_empty() {

@@ -89,7 +89,7 @@ pub struct ChannelView {
     pub channel: KeyView,
     /// Its users that are not vacant, in the order of their ids.
     pub users: Vec<(UserId, KeyView)>,
-    /// The endpoints for which events of the channel wait, each with what they wait for.
+    /// The endpoints for which events of the channel wait, and what each waits for.
     pub waits: Vec<(EndpointId, WaitView)>,
 }
 
@@ -153,7 +153,7 @@ pub struct EndpointView {
     pub under_way: usize,
     /// When a request that failed is tried again, in milliseconds since 1970; the earliest.
     pub retry_ms: Option<u64>,
-    /// That it fails, from a failed attempt until what failed has had a success.
+    /// Set from a failed attempt until each lane that failed has had a success.
     pub failing: Option<FailingView>,
     /// Requests that were set aside, which hold up nothing but their own channels.
     pub aside: Vec<AsideView>,
@@ -165,35 +165,35 @@ pub struct EndpointView {
     pub counts: Counts,
 }
 
-/// That an endpoint fails.
+/// A failing endpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FailingView {
-    /// Since when, in milliseconds since 1970; at the earliest since the server started.
+    /// Since when, in milliseconds since 1970; not before the server started.
     pub since_ms: u64,
-    /// How many attempts failed since.
+    /// Attempts that have failed since then.
     pub attempts: u32,
     /// When the last of them failed, in milliseconds since 1970.
     pub last_ms: u64,
-    /// Why.
+    /// Why it failed.
     pub error: String,
-    /// What holds up the lanes that fail: at most one request each.
+    /// The requests that hold up the failing lanes, at most one each.
     pub requests: Vec<WaitView>,
 }
 
-/// What other events of a lane wait for.
+/// A request for which other events of its lane wait.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WaitView {
-    /// The request at the front; none while it is cut anew.
+    /// Its id; `None` while it is being cut again.
     pub request: Option<RequestId>,
     /// Its first event.
     pub event: EventRef,
-    /// How many it holds.
+    /// How many events it holds.
     pub events: usize,
     /// How often it was attempted under this id.
     pub attempts: u32,
-    /// It was set aside.
+    /// Whether it was set aside.
     pub is_aside: bool,
-    /// When it is tried, in milliseconds since 1970; none: it is under way.
+    /// When it is tried, in milliseconds since 1970; `None` while it is under way.
     pub next_ms: Option<u64>,
     /// Events that wait behind it.
     pub waiting: usize,

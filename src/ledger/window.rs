@@ -121,7 +121,7 @@ pub enum Control {
         /// What it is to be.
         mode: Mode,
     },
-    /// Tries now what an endpoint is to be told, whatever it waits for but an operator.
+    /// Tries now what waits for an endpoint, unless an operator has stopped it.
     Retry {
         /// The app.
         app: AppId,
@@ -187,21 +187,21 @@ pub struct EndpointRules {
 pub struct Done {
     /// Requests to send now. At most one per lane is under way.
     pub requests: Vec<Request>,
-    /// For each app of the step's windows, when its next pending key falls due; without the apps of
-    /// which a window is left.
+    /// For each app of the step's windows, when its next pending key falls due. Apps with a window left are
+    /// missing.
     pub due: Vec<(AppId, Option<Instant>)>,
     /// When a step is needed for a retry or for what is left of a long job, if nothing else comes.
     pub retry_at: Option<Instant>,
-    /// What was not carried out of the step's windows, in their order.
+    /// What is left of the step's windows, in order.
     pub left: Vec<Left>,
 }
 
-/// A window of which a step carried out nothing or a part.
+/// A window that a step did not complete.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Left {
     /// The window's place among those of the step, from 0.
     pub window: usize,
-    /// How many of what was observed in it are done, the first ones.
+    /// How many of its first observations are done.
     pub observed: usize,
 }
 

@@ -13,9 +13,9 @@ use crate::domain::{
     limits::{CHANNEL_NAME_BYTES_CEILING, CHANNEL_NAME_ECHO_BYTES_MAX, JSON_DEPTH_MAX},
 };
 
-/// What the data of a message must be.
+/// How errors name what the data of a message must be.
 const OBJECT: &str = "an object, or a string that holds one";
-/// What its fields that hold JSON must be.
+/// How errors name what its fields that hold JSON must be.
 const JSON_TEXT: &str = "a string that holds JSON";
 
 /// A message of a client.
@@ -61,18 +61,18 @@ pub struct SubscribeRequest {
 /// Why a text is no message. Its text is what the client is told; the connection stays open.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
-    /// The text is no JSON.
+    /// The text is not valid JSON.
     #[error("Received invalid JSON")]
     InvalidJson,
-    /// The message was longer than is read.
+    /// The message is too long to be read.
     #[error("Message is {len} bytes, limit is {limit}")]
     TooLong {
         /// Its length in bytes.
         len: usize,
-        /// The longest that is read.
+        /// The longest message that is read.
         limit: usize,
     },
-    /// The text is nested too deep.
+    /// The text is nested too deeply.
     #[error("Received invalid JSON: nested deeper than {JSON_DEPTH_MAX} levels")]
     TooDeep,
     /// A field is not what it must be.
@@ -90,12 +90,12 @@ pub enum DecodeError {
     /// The name of a channel is not allowed.
     #[error("Invalid channel name: {0}")]
     ChannelName(#[from] ChannelNameError),
-    /// A subscribe that names a channel is refused.
+    /// A subscribe that names a channel is invalid.
     #[error("{error}")]
     Subscribe {
-        /// The channel, as the client calls it.
+        /// The channel as the client wrote it.
         channel: String,
-        /// Why.
+        /// What is wrong.
         error: SubscribeError,
     },
     /// A sign-in lacks its `auth` or its `user_data`.
@@ -110,7 +110,7 @@ pub enum DecodeError {
 }
 
 impl DecodeError {
-    /// The key of the configuration that decides, if one does.
+    /// The configuration key that sets the limit, if one does.
     #[must_use]
     pub const fn setting(&self) -> Option<&'static str> {
         match self {
@@ -131,7 +131,8 @@ impl DecodeError {
         }
     }
 
-    /// The code in the `pusher:error`: what is too long is most often a client event, and told as that.
+    /// The code in the `pusher:error`. A message that is too long is most often a client event, and gets its
+    /// code.
     #[must_use]
     pub const fn code(&self) -> Option<u16> {
         match self {
@@ -262,7 +263,7 @@ const fn kind(field: &'static str, must: &'static str, got: JsonKind) -> ValueEr
     ValueError::Kind { field, must, got }
 }
 
-/// What is wrong with a text of which no field could be read.
+/// The error for a text whose fields could not be read.
 fn message_error(error: ObjectError) -> DecodeError {
     match error {
         ObjectError::NoJson(_) => DecodeError::InvalidJson,

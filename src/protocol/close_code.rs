@@ -77,7 +77,7 @@ impl CloseCode {
         }
     }
 
-    /// The key of the configuration that decides, if one does.
+    /// The configuration key that decides, if one does.
     #[must_use]
     pub const fn setting(self) -> Option<&'static str> {
         match self {

@@ -3,7 +3,7 @@
 use super::{json_value::ValueError, server_message::SubscriptionErrorType};
 use crate::domain::{ChannelName, ChannelNameError, EventNameError};
 
-/// Why a subscription is refused, but for what its application signed.
+/// Why a subscription is refused, except for what its application signed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SubscribeError {
     /// The name of the channel is not allowed.
@@ -12,24 +12,24 @@ pub enum SubscribeError {
     /// A field is not what it must be.
     #[error("{0}")]
     Value(#[from] ValueError),
-    /// The connection has as many subscriptions as it may.
+    /// The connection has reached its limit of subscriptions.
     #[error("Connection has {0} subscriptions, which is the limit")]
     TooManySubscriptions(usize),
-    /// A presence subscription names no member.
+    /// A presence subscription has no `channel_data`.
     #[error("{0} is a presence channel and subscription must include channel_data")]
     MissingChannelData(ChannelName),
-    /// The channel is another user's, or nobody is signed in on this connection.
+    /// The channel is another user's, or this connection is not signed in.
     #[error("Connection is not signed in as the user of channel {0}")]
     NotThatUser(ChannelName),
-    /// A presence channel has as many users as it may.
+    /// The presence channel has reached its limit of users.
     #[error("Presence channel {channel} has {limit} members, which is the limit")]
     ChannelFull {
         /// The channel.
         channel: ChannelName,
-        /// The most users that it may have.
+        /// Most users of a channel.
         limit: usize,
     },
-    /// The app has as many channels as it may.
+    /// The app has reached its limit of channels.
     #[error("App has {0} channels, which is the limit")]
     TooManyChannels(usize),
     /// Public channels of the app begin too fast.
@@ -41,7 +41,7 @@ pub enum SubscribeError {
 }
 
 impl SubscribeError {
-    /// The key of the configuration that decides, if one does.
+    /// The configuration key that decides, if one does.
     #[must_use]
     pub const fn setting(&self) -> Option<&'static str> {
         match self {
@@ -130,7 +130,7 @@ pub enum ProtocolError {
 }
 
 impl ProtocolError {
-    /// The key of the configuration that decides, if one does.
+    /// The configuration key that decides, if one does.
     #[must_use]
     pub const fn setting(&self) -> Option<&'static str> {
         match self {

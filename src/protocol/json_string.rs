@@ -12,27 +12,27 @@ pub struct JsonString<'a> {
     decoded_len: usize,
 }
 
-/// Why a token of JSON text is no text.
+/// Why a JSON token is not valid text.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StringError {
-    /// It is no string.
+    /// It is not a string.
     #[error("it is {0}")]
     Kind(JsonKind),
-    /// It names half of a surrogate pair.
+    /// It has half of a surrogate pair.
     #[error("{escape} at byte {at} of it is half of a character")]
     HalfCharacter {
         /// The escape.
         escape: String,
-        /// Where it stands in the token, in bytes behind the quote at its start.
+        /// Its offset in bytes, behind the opening quote.
         at: usize,
     },
 }
 
 impl<'a> JsonString<'a> {
-    /// Takes a token of JSON text, which a JSON parser has found to be one.
+    /// Takes a token that a JSON parser has accepted.
     ///
     /// # Errors
-    /// When it is no string, or one that names half of a surrogate pair, which is no text.
+    /// When it is not a string, or has half of a surrogate pair, which is not valid text.
     pub fn of_token(token: &'a str) -> Result<Self, StringError> {
         let inner = inner(token).ok_or_else(|| StringError::Kind(JsonKind::of(token)))?;
         let decoded_len = decoded_len(inner).map_err(|at| StringError::HalfCharacter {
@@ -68,8 +68,7 @@ fn inner(token: &str) -> Option<&str> {
     token.strip_prefix('"')?.strip_suffix('"')
 }
 
-/// The length of what is escaped here, in bytes of UTF-8, or where the escape stands that is no
-/// character.
+/// The length of the decoded text in bytes of UTF-8, or the offset of an escape that is not a character.
 fn decoded_len(inner: &str) -> Result<usize, usize> {
     let mut len = 0;
     let mut rest = inner;

@@ -1,4 +1,4 @@
-//! The members of a JSON object as they were written, and in words what is wrong with one.
+//! The members of a JSON object as they were written, and what is wrong with one in words.
 
 use std::{borrow::Cow, fmt};
 
@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 
 use super::json_string::{JsonString, StringError};
 
-/// What kind of value a JSON text is.
+/// The kind of a JSON value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum JsonKind {
     /// `{…}`.
@@ -24,24 +24,24 @@ pub enum JsonKind {
     Null,
 }
 
-/// Why a text holds no object, or one that cannot be read.
+/// Why no object could be read from a text.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ObjectError {
-    /// It is no JSON.
+    /// It is not valid JSON.
     #[error("{0}")]
     NoJson(String),
     /// It is another kind of value.
     #[error("it is {0}")]
     Kind(JsonKind),
-    /// A member stands in it twice.
+    /// It has a member twice.
     #[error("it has {0} twice")]
     Twice(&'static str),
 }
 
-/// Why the value of a field is not what it must be.
+/// Why a field or its value is invalid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ValueError {
-    /// It is of another kind.
+    /// It is another kind of value.
     #[error("{field} must be {must}, not {got}")]
     Kind {
         /// The field, like `data.channel`.
@@ -51,7 +51,7 @@ pub enum ValueError {
         /// What it is.
         got: JsonKind,
     },
-    /// It is a string of which an escape is wrong.
+    /// It is a string with an invalid escape.
     #[error("{field} is not a valid string: {error}")]
     String {
         /// The field.
@@ -59,7 +59,7 @@ pub enum ValueError {
         /// What is wrong with it.
         error: StringError,
     },
-    /// It is, or holds, an object that cannot be read.
+    /// It is, or holds, an object that could not be read.
     #[error("{field} must be {must}: {error}")]
     Object {
         /// The field.
@@ -69,13 +69,13 @@ pub enum ValueError {
         /// What is wrong with it.
         error: ObjectError,
     },
-    /// A field stands in the message twice.
+    /// The message has a field twice.
     #[error("Message has {0} twice")]
     Twice(&'static str),
 }
 
 impl JsonKind {
-    /// The kind of a JSON text, which may have space before it.
+    /// The kind of a JSON text, which may begin with whitespace.
     #[must_use]
     pub fn of(json: &str) -> Self {
         match json.trim_start().as_bytes().first() {
@@ -102,11 +102,11 @@ impl fmt::Display for JsonKind {
     }
 }
 
-/// The values of these members of an object, as they were written; one that is null counts as absent.
-/// Other members are left unread.
+/// The values of these members of an object, as they were written. A null member counts as absent; others are
+/// ignored.
 ///
 /// # Errors
-/// When the text is no JSON, is no object, or has one of the members twice.
+/// When the text is not valid JSON, is not an object, or has one of the members twice.
 pub fn members<'a, const N: usize>(
     json: &'a str,
     names: [&'static str; N],
@@ -129,15 +129,15 @@ pub fn members<'a, const N: usize>(
 /// The text of a field that must be a string.
 ///
 /// # Errors
-/// When it is none, or one of which an escape is wrong.
+/// When it is not a string, or has an invalid escape.
 pub(super) fn string<'a>(field: &'static str, raw: &'a RawValue) -> Result<Cow<'a, str>, ValueError> {
     string_or(field, "a string", raw)
 }
 
-/// The same of a field of which more can be said than that it must be a string.
+/// The same, for a field with a fuller description of what it must be.
 ///
 /// # Errors
-/// When it is none, or one of which an escape is wrong.
+/// When it is not a string, or has an invalid escape.
 pub(super) fn string_or<'a>(
     field: &'static str,
     must: &'static str,
@@ -182,7 +182,7 @@ impl<'de, const N: usize> Visitor<'de> for Members<'_, N> {
     }
 }
 
-/// Reads a name; gives its place among those that are asked for.
+/// Reads a name. Gives its place among the requested ones.
 struct Place<'n> {
     names: &'n [&'static str],
 }

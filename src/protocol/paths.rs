@@ -1,11 +1,11 @@
-//! The paths of the server, and what may stand in front of them.
+//! The paths of the server, and the prefix that a proxy may put before them.
 
-/// Where paths of ours begin.
+/// Beginnings of our paths.
 const BEGINNINGS: [&str; 3] = ["/app/", "/apps/", "/pusher/"];
-/// Paths of ours that whoever watches the server asks for.
+/// Our paths for health checks.
 const PROBES: [&str; 4] = ["/live", "/ready", "/up", "/health"];
 
-/// What a proxy that passes only a part of its paths on has in front of ours, like `/ws`. It may be empty.
+/// What a proxy that passes on only some of its paths has before ours, like `/ws`. It may be empty.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PathPrefix(String);
 
@@ -22,8 +22,8 @@ impl PathPrefix {
         &self.0
     }
 
-    /// The path of ours that stands behind the prefix; none when there is no prefix, or none of ours behind
-    /// it. Some SDKs put several slashes in between.
+    /// Our path behind the prefix; `None` when the prefix is empty, or no path of ours follows it. Some SDKs
+    /// put several slashes in between.
     #[must_use]
     pub fn strip<'a>(&self, path: &'a str) -> Option<&'a str> {
         if self.0.is_empty() {
@@ -38,23 +38,23 @@ impl PathPrefix {
         is_ours.then_some(below)
     }
 
-    /// The path of ours that a client of a WebSocket asks for, which stands behind the prefix if there is one.
+    /// The path that a WebSocket client asks for, without the prefix if one is set.
     #[must_use]
     pub fn client_path<'a>(&self, path: &'a str) -> Option<&'a str> {
         let below = if self.0.is_empty() { path } else { self.strip(path)? };
         (below == "/app" || below.starts_with("/app/")).then_some(below)
     }
 
-    /// Whether a GET of this path that offers to become a WebSocket, and is no whole handshake, is told what is
-    /// missing, or where clients connect. Where HTTP is spoken the offer is ignored.
+    /// Whether a GET of this path with part of a WebSocket handshake is told what is missing, or where clients
+    /// connect. On the paths of the HTTP API and health checks the offer is ignored.
     #[must_use]
     pub fn may_upgrade(&self, path: &str) -> bool {
         let path = self.strip(path).unwrap_or(path);
         !(PROBES.contains(&path) || path.starts_with("/apps/") || path.starts_with("/pusher/"))
     }
 
-    /// The other paths that mean the same as one: without the prefix and with it. A request may have been
-    /// signed over any of them, since proxies and SDKs differ in whether they know of the prefix.
+    /// The other paths that mean the same as one, without and with the prefix. A request may be signed over
+    /// any of them, since not every proxy and SDK knows the prefix.
     #[must_use]
     pub fn others(&self, path: &str) -> Vec<String> {
         if self.0.is_empty() {
@@ -100,7 +100,7 @@ mod tests {
     fn a_prefix_may_look_like_a_path_of_ours() {
         strips("/app", "/app/app/key", Some("/app/key"));
         strips("/app", "/app/live", Some("/live"));
-        // Here it is none.
+        // Here it is not a path of ours.
         strips("/app", "/app/key", None);
         strips("/apps", "/apps/apps/1/events", Some("/apps/1/events"));
         strips("/apps", "/apps/1/events", None);

@@ -36,7 +36,7 @@ pub enum ServerMessage<'a> {
     },
     /// Refuses a subscription, for client code that binds this event on the channel.
     SubscriptionError {
-        /// The channel, as the client calls it, which may be no name of one.
+        /// The channel as the client wrote it, which may not be a valid name.
         channel: &'a str,
         /// The class of the refusal.
         kind: SubscriptionErrorType,
@@ -99,13 +99,13 @@ pub enum ServerMessage<'a> {
 pub enum SubscriptionErrorType {
     /// The signature, or what was signed, does not hold: status 401.
     AuthError,
-    /// The request is none that could be granted: status 400.
+    /// The request could never be granted: status 400.
     InvalidRequest,
-    /// There are as many of something as there may be: status 4100.
+    /// A limit is reached: status 4100.
     LimitReached,
-    /// The name of the channel is too long, which soketi calls a limit with status 4009.
+    /// The channel's name is too long: a limit with status 4009, as in soketi.
     NameTooLong,
-    /// What is said of the member is too long, which soketi calls a limit with status 4301.
+    /// The member's data is too long: a limit with status 4301, as in soketi.
     MemberTooLarge,
 }
 
@@ -131,8 +131,8 @@ impl<'a> ServerMessage<'a> {
         }
     }
 
-    /// The messages that tell of a refused subscription, in their order: one for the connection, as the
-    /// hosted service sends it, and one for the channel.
+    /// The messages about a refused subscription, in order: one for the connection, as the hosted service
+    /// sends it, and one for the channel.
     #[must_use]
     pub const fn refused_subscription(channel: &'a str, kind: SubscriptionErrorType, text: &'a str) -> [Self; 2] {
         let on_connection = ServerMessage::Error {

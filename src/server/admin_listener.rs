@@ -26,7 +26,7 @@ use crate::{
     webhook,
 };
 
-/// How long an idle connection is kept: those who ask are few, and on this machine or near it.
+/// How long an idle connection is kept. Clients of the admin API are few, and on this machine or near it.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
 
 /// A running listener.
@@ -60,7 +60,7 @@ impl AdminListener {
         let address = listener.local_addr()?;
         let token = web::Data::new(token);
         let state = web::Data::new(state(settings, assembly));
-        // It serves on while the other one drains.
+        // It goes on serving while the other one drains.
         let front = Front::new(KEEP_ALIVE, Readiness::default());
         let server = Server::build()
             .workers(1)

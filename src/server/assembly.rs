@@ -24,7 +24,7 @@ use crate::{
 
 /// From how many edges and events on an app's window is folded, while the ledger is behind.
 const FOLD_FROM: usize = 2_000;
-/// Most that one window of an app holds: the ledger serves apps by turns.
+/// Most observations of one window of an app, since the ledger serves apps in turn.
 const WINDOW_MAX: usize = 1_000;
 
 /// A server's parts, joined and running but for the listener.

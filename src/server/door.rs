@@ -25,7 +25,7 @@ pub(super) struct Door {
     acceptor: Option<Acceptor>,
 }
 
-/// A socket that came in, and what counts it where sockets are counted.
+/// An accepted socket, and its place in the count where sockets are counted.
 pub(super) struct Entered {
     pub(super) wire: Wire,
     pub(super) counted: Option<QuotaGuard>,
@@ -89,7 +89,7 @@ impl Door {
 }
 
 impl Entered {
-    /// A socket of a listener that needs no door: it accepts no more than it has room for.
+    /// A socket of a listener that needs no door, since it accepts no more than it has room for.
     pub(super) fn uncounted(tcp: TcpStream) -> Self {
         Self {
             wire: prepared(Wire::Plain(tcp)),

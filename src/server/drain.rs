@@ -1,7 +1,7 @@
 //! Going away without telling anybody a lie (DESIGN.md section 7).
 //!
-//! First the server only says that it leaves, for load balancers that ask now and then. Then its port is
-//! closed: a connection that nobody accepts would hang, and the next process could not take the port.
+//! First the server only announces that it leaves, for load balancers that probe now and then. Then it closes
+//! its port: a connection that nobody accepts would hang, and the next process could not take the port.
 
 use std::{
     net::{Shutdown, TcpListener},
@@ -17,24 +17,24 @@ use crate::{channel::CloseSome, clock, ledger::Control, protocol::CloseCode, web
 const BATCHES: usize = 20;
 /// The pause between two batches, and between two looks.
 const PAUSE: Duration = Duration::from_millis(50);
-/// How long a ledger that is in memory, and so ends with the process, waits for receivers that take nothing.
+/// How long a ledger in memory, which ends with the process, waits for receivers that take nothing.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What a drain needs to know.
 #[derive(Debug)]
 pub(super) struct Drain {
-    /// How long the server says that it leaves, and serves as before.
+    /// How long the server announces that it leaves, and serves as before.
     pub(super) wait: Duration,
-    /// How long everything after that may take.
+    /// How long the rest of the drain may take.
     pub(super) timeout: Duration,
-    /// Whether what was not delivered is still there after the end.
+    /// Whether undelivered events outlive the process.
     pub(super) survives: bool,
-    /// The socket that is listened on.
+    /// The listening socket.
     pub(super) listener: TcpListener,
 }
 
-/// Says that the server leaves, and waits. Then stops listening, closes every client with 4200, and waits
-/// until every webhook is answered, for a bounded time.
+/// Announces that the server leaves, and waits. Then stops listening, closes every client with 4200, and
+/// waits for a bounded time until every webhook is answered.
 pub(super) async fn drain(assembly: &Assembly, server: &ServerHandle, drain: Drain) {
     assembly.readiness.leave();
     if !drain.wait.is_zero() {
@@ -45,7 +45,7 @@ pub(super) async fn drain(assembly: &Assembly, server: &ServerHandle, drain: Dra
     assembly.readiness.drain();
     assembly.ledger().control(Control::Drain);
     server.pause().await;
-    // The accepting thread is told and does not say when it has heard; clients come back at once.
+    // The accepting thread does not confirm that it has paused, and clients come back at once.
     actix_rt::time::sleep(PAUSE).await;
     close_port(drain.listener);
     close_clients(assembly, deadline).await;
@@ -73,15 +73,15 @@ pub(super) async fn drain(assembly: &Assembly, server: &ServerHandle, drain: Dra
     }
 }
 
-/// Ends the listening socket, of which the accepting thread has another handle until the process ends.
-/// Who connects from here on is refused, and the next process may listen.
+/// Shuts the listening socket down, since the accepting thread keeps another handle of it until the process
+/// ends. From then on the system refuses connections, and the next process may listen.
 fn close_port(listener: TcpListener) {
     if let Err(error) = socket2::SockRef::from(&listener).shutdown(Shutdown::Both) {
-        log::debug!("the port is closed with the process only: {error}");
+        log::debug!("the port is closed only when the process ends: {error}");
     }
 }
 
-/// How long it is waited while nothing becomes less.
+/// A bounded wait for a number that does not go down.
 struct Patience {
     least: usize,
     since: Instant,
@@ -95,7 +95,7 @@ impl Patience {
         }
     }
 
-    /// Tells whether there were never less than there are now for too long.
+    /// Tells whether the number has not gone down for too long.
     fn ends(&mut self, left: usize, now: Instant) -> bool {
         if left < self.least {
             (self.least, self.since) = (left, now);
@@ -104,7 +104,7 @@ impl Patience {
     }
 }
 
-/// Logs, for each endpoint, what is left waiting for it.
+/// Logs how much is left waiting for each endpoint.
 pub(super) async fn say_what_waits(assembly: &Assembly) {
     let ledger = assembly.ledger();
     let endpoints = tokio::time::timeout(Duration::from_secs(1), ledger.endpoints()).await;
@@ -114,7 +114,7 @@ pub(super) async fn say_what_waits(assembly: &Assembly) {
     };
     let fate = match status.path {
         Some(_) => "in the ledger for the next start",
-        None => "for nothing: the ledger is in memory, which ends now",
+        None => "in vain: the ledger is in memory and ends now",
     };
     for endpoint in endpoints.iter().filter(|endpoint| 0 < endpoint.queued) {
         let (app, id) = (&endpoint.app, &endpoint.id);

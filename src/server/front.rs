@@ -1,4 +1,4 @@
-//! What holds for every connection of HTTP and for every answer, on every listener.
+//! What applies to every HTTP connection and every answer, on every listener.
 
 use std::{
     cell::Cell,
@@ -40,19 +40,19 @@ use crate::{
     wire::{Link, MayUpgrade, Paced, REQUEST_HEAD_TIMEOUT, Refusal},
 };
 
-/// How long what is left of a refused request is read and thrown away: a socket that is closed with
-/// unread bytes is reset, and its client would lose the answer.
+/// How long the rest of a refused request is read and thrown away. Closing a socket with unread bytes resets
+/// it, and its client would lose the answer.
 const REFUSED_BODY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How much longer an idle connection is kept than is announced: actix-http's clock is up to half a second
-/// late, and a request that begins at the last moment takes a while to come.
+/// How much longer an idle connection is kept than announced. actix-http's clock is up to half a second late,
+/// and a request that begins at the last moment takes a while to arrive.
 const KEEP_ALIVE_MARGIN: Duration = Duration::from_secs(1);
 
 /// How the connections of a listener are served, shared by its workers.
 pub(super) struct Front {
     /// How long an idle connection is kept.
     keep_alive: Duration,
-    /// What tells clients of it.
+    /// The header that announces it.
     keep_alive_header: Option<HeaderValue>,
     readiness: Readiness,
     refused: Mutex<Repeats>,
@@ -61,7 +61,7 @@ pub(super) struct Front {
 /// A service that reads what [`Front::serving`] hands on to it.
 type Builder<S> = HttpServiceBuilder<Paced, S, ExpectHandler, UpgradeHandler>;
 
-/// What the connection that is just taken on is made of, in reach of its service.
+/// The requests of the connection that was just accepted, within reach of its service.
 #[derive(Clone, Default)]
 pub(super) struct Begun(Rc<Cell<Option<Rc<Requests>>>>);
 
@@ -77,7 +77,7 @@ impl Front {
         })
     }
 
-    /// Builds the service of a listener, whose connections tell what they are by what is begun with them.
+    /// Builds the service of a listener, and the slot in which each of its connections leaves its requests.
     pub(super) fn http<S>(&self) -> (Builder<S>, Begun)
     where
         S: ServiceFactory<Request, Config = ()>,
@@ -92,7 +92,7 @@ impl Front {
             // The wire bounds the time for every head, not only for the first.
             .client_request_timeout(Duration::ZERO)
             .client_disconnect_timeout(REFUSED_BODY_TIMEOUT)
-            // What came whole is answered. Who streams looks at the link.
+            // A complete request is answered. A streaming answer watches the link.
             .h1_allow_half_closed(true)
             .on_connect_ext(move |paced: &Paced, held| {
                 let requests = Rc::new(Requests::default());
@@ -103,7 +103,7 @@ impl Front {
         (builder, begun)
     }
 
-    /// Serves what enters with a service of [`Front::http`].
+    /// Serves entering sockets with a service of [`Front::http`].
     pub(super) fn serving<H>(
         &self,
         http: H,
@@ -119,7 +119,7 @@ impl Front {
     where
         H: ServiceFactory<(Paced, Protocol, Option<SocketAddr>), Config = (), Response = (), Error = DispatchError>,
     {
-        // Longer than a silent connection is kept, and its next head may then take.
+        // Longer than a silent connection is kept and its next head may take.
         let quiet_max = self.keep_alive.saturating_add(KEEP_ALIVE_MARGIN + REQUEST_HEAD_TIMEOUT);
         apply_fn_factory(http, move |(entered, address): (Entered, _), http: &H::Service| {
             let Entered { wire, counted } = entered;
@@ -133,7 +133,7 @@ impl Front {
         })
     }
 
-    /// Answers a request: by the application, or with what is wrong with what came instead of one.
+    /// Answers a request by the application, or a refused one with what is wrong with it.
     pub(super) fn answer<S, B>(
         self: &Arc<Self>,
         request: ServiceRequest,
@@ -163,7 +163,7 @@ impl Front {
         }
     }
 
-    /// Has the answer say whether the connection is kept, and for how long.
+    /// Makes the answer say whether the connection is kept, and for how long.
     fn finish<B: MessageBody>(&self, answer: &mut ServiceResponse<B>) {
         let (version, asked) = {
             let head = answer.request().head();
@@ -205,7 +205,7 @@ impl Front {
     }
 }
 
-/// Why a request is none, if it stands for what was refused.
+/// Why a request was refused, if this is the stand-in for it.
 fn refusal(request: &ServiceRequest) -> Option<Refusal> {
     let refusal = request.conn_data::<Rc<Link>>()?.refusal()?;
     (request.method().as_str() == Refusal::METHOD).then_some(refusal)

@@ -137,7 +137,7 @@ pub(super) fn serve(
     Ok(server.run())
 }
 
-/// Has the application find a path of ours behind the prefix. The request itself stays as it came, for its
+/// Lets the application see the path behind the prefix. The request itself stays as it came, for its
 /// signature.
 fn strip(prefix: &PathPrefix, mut request: ServiceRequest) -> ServiceRequest {
     let below = prefix.strip(request.path()).and_then(|path| Uri::try_from(path).ok());

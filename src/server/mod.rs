@@ -29,8 +29,8 @@ use crate::{
 
 pub use embedding::settings;
 
-/// What is logged of the libraries below, unless `RUST_LOG` names them. What actix says of a request we say
-/// ourselves, with whom it came from and as often as it is of use.
+/// The log filter for the libraries below, unless `RUST_LOG` names them. We log ourselves what actix says
+/// about requests, with where they came from and no oftener than is useful.
 pub const LOG_FILTER: &str = "actix_http=off,actix_server=warn";
 
 use admin_listener::AdminListener;
@@ -192,10 +192,10 @@ impl Server {
         census
     }
 
-    /// Stops it as SIGTERM stops the program: for `server.drain_wait`, if that is set, `/ready` says 503
-    /// and all else goes on. Then it takes no more connections, sends its clients away with 4200 (which they take as a request to reconnect), waits for the API calls and webhook
-    /// requests under way, at most `server.drain_timeout`, and ends its threads. What was not
-    /// delivered by then stays in the ledger.
+    /// Stops it as SIGTERM stops the program. For `server.drain_wait`, if that is set, `/ready` says 503 and all
+    /// else goes on. Then it takes no more connections and sends its clients away with 4200, on which they
+    /// reconnect. It waits for the API calls and webhook requests under way, at most `server.drain_timeout`, and
+    /// ends its threads. What was not delivered by then stays in the ledger.
     ///
     /// # Errors
     /// When accepting had failed.

@@ -1,8 +1,8 @@
 //! Ends HTTP connections on which nothing is asked.
 //!
 //! The wire bounds how long the head of a request may take, and actix-http how long a connection may be idle
-//! between two. What neither bounds is the rest of a body in chunks that the answer did not wait for: it is
-//! read and thrown away before the next request, and may never come.
+//! between requests. Neither bounds the rest of a chunked body that the answer did not wait for: it is read
+//! and thrown away before the next request, and may never come.
 
 use std::{
     cell::Cell,

@@ -19,7 +19,7 @@ const WITHOUT_EFFECT: &[Number] = &[
     #[cfg(target_os = "linux")]
     Number::POWER,
 ];
-/// How long the program says that it leaves: as long as most load balancers take to look again.
+/// How long the program announces that it leaves: as long as most load balancers take to probe again.
 const DRAIN_WAIT: Duration = Duration::from_secs(5);
 /// How long the system may take to let go of a terminal after it has said so.
 const HANGING_UP: Duration = Duration::from_millis(100);
@@ -88,8 +88,8 @@ impl Signals {
         }
     }
 
-    /// How long the program says that it leaves before it drains, with what is set of it. Who sits at a
-    /// terminal has no load balancer that asks.
+    /// How long the program announces that it leaves before it drains; `set` is the setting. A program at a
+    /// terminal has no load balancer that probes it.
     pub(super) fn drain_wait(&self, set: Option<Duration>) -> Duration {
         let unless_set = if self.has_terminal { Duration::ZERO } else { DRAIN_WAIT };
         set.unwrap_or(unless_set)

@@ -22,8 +22,8 @@ use tokio::time::timeout_at;
 
 /// How long a client may take for its handshake, its turn included.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
-/// Handshakes under way on one worker; the others wait for their turn, which nobody has whose first record is
-/// not whole.
+/// Most handshakes under way on one worker; the others wait for their turn. A client gets none before its
+/// first record is complete.
 const HANDSHAKES_MAX: usize = 1_024;
 /// How often the files are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);

@@ -14,12 +14,12 @@ use crate::{
 const WINDOWS_UNDER_WAY_MAX: usize = 4;
 /// Most bytes in them, by our own sum; past it the window is folded too.
 const BYTES_UNDER_WAY_MAX: usize = 1_024 * 1_024;
-/// Most that is collected behind what is folded before it is folded too: some milliseconds of work, in
-/// which the webhooks of other apps wait.
+/// Most observations that collect behind the folded ones before they are folded too. That is some milliseconds
+/// of work, for which the webhooks of other apps wait.
 const FOLDED_AT_ONCE_MAX: usize = 8_000;
-/// For how long of windows an app has credit after a quiet time: ten of 50 ms go without waiting for
-/// each other. So, of changes that come at random, 15 in a second, less than one in a hundred waits; with
-/// four windows it would be one in eight. A window of more than half of this always waits for the one before.
+/// Credit of an app after a quiet time, as time of windows: ten windows of 50 ms go without waiting for each
+/// other. So, with 15 changes a second at random, less than one in a hundred waits; with four windows it
+/// would be one in eight. A window longer than half of this always waits for the one before.
 const CREDIT: Duration = Duration::from_millis(500);
 /// What an edge or an event costs besides its texts, in bytes.
 const OBSERVED_BYTES: usize = 128;
@@ -31,7 +31,7 @@ pub struct BatchLimits {
     pub window: Duration,
     /// What fills a window before its time; 1 or more.
     pub events_max: usize,
-    /// Most that one window holds; `events_max` or more. What is too much for it goes in several.
+    /// Most observations of one window; `events_max` or more. Further ones go in several windows.
     pub observed_max: usize,
     /// How many are collected at least before edges are folded. So a ledger that is a moment behind
     /// costs no transition.
@@ -42,28 +42,29 @@ pub struct BatchLimits {
 
 /// Collects what is reported into windows.
 ///
-/// After a quiet time some windows go at once. When they come faster than one in a window's time, each
-/// waits for that, and collects what is reported until then or until it is full. What is too much for one
-/// window goes in several, in order. While the ledger is behind, edges are folded and events without state past a
-/// full window are dropped, so that the batch is bounded by the keys that are occupied or were within
-/// the delay. Folding follows the law of [`NetEdges`]: whatever is folded, whenever and however often,
-/// and is folded again in the ledger, the windows leave the same state.
+/// After a quiet time some windows go at once. When they come faster than one per window time, each waits out
+/// that time, and collects what is reported until then or until it is full. What does not fit into one window
+/// goes in several, in order. While the ledger is behind, edges are folded, and events without state past a
+/// full window are dropped. So the batch is bounded by the keys that are occupied or were within the delay.
+/// Folding follows the law of [`NetEdges`]: the windows leave the same state, whatever is folded, whenever and
+/// however often, and even if the ledger folds it again.
 #[derive(Debug)]
 pub struct Batch {
     app: AppId,
     limits: BatchLimits,
-    /// What was folded, all of it older than what is not.
+    /// The folded edges, all older than the observed ones.
     folded: NetEdges,
     observed: VecDeque<Observed>,
     /// What is collected costs, in bytes.
     bytes: usize,
-    /// Up to when windows are paid for by their time, past that of the last when several went at once.
+    /// The moment up to which windows have used their time. It is past that of the last window when several
+    /// went at once.
     used_until: Option<Instant>,
     next_due: Option<Instant>,
     /// The bytes of each window under way, the oldest first.
     under_way: VecDeque<usize>,
     bytes_under_way: usize,
-    /// So much may be collected behind what is folded.
+    /// How many observations may collect behind the folded ones.
     unfolded_max: usize,
     fold_at_bytes: usize,
     dropped: u64,
@@ -126,8 +127,8 @@ impl Batch {
         }
     }
 
-    /// Takes the window. What falls due by now is told with it, or by the last that was reported in it
-    /// when more follows.
+    /// Takes the window. Keys that fall due by now are told with it; if more follows, only those due by its
+    /// last report.
     pub fn take(&mut self, now: Now) -> Window {
         let window = self.limits.window;
         let used = self.used_until.map_or(now.instant, |used| used.max(now.instant)) + window;
@@ -170,7 +171,7 @@ impl Batch {
         self.dropped
     }
 
-    /// How much is collected.
+    /// The number of collected observations.
     fn len(&self) -> usize {
         self.folded.len() + self.observed.len()
     }
@@ -182,7 +183,7 @@ impl Batch {
         earned.map_or(now, |earned| earned.max(now))
     }
 
-    /// How many windows go without waiting for each other after a quiet time; 1 or more.
+    /// How many windows go at once after a quiet time; 1 or more.
     fn windows_at_once(&self) -> u32 {
         let windows = CREDIT.as_micros() / self.limits.window.as_micros().max(1);
         u32::try_from(windows).unwrap_or(u32::MAX).max(1)
@@ -192,7 +193,7 @@ impl Batch {
         WINDOWS_UNDER_WAY_MAX <= self.under_way.len() || BYTES_UNDER_WAY_MAX <= self.bytes_under_way
     }
 
-    /// Folds the edges into those that are folded already, and drops what carries no state.
+    /// Folds the observed edges into the folded ones, and drops observations without state.
     fn fold(&mut self) {
         for observed in self.observed.drain(..) {
             match observed {

@@ -28,11 +28,11 @@ use super::{
 
 use crate::domain::guard::{self, LinkLocal};
 
-/// How long an address has before the next one is tried beside it (RFC 8305, section 8).
+/// How long an address has before the next one is tried in parallel (RFC 8305, section 8).
 const HEAD_START: Duration = Duration::from_millis(250);
 
-/// Resolves a host, connects to an address that the guard permits, and speaks TLS there if it is to.
-/// When there are several, they race, and after a failed attempt the next begins with another one.
+/// Resolves a host, connects to an address that the guard permits, and speaks TLS there if configured to.
+/// Several addresses race, and after a failed attempt the next one begins with another address.
 ///
 /// What is connected to is what the guard was asked about, be it from the resolver or the host
 /// itself, so that no name can mean one address when it is looked at and another when it is used.
@@ -62,7 +62,7 @@ pub(super) struct Stale(io::Error);
 pub struct TlsFailed(String);
 
 impl TlsFailed {
-    /// The words without what helps in the settings of an endpoint only.
+    /// The words without the advice that is only about an endpoint's settings.
     #[must_use]
     pub fn without_settings(&self) -> &str {
         self.0.strip_suffix(peer::ROOTS_REMEDY).unwrap_or(&self.0)
@@ -77,12 +77,12 @@ pub(super) enum Stream {
 }
 
 tokio::task_local! {
-    /// What the exchange of this task has heard of its answer.
+    /// What this task's exchange has heard of its answer.
     static HEARD: Cell<Heard>;
 }
 
-/// Runs an exchange, and gives besides what comes of it what it heard of its answer: the client tells
-/// of a status only when the whole head is there.
+/// Runs an exchange. Gives its result and what it heard of its answer, since the client reports a status only
+/// after the whole head.
 pub(super) async fn hearing<F: Future>(exchange: F) -> (F::Output, Heard) {
     let listening = async {
         let ended = exchange.await;
@@ -101,7 +101,7 @@ impl Stale {
 }
 
 impl GuardedConnector {
-    /// Connects to what a resolver finds; `failed` counts failed attempts.
+    /// Connects to addresses from a resolver; `failed` counts failed attempts.
     pub(super) fn new(resolver: &Resolver, tls: Option<Tls>, link_local: LinkLocal, failed: &Rc<Cell<usize>>) -> Self {
         Self {
             resolver: resolver.service(),
@@ -163,11 +163,11 @@ fn permitted(
     }
 }
 
-/// Connects to the address that answers first. Each has a head start before the next one, which begins
-/// at once when all before it have failed.
+/// Connects to the address that answers first. Each has a head start over the next one, which begins at once
+/// when all before it have failed.
 ///
 /// # Errors
-/// When none can be connected to: that of the last one that failed.
+/// When no address can be connected to: the last error.
 async fn race(addresses: Vec<SocketAddr>) -> Result<TcpStream, ConnectError> {
     let mut waiting = addresses.into_iter();
     let mut connecting = FuturesUnordered::new();
@@ -179,13 +179,13 @@ async fn race(addresses: Vec<SocketAddr>) -> Result<TcpStream, ConnectError> {
             Ok(Some(Ok(socket))) => return Ok(socket),
             Ok(Some(Err(error))) => failed = ConnectError::Io(error),
             Ok(None) => return Err(failed),
-            // Who lags may still come in.
+            // A slow one may still win.
             Err(_) => {}
         }
     }
 }
 
-/// Speaks TLS on a socket, with the host of this name.
+/// Speaks TLS on a socket with the host of this name.
 pub(super) async fn handshake(tls: &Tls, host: &str, socket: TcpStream) -> Result<Stream, ConnectError> {
     // An IPv6 address stands in brackets there.
     let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
@@ -195,7 +195,7 @@ pub(super) async fn handshake(tls: &Tls, host: &str, socket: TcpStream) -> Resul
     Ok(Stream::Tls(Box::new(stream?)))
 }
 
-/// An error of TLS with a host in words; another one as it is.
+/// Explains a TLS error with a host in words; returns any other error unchanged.
 fn in_words(error: io::Error, host: &str) -> io::Error {
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
     let words = inner.map(|inner| peer::explain(inner, host));
@@ -223,7 +223,7 @@ impl AsyncRead for Line {
             polled.map_err(|error| line.told(error))?;
             if !read.filled().is_empty() {
                 let added = line.framing.add(read.filled());
-                // Nobody listens when a connection is only closed.
+                // There is no listener when a connection is only being closed.
                 let _ = HEARD.try_with(|heard| heard.set(line.framing.heard()));
                 added.map_err(io::Error::other)?;
             } else if line.framing.may_be_stale() {
@@ -257,7 +257,7 @@ impl AsyncWrite for Line {
 }
 
 impl Stream {
-    /// What is read and written.
+    /// The stream to read and write.
     pub(super) fn get(&mut self) -> Pin<&mut dyn Both> {
         match self {
             Self::Plain(socket) => Pin::new(socket),
@@ -274,7 +274,7 @@ impl Stream {
     }
 }
 
-/// What both kinds can do.
+/// What both kinds of stream can do.
 pub(super) trait Both: AsyncRead + AsyncWrite + Unpin {}
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Both for S {}

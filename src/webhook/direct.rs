@@ -1,4 +1,4 @@
-//! Connections of a client that may go to any address, as the commands do.
+//! Connections of the commands' HTTP client, which may go to any address.
 
 use std::{
     future::Future,
@@ -17,19 +17,19 @@ use super::{
     tls::Tls,
 };
 
-/// Resolves a host, connects to it, and speaks TLS there if it is to. No address is refused.
+/// Resolves a host, connects to it, and speaks TLS there if configured to. No address is refused.
 #[derive(Clone)]
 pub struct DirectConnector {
     tcp: ConnectorService,
     tls: Option<Tls>,
 }
 
-/// A connection that was made so.
+/// A connection of a [`DirectConnector`].
 #[derive(Debug)]
 pub struct Direct(Stream);
 
 impl DirectConnector {
-    /// Speaks TLS to all that it connects to, or to nothing.
+    /// Speaks TLS on all its connections, or on none.
     #[must_use]
     pub fn new(tls: Option<Tls>) -> Self {
         Self {
@@ -80,7 +80,7 @@ impl AsyncWrite for Direct {
     }
 }
 
-/// The client asks for it, but only reads and writes.
+/// The client requires this trait, but only reads and writes.
 impl ActixStream for Direct {
     fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<Ready>> {
         ActixStream::poll_read_ready(self.0.socket(), cx)

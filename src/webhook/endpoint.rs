@@ -45,7 +45,7 @@ pub struct EndpointSettings {
     pub headers: Vec<(String, String)>,
     /// How long it has to answer with a status.
     pub timeout: Duration,
-    /// The longest wait that its `Retry-After` is granted.
+    /// The longest `Retry-After` that is honoured.
     pub retry_after_max: Duration,
     /// What requests are signed with.
     pub signer: Signer,
@@ -77,7 +77,7 @@ struct Part {
     poster: Poster,
     tap: Tap,
     numbers: Numbers,
-    /// It was said that answers are [`Untidy`](super::post::Untidy).
+    /// An [`Untidy`](super::post::Untidy) answer was already logged.
     is_said_untidy: Cell<bool>,
 }
 

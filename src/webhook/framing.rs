@@ -1,7 +1,7 @@
-//! The status of an answer, as soon as its line is there, and where the body ends: for an HTTP client
-//! that takes an answer of HTTP/1.1 without a length for one without a body, though it lasts until the
-//! connection ends (RFC 9112, section 6.3), that takes an interim answer for the final one, and that
-//! gives up on an answer whose head breaks a rule, though its status is plain.
+//! The status of an answer as soon as its line is complete, and where the body ends. The HTTP client gets
+//! these wrong. It takes an HTTP/1.1 answer without a length for one without a body, though the body lasts
+//! until the connection ends (RFC 9112, section 6.3). It takes an interim answer for the final one. It gives
+//! up on an answer whose head breaks a rule, though the status is plain.
 
 mod head;
 
@@ -10,8 +10,9 @@ use std::mem;
 /// Most bytes of the head of an answer.
 const HEAD_BYTES_MAX: usize = 64 * 1_024;
 
-/// Reads the head of each answer before the client does. Interim ones are left out, and of the final
-/// one the client reads what it needs and cannot misread. What does not begin like HTTP/1 stays as it came.
+/// Reads the head of each answer before the client does. It drops interim answers, and rewrites the final
+/// head to what the client needs and cannot misread. An answer that does not begin like HTTP/1 is left
+/// unchanged.
 #[derive(Debug, Default)]
 pub(super) struct Framing {
     awaits_head: bool,
@@ -31,12 +32,12 @@ pub(super) struct Framing {
     heard: Heard,
 }
 
-/// What is known of an answer, whatever becomes of the rest of it.
+/// What is known about an answer, even if the rest of it fails.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Heard {
     /// The status, once its line is complete.
     pub(super) status: Option<u16>,
-    /// The head does not tell where the body ends.
+    /// The head does not say where the body ends.
     pub(super) is_unclear: bool,
 }
 
@@ -69,12 +70,12 @@ impl Framing {
         self.awaits_head
     }
 
-    /// What is known of the answer to the request that was written last.
+    /// What is known about the answer to the last request.
     pub(super) const fn heard(&self) -> Heard {
         self.heard
     }
 
-    /// Adds what was read of a head, and maybe of what follows it.
+    /// Adds bytes that were read of a head, and maybe of what follows it.
     ///
     /// # Errors
     /// When the head has more than 64 KiB.
@@ -98,7 +99,7 @@ impl Framing {
         Ok(())
     }
 
-    /// Ends the waiting for a head that has so many bytes.
+    /// Finishes a head, which ends at `end`.
     fn settle(&mut self, end: usize) {
         self.awaits_head = false;
         self.heard.status = head::final_status(&self.head);
@@ -137,12 +138,12 @@ impl Framing {
         self.head.drain(..empty);
     }
 
-    /// The connection has ended: what was added is all there is.
+    /// Records that the connection has ended, so no more bytes will be added.
     pub(super) const fn end(&mut self) {
         self.awaits_head = false;
     }
 
-    /// Hands out at most so many bytes of what was added; false when there are none.
+    /// Hands out the added bytes, up to the given number. Gives false when none are left.
     pub(super) fn hand_out(&mut self, most: usize, out: impl FnOnce(&[u8])) -> bool {
         let left = &self.head[self.handed_out..];
         if left.is_empty() {

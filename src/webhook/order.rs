@@ -1,12 +1,12 @@
-//! In which order the addresses of a host are tried.
+//! The order in which the addresses of a host are tried.
 
 use std::net::SocketAddr;
 
-/// Most addresses of a host that one attempt tries; the next attempt begins with others.
+/// Most addresses of a host that one attempt tries.
 const ADDRESSES_MAX: usize = 16;
 
-/// The addresses in the order of RFC 8305: the families take turns, beginning with that of the first.
-/// After so many failed attempts it begins with another one.
+/// Sorts addresses as RFC 8305 says: the families alternate, beginning with that of the first address. Each
+/// failed attempt moves the beginning on by one.
 pub(super) fn order(addresses: Vec<SocketAddr>, failed: usize) -> Vec<SocketAddr> {
     let begins_v6 = addresses.first().is_some_and(SocketAddr::is_ipv6);
     let (own, other): (Vec<_>, Vec<_>) = addresses

@@ -1,4 +1,4 @@
-//! Which certificate an endpoint may show, and what is wrong with one, in words.
+//! Which certificates are accepted from an endpoint, and what is wrong with a refused one, in words.
 
 use std::sync::Arc;
 
@@ -14,8 +14,9 @@ use rustls::{
 
 use crate::domain::openssl_line;
 
-/// Trusts what comes from a root and is for the host, and a certificate that is given byte for byte:
-/// whoever gives it means the one who has its key, whatever it says of names, uses and times.
+/// Trusts a certificate that comes from a root and is for the host, and one that equals a given certificate
+/// byte for byte. A given certificate stands for the holder of its key, so its names, uses and times do not
+/// matter.
 #[derive(Debug)]
 pub(super) struct Verifier {
     given: Vec<CertificateDer<'static>>,
@@ -24,7 +25,7 @@ pub(super) struct Verifier {
 
 impl Verifier {
     /// # Errors
-    /// When there is no root.
+    /// When the roots are empty.
     pub(super) fn new(
         given: Vec<CertificateDer<'static>>,
         roots: RootCertStore,
@@ -73,14 +74,14 @@ impl ServerCertVerifier for Verifier {
     }
 }
 
-/// What mends a root that is not known, where it is an endpoint that shows the certificate.
+/// Advice for an unknown root, where an endpoint shows the certificate.
 pub(super) const ROOTS_REMEDY: &str =
     ": name a file with that root, or with the certificate itself, as `tls: { roots: FILE }`";
 
-/// Why TLS with a host failed, and how a good certificate is made where that helps.
+/// Explains why TLS with a host failed, and how to make a good certificate where that helps.
 #[expect(
     clippy::wildcard_enum_match_arm,
-    reason = "another crate's errors, of which most say what they are"
+    reason = "another crate's errors, most of which explain themselves"
 )]
 pub(super) fn explain(error: &Error, host: &str) -> String {
     match error {
@@ -100,7 +101,7 @@ pub(super) fn explain(error: &Error, host: &str) -> String {
 
 #[expect(
     clippy::wildcard_enum_match_arm,
-    reason = "another crate's errors, of which some have a remedy"
+    reason = "another crate's errors, some of which have a remedy"
 )]
 fn explain_certificate(error: &CertificateError, host: &str) -> String {
     match error {
@@ -108,14 +109,14 @@ fn explain_certificate(error: &CertificateError, host: &str) -> String {
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
             "its certificate is not valid yet, unless the clock of this machine is wrong".into()
         }
-        CertificateError::UnknownIssuer => format!("its certificate comes from no root that is known{ROOTS_REMEDY}"),
+        CertificateError::UnknownIssuer => format!("its certificate comes from an unknown root{ROOTS_REMEDY}"),
         CertificateError::NotValidForName => format!("its certificate is not for {host}; {}", remedy(host)),
         CertificateError::NotValidForNameContext { presented, .. } => {
             // Each as `DnsName("a.example")`.
             let names = presented.iter().filter_map(|name| name.split('"').nth(1));
             let names: Vec<&str> = names.take(NAMES_MAX).collect();
             let names = if names.is_empty() {
-                "no host name (a common name alone is not looked at)".to_owned()
+                "no host name (a common name alone does not count)".to_owned()
             } else {
                 names.join(", ")
             };
@@ -139,10 +140,10 @@ fn explain_certificate(error: &CertificateError, host: &str) -> String {
     }
 }
 
-/// Most names of a certificate that are told.
+/// Most names of a certificate in a message.
 const NAMES_MAX: usize = 3;
 
-/// How a certificate for a host is made that can be used.
+/// Says how to make a usable certificate for a host.
 fn remedy(host: &str) -> String {
     format!("make one by: {}", openssl_line(host))
 }

@@ -37,10 +37,10 @@ use crate::{
 /// How long a connection is kept for the next request: less than the 5 s after which common servers
 /// close it, so that a request rarely meets a connection that is just being closed.
 const KEEP_ALIVE: Duration = Duration::from_secs(4);
-/// Most bytes of an answer's body that are read, a few at a time, and forgotten. Only so may the
-/// connection be used again.
+/// Most bytes of an answer's body that are read, a few at a time, and dropped. The connection can be used
+/// again only after the whole body.
 const ANSWER_BYTES_MAX: usize = 64 * 1_024;
-/// How long a body is read: the next request of the lane waits for it.
+/// How long a body is read, while the next request of the lane waits.
 const ANSWER_READ_FOR: Duration = Duration::from_secs(1);
 /// Most characters of a cause: a certificate, for one, may name thousands of hosts.
 const CAUSE_CHARS_MAX: usize = 500;
@@ -51,7 +51,7 @@ pub(super) struct Poster {
     client: Client,
     /// Keeps no connection: each of its requests has one of its own.
     afresh: Client,
-    /// How many posts failed: the next connection begins with another address of the host.
+    /// Number of failed posts. After each, the next connection begins with another address of the host.
     failed: Rc<Cell<usize>>,
     target: String,
     shown: String,
@@ -67,15 +67,15 @@ pub(super) struct Posted {
     pub(super) took_ms: u64,
     /// The status of the answer, if one came.
     pub(super) status: Option<u16>,
-    /// How long the endpoint is left alone, since it asked for that, or for longer.
+    /// How long the endpoint is left alone, because it asked for at least that.
     pub(super) retry_after: Option<Duration>,
     /// Why it counts as failed, in words without secrets; none if it is delivered.
     pub(super) cause: Option<String>,
-    /// What was wrong with the rest of the answer, which changes nothing of what it means.
+    /// What was wrong with the rest of the answer. It does not change the outcome.
     pub(super) untidy: Option<Untidy>,
 }
 
-/// Why what follows a status was not read to its end. Its connection is not used again.
+/// Why the rest of an answer was not read to its end. Its connection is not used again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Untidy {
     #[error("a head that did not end")]
@@ -175,11 +175,11 @@ impl Poster {
         &self.shown
     }
 
-    /// Posts a delivery. The status of the answer alone decides whether it is delivered. The rest is
-    /// read for a while, for the connection to be used again.
+    /// Posts a delivery. The status of the answer alone decides whether it is delivered. The rest is read for
+    /// a while, so that the connection can be used again.
     ///
-    /// One that is sent again after a failure has a connection of its own, which begins with another
-    /// address of the host: what failed is not repeated exactly.
+    /// A repeated delivery has a connection of its own, which begins with another address of the host, so
+    /// that it does not repeat the failed attempt exactly.
     pub(super) async fn post(&self, delivery: &Delivery, is_again: bool) -> Posted {
         let began = clock::now();
         let deadline = began.instant + self.timeout;
@@ -255,8 +255,8 @@ impl Poster {
         post
     }
 
-    /// Why an exchange is no success, if it is none. `ended` is how it ended in time; a status that was
-    /// heard counts however that was.
+    /// Why an exchange failed, if it did. `ended` is how it ended, `None` when out of time. A status that was
+    /// heard counts however it ended.
     fn cause(&self, ended: Option<Result<Option<Untidy>, Cause>>, head: Option<&Head>, heard: Heard) -> Option<Cause> {
         match (head, heard.status, ended) {
             (Some(head), ..) => (!head.status.is_success()).then(|| head.cause()),
@@ -267,10 +267,10 @@ impl Poster {
         }
     }
 
-    /// The client names some errors after its own insides.
+    /// Replaces errors that the client names after its own internals.
     #[expect(
         clippy::wildcard_enum_match_arm,
-        reason = "another crate's errors, of which most say what they are"
+        reason = "another crate's errors, most of which explain themselves"
     )]
     fn send_cause(&self, error: SendRequestError) -> Cause {
         match error {
@@ -309,7 +309,7 @@ impl Head {
     }
 }
 
-/// Reads a body without keeping it, which lets the connection be used again when the body ends well.
+/// Reads a body without keeping it, so that the connection can be used again if the body ends well.
 async fn read_to_the_end(answer: &mut ClientResponse) -> Option<Untidy> {
     let mut bytes = 0;
     loop {

@@ -7,7 +7,7 @@ const FIRST: Duration = Duration::from_secs(1);
 /// The longest wait between attempts, before jitter.
 const LONGEST: Duration = Duration::from_secs(60);
 /// How long to wait after the attempt with this number failed: 1 s doubling to 60 s, 20 % more or
-/// less by `jitter` from 0 to 1, and not less than `asked`.
+/// less by `jitter` from 0 to 1, and at least `asked`.
 #[must_use]
 pub fn next(attempt: u32, asked: Option<Duration>, jitter: f64) -> Duration {
     let doublings = attempt.saturating_sub(1).min(16);

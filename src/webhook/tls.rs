@@ -17,7 +17,7 @@ use super::peer::Verifier;
 /// What an endpoint needs of TLS besides what is usual.
 #[derive(Debug, Clone, Default)]
 pub struct TlsParts {
-    /// The certificates, as PEM, that its certificate may come from or be, instead of Mozilla's.
+    /// The certificates, as PEM, that its certificate may come from or be. They replace Mozilla's.
     pub roots: Option<String>,
     /// What it knows us by.
     pub identity: Option<TlsIdentity>,
@@ -89,10 +89,10 @@ impl Tls {
         Self::with(given.unwrap_or_default(), roots, parts.identity.as_ref())
     }
 
-    /// With Mozilla's roots and the certificates of a file, as PEM, besides.
+    /// With Mozilla's roots and the certificates of a PEM file.
     ///
     /// # Errors
-    /// When the file does not hold what it should.
+    /// When the file is not valid.
     pub fn trusting_also(pem: &str) -> Result<Self, TlsError> {
         let given = certificates("tls.roots", pem)?;
         let mut all = roots(given.clone())?;
@@ -100,7 +100,7 @@ impl Tls {
         Self::with(given, all, None)
     }
 
-    /// Trusts what comes from a root, and the certificates that are given.
+    /// Trusts certificates that come from a root, and the given ones.
     fn with(
         given: Vec<CertificateDer<'static>>,
         roots: RootCertStore,
@@ -132,7 +132,7 @@ impl Tls {
     }
 }
 
-/// Those that browsers trust.
+/// The roots that browsers trust.
 fn public_roots() -> RootCertStore {
     RootCertStore {
         roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),

@@ -7,15 +7,15 @@ use tokio::{io::Interest, net::TcpStream};
 
 use super::stream::{READ_BYTES, Tls, Wire, poll_peek};
 
-/// Bytes in front of what a TLS record holds.
+/// Length of the header of a TLS record, in bytes.
 const RECORD_HEADER_BYTES: usize = 5;
 
 /// What is answered to a client that speaks HTTP in clear.
 const SPEAK_TLS: &[u8] = b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\n\
     Content-Length: 52\r\nConnection: close\r\n\r\nthis port speaks TLS only, use https:// and wss://\r\n";
 
-/// Waits until the first record of a client has come whole, or what is none of TLS, and leaves it unread.
-/// While it waits, a client costs a socket and nothing else.
+/// Waits until the first TLS record of a client is complete, or its first bytes are not TLS, and leaves them
+/// unread. Until then the client costs a socket and nothing else.
 ///
 /// # Errors
 /// When the client goes, or the socket breaks.
@@ -27,7 +27,7 @@ pub async fn whole_record(tcp: &TcpStream) -> io::Result<()> {
             Poll::Ready(Ok(true)) => return Ok(()),
             Poll::Ready(Ok(false)) if is_closed => return Err(io::ErrorKind::UnexpectedEof.into()),
             Poll::Ready(Ok(false)) => {
-                // What is there is no news any more, only what comes behind it.
+                // Bytes that have been seen are not news; only further ones are.
                 let _ = tcp.try_io(Interest::READABLE, || Err::<(), _>(io::ErrorKind::WouldBlock.into()));
             }
             Poll::Ready(Err(error)) => return Err(error),
@@ -36,7 +36,7 @@ pub async fn whole_record(tcp: &TcpStream) -> io::Result<()> {
     }
 }
 
-/// Whether bytes begin with a whole record, with as much of it as is looked at, or with none.
+/// Whether bytes begin with a complete record, with as much of one as is looked at, or with something else.
 fn is_whole_record(bytes: &[u8]) -> bool {
     match bytes {
         [] => true,
@@ -109,7 +109,7 @@ mod tests {
             assert!(!is_whole_record(&record[..length]), "{length}");
         }
         assert!(is_whole_record(&record) && is_whole_record(&[&record[..], b"x"].concat()));
-        // No more of it is ever looked at.
+        // The rest of a longer record is never looked at.
         let longest = [&[0x16, 0x03, 0x01, 0xff, 0xff][..], &[7; READ_BYTES]].concat();
         assert!(!is_whole_record(&longest[..READ_BYTES - 1]) && is_whole_record(&longest[..READ_BYTES]));
     }

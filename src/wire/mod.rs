@@ -1,8 +1,8 @@
 //! What lies under HTTP and WebSockets: the socket of a client, in clear or through TLS.
 //!
 //! [`Wire`] is both. TLS is a pure `Session` of records in and records out;
-//! [`accept()`] makes the handshake, with the certificate that [`Identity`] holds at that moment. [`Paced`] is
-//! what HTTP reads it through, and tells requests of their connection by its [`Link`].
+//! [`accept()`] makes the handshake, with the certificate that [`Identity`] holds at that moment. HTTP reads
+//! it through [`Paced`], which tells requests about their connection by its [`Link`].
 
 mod accept;
 mod identity;

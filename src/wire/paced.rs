@@ -1,4 +1,4 @@
-//! HTTP, read in turns, a request at a time.
+//! HTTP, read in turns, one request at a time.
 //!
 //! actix-http reads until the kernel has no more, up to 128 KB, and answers all requests in it before
 //! the thread's other tasks run: of the shortest requests that is thousands, for which nobody needs a
@@ -29,31 +29,31 @@ use super::{
 /// Most bytes that are read before others have their turn: a call with the longest data whole, or some
 /// hundreds of the shortest.
 const TURN_BYTES: usize = 16 * 1_024;
-/// How long the head of a request may take: the first one from when its connection is there, a later one
-/// from its first byte on.
+/// How long the head of a request may take. The time of the first starts with its connection, that of a later
+/// one with its first byte.
 pub const REQUEST_HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Which paths a GET may make a WebSocket of.
+/// The paths on which a GET may open a WebSocket.
 pub type MayUpgrade = Rc<dyn Fn(&str) -> bool>;
 
-/// A [`Wire`] that gives its reader a few bytes at a time, and of requests only what can be served.
+/// A [`Wire`] that gives its reader a few bytes at a time, and only requests that can be served.
 pub struct Paced {
     wire: Wire,
     may_upgrade: MayUpgrade,
     follower: Follower,
     /// The beginning of a head.
     held: BytesMut,
-    /// What is to be read before anything else.
+    /// Bytes to read before anything else.
     ready: BytesMut,
     /// What may still be read before others have their turn.
     left: usize,
-    /// When a head that is awaited comes too late.
+    /// The deadline of the awaited head.
     too_late: Option<Pin<Box<Sleep>>>,
     has_begun: bool,
     link: Rc<Link>,
 }
 
-/// What the requests of a connection are told of it.
+/// What requests know about their connection.
 #[derive(Debug, Default)]
 pub struct Link {
     refusal: Cell<Option<Refusal>>,
@@ -62,13 +62,13 @@ pub struct Link {
 }
 
 impl Link {
-    /// Why the last request of the connection is none, once that is so.
+    /// Why the connection's last request was refused, if it was.
     #[must_use]
     pub fn refusal(&self) -> Option<Refusal> {
         self.refusal.get()
     }
 
-    /// Is ready when the client has closed its side. Only the last who asks is woken.
+    /// Is ready when the client has closed its side. Only the last task that polled is woken.
     pub fn poll_end(&self, cx: &Context<'_>) -> Poll<()> {
         if self.has_ended.get() {
             return Poll::Ready(());
@@ -102,14 +102,13 @@ impl Paced {
         }
     }
 
-    /// What its requests are told.
+    /// The link for its requests.
     #[must_use]
     pub fn link(&self) -> Rc<Link> {
         Rc::clone(&self.link)
     }
 
-    /// The wire itself, to which everything that was not read still comes, and what was read of it and not
-    /// handed on.
+    /// The wire itself, and the bytes that were read from it but not handed on.
     #[must_use]
     pub fn into_wire(self) -> (Wire, BytesMut) {
         let mut rest = self.ready;
@@ -117,7 +116,7 @@ impl Paced {
         (self.wire, rest)
     }
 
-    /// Follows what was read into a buffer, and leaves there what may be handed on.
+    /// Follows the bytes that were read into a buffer, and leaves there those that may be handed on.
     fn follow(&mut self, buffer: &mut ReadBuf<'_>, before: usize) {
         let targets = Targets {
             may_upgrade: &*self.may_upgrade,
@@ -149,7 +148,7 @@ impl Paced {
         }
     }
 
-    /// Hands on a request that stands for what is refused.
+    /// Hands on a stand-in for a refused request.
     fn refuse(&mut self, refusal: Refusal) {
         self.follower.end();
         self.link.refusal.set(Some(refusal));
@@ -158,7 +157,7 @@ impl Paced {
         self.ready.extend_from_slice(Refusal::STAND_IN);
     }
 
-    /// Refuses a head that comes too late; tells whether it does now.
+    /// Refuses a head that comes too late. Gives whether it did so now.
     fn poll_too_late(&mut self, cx: &mut Context<'_>) -> bool {
         let is_awaited = self.follower.awaits_head() && (!self.has_begun || !self.held.is_empty());
         if !is_awaited {
@@ -186,7 +185,7 @@ impl AsyncRead for Paced {
             }
             if this.left == 0 {
                 this.left = TURN_BYTES;
-                // Has this task woken once the others have run and the kernel was asked for news.
+                // Wakes this task once the others have run and the kernel was polled.
                 return pin!(tokio::task::yield_now()).poll(cx).map(Ok);
             }
             let before = buffer.filled().len();

@@ -1,8 +1,8 @@
 //! The requests of a connection, followed as their bytes come and before actix-http reads them.
 //!
-//! actix-http closes a connection after its answer to a request that offers an upgrade, whatever the answer
-//! is, and does not say so; what is no request it answers without a word, and writes a line of its own to
-//! the log. So a head is held until it is whole, an offer that leads nowhere is blanked in it, and what is no
+//! actix-http closes a connection after it answers a request that offers an upgrade, whatever the answer, and
+//! does not announce that. It answers an invalid request without explanation, and writes a log line of its
+//! own. So a head is held until it is complete, an offer that leads nowhere is blanked in it, and an invalid
 //! request ends in a [`Refusal`].
 
 mod chunks;
@@ -18,71 +18,71 @@ pub use self::refusal::Refusal;
 
 /// Most bytes of a head. actix-http would take twice as many, and panic at a name of 64 KB.
 pub(super) const HEAD_BYTES_MAX: usize = 60 * 1_024;
-/// Most headers, as of actix-http.
+/// Most headers, the same as in actix-http.
 const HEADERS_MAX: usize = 96;
-/// What stands for an option or a protocol that is not offered any more. It has a meaning to nobody.
+/// Overwrites an option or a protocol that is no longer offered. It has no meaning to anyone.
 const BLANK: u8 = b'-';
 
-/// What the listener knows of targets.
+/// What the listener knows about request targets.
 pub(super) struct Targets<'a> {
-    /// Whether a GET of this path that has a part of a handshake is answered as one.
+    /// Whether a GET of this path with part of a handshake is answered as a handshake.
     pub(super) may_upgrade: &'a dyn Fn(&str) -> bool,
-    /// Whether this is a target at all.
+    /// Whether this is a valid target.
     pub(super) is_target: fn(&str) -> bool,
 }
 
-/// Where in its requests a connection is.
+/// The position of a connection in its requests.
 #[derive(Debug, Default)]
 pub(super) struct Follower {
     state: State,
-    /// Bytes of a head that is not whole that were looked at in vain.
+    /// Bytes of an incomplete head that were already parsed in vain.
     looked_at: usize,
 }
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 enum State {
-    /// A head begins, or is not whole.
+    /// A head begins, or is incomplete.
     #[default]
     Head,
-    /// So many bytes of a body follow.
+    /// This many bytes of a body follow.
     Body(u64),
     /// Chunks of a body follow.
     Chunks(Chunks),
-    /// There are no more requests: a WebSocket, or what nobody could read.
+    /// No more requests follow: this is a WebSocket, or unreadable.
     Over,
 }
 
-/// What may be read of the bytes that came.
+/// How much of the bytes that came may be read.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Followed {
-    /// So many of them. What is behind is the beginning of a head, to be followed again with more bytes
-    /// behind it; after a refusal it is to be dropped.
+    /// How many of them may be read. The rest is the beginning of a head; call again with it and more bytes.
+    /// After a refusal, drop it.
     pub(super) ready: usize,
-    /// What comes behind them is no request that can be served.
+    /// Why the request behind them cannot be served.
     pub(super) refusal: Option<Refusal>,
 }
 
-/// A whole head.
+/// A complete head.
 struct Head {
     length: usize,
     then: State,
-    /// What is to be blanked in it.
+    /// The parts to blank.
     blanks: Vec<Range<usize>>,
 }
 
 impl Follower {
-    /// Whether a head is awaited, or the rest of one.
+    /// Whether a head, or the rest of one, is awaited.
     pub(super) fn awaits_head(&self) -> bool {
         self.state == State::Head
     }
 
-    /// Gives up to follow: what comes is handed on as it is.
+    /// Stops following: further bytes are handed on unchanged.
     pub(super) fn end(&mut self) {
         self.state = State::Over;
     }
 
-    /// Follows bytes, which begin where the last ones that were ready ended, and blanks in them what is
-    /// offered in vain.
+    /// Follows bytes, which begin where the last ready ones ended, and blanks the offers in them that lead
+    /// nowhere.
     pub(super) fn follow(&mut self, bytes: &mut [u8], targets: &Targets<'_>) -> Followed {
         let mut ready = 0;
         let mut refusal = None;
@@ -128,11 +128,11 @@ impl Follower {
         Followed { ready, refusal }
     }
 
-    /// Reads the head at the start of bytes; none when it is not whole.
+    /// Reads the head at the start of bytes; `None` when it is incomplete.
     fn head(&mut self, bytes: &[u8], targets: &Targets<'_>) -> Result<Option<Head>, Refusal> {
         let looked_at = std::mem::take(&mut self.looked_at);
-        // A head that comes in many pieces is not read anew for each. Its first piece is, since it may be
-        // no request at all.
+        // A head that comes in many pieces is not parsed again for each. Its first piece is parsed, since it
+        // may not be HTTP at all.
         let may_be_whole = looked_at == 0 || has_empty_line(&bytes[looked_at.saturating_sub(3).min(bytes.len())..]);
         if may_be_whole && let Some(head) = read(bytes, targets)? {
             return Ok(Some(head));
@@ -168,7 +168,7 @@ fn read(bytes: &[u8], targets: &Targets<'_>) -> Result<Option<Head>, Refusal> {
     for header in request.headers.iter() {
         seen.header(header, is_1_0)?;
     }
-    // A whole handshake is answered as one, wherever it goes; half of one where it may lead somewhere.
+    // A complete handshake is answered as one on every path, a partial one only where it may lead somewhere.
     let is_handshake = seen.has_nonce || method == "GET" && (targets.may_upgrade)(path_of(target));
     let keeps_offer = is_handshake && !seen.websocket.is_empty() && !seen.has_body();
     let then = seen.check(is_1_0, method == "POST", keeps_offer)?;
@@ -186,18 +186,18 @@ fn read(bytes: &[u8], targets: &Targets<'_>) -> Result<Option<Head>, Refusal> {
     Ok(Some(Head { length, then, blanks }))
 }
 
-/// What the headers of a request say of its end and of upgrades.
+/// What the headers of a request say about its end and about upgrades.
 #[derive(Default)]
 struct Seen<'a> {
     content_length: Option<u64>,
     transfer_encodings: usize,
     is_chunked: bool,
     hosts: usize,
-    /// Each `upgrade` among the options of its connection.
+    /// Each `upgrade` among its connection options.
     options: Vec<&'a [u8]>,
     /// Each `websocket` among the protocols.
     websocket: Vec<&'a [u8]>,
-    /// Whether there is the key of a handshake.
+    /// Whether it has the key of a handshake.
     has_nonce: bool,
 }
 
@@ -208,7 +208,7 @@ impl<'a> Seen<'a> {
         if is("content-length") {
             let length = std::str::from_utf8(value).ok().filter(|text| !text.starts_with('+'));
             let length = length.and_then(|text| text.parse().ok());
-            let length = length.ok_or(Refusal::Malformed("its Content-Length is no number"))?;
+            let length = length.ok_or(Refusal::Malformed("its Content-Length is not a number"))?;
             if self.content_length.replace(length).is_some() {
                 return Err(Refusal::Malformed("it has two Content-Lengths"));
             }

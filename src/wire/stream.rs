@@ -155,8 +155,7 @@ impl Wire {
     }
 }
 
-/// Looks at the first bytes of a socket that wait to be read, as many as are read at once, and leaves them
-/// there.
+/// Looks at the first bytes that wait in a socket, as many as are read at once, and leaves them there.
 pub(super) fn poll_peek<T>(
     tcp: &TcpStream,
     cx: &mut Context<'_>,

@@ -176,8 +176,8 @@ fn depth(json: &str) -> usize {
     most
 }
 
-/// Reads a message in two steps: its members, then what they must be. Whatever is of the wrong form is no
-/// JSON here.
+/// Reads a message in two steps: its members, then their types. JSON of the wrong form counts as invalid
+/// here.
 fn reference(json: &str) -> Result<ClientMessage, DecodeError> {
     let object = |json: &str, names: &[&str]| {
         let is_json = serde_json::from_str::<IgnoredAny>(json).is_ok();
@@ -245,7 +245,7 @@ fn reference(json: &str) -> Result<ClientMessage, DecodeError> {
     }
 }
 
-/// What is wrong, without where and on which channel.
+/// The kind of the error, without its place and channel.
 fn class(error: &DecodeError) -> String {
     let is_form = matches!(
         error,

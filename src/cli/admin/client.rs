@@ -41,7 +41,7 @@ pub struct ClientArgs {
     /// without that, admin.token of the configuration.
     #[arg(long, global = true, value_name = "FILE", help_heading = SHARED)]
     pub(super) token_file: Option<PathBuf>,
-    /// A file of certificates (PEM) that are trusted besides the public ones, where a URL is https.
+    /// A PEM file of certificates to trust besides the public ones, for https URLs.
     #[arg(long, global = true, value_name = "FILE", help_heading = SHARED)]
     pub(super) ca: Option<PathBuf>,
     /// Print JSON; of a list, an object a line.
@@ -52,7 +52,7 @@ pub struct ClientArgs {
 /// Asks the admin API.
 pub(super) struct Client {
     base: String,
-    /// The same as the client is asked for it: its connector speaks TLS.
+    /// The same URL as the HTTP client gets it; its connector speaks TLS.
     target: String,
     token: SecretString,
     token_from: String,
@@ -188,7 +188,8 @@ impl Client {
         self.parse(&body).map_err(|_| self.not_the_api(status))
     }
 
-    /// What the server says. Texts in it are escaped unless JSON is printed, which escapes them itself.
+    /// Parses an answer of the server. Texts in it are escaped, except for JSON output, which escapes them
+    /// itself.
     pub(super) fn parse<T: DeserializeOwned>(&self, body: &[u8]) -> Result<T, serde_json::Error> {
         if self.json {
             return serde_json::from_slice(body);
@@ -220,7 +221,7 @@ impl Client {
     }
 }
 
-/// The certificates that are trusted.
+/// The trusted certificates.
 pub(super) fn trusted(args: &ClientArgs) -> Result<Tls, ClientError> {
     let Some(path) = &args.ca else {
         return Ok(Tls::public());
@@ -233,7 +234,7 @@ pub(super) fn trusted(args: &ClientArgs) -> Result<Tls, ClientError> {
     Tls::trusting_also(&pem).map_err(|error| refused(error.to_string()))
 }
 
-/// How a URL is asked for, and a client whose connections speak TLS if the URL is https.
+/// The URL to request, and a client whose connections speak TLS if the URL is https.
 pub(super) fn https(url: &str, tls: &Tls) -> (String, awc::ClientBuilder<DirectConnector, ()>) {
     let (target, is_tls) = target(url);
     let connector = awc::Connector::new().connector(DirectConnector::new(is_tls.then(|| tls.clone())));
@@ -246,7 +247,7 @@ pub(super) fn reason(error: &SendRequestError) -> String {
         let failed = error.get_ref().and_then(|inner| inner.downcast_ref::<TlsFailed>());
         return match failed {
             Some(failed) => format!(
-                "TLS failed ({}); a certificate that is not public is trusted with --ca FILE",
+                "TLS failed ({}); use --ca FILE to trust a certificate that is not public",
                 failed.without_settings()
             ),
             None => error.to_string(),

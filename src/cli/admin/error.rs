@@ -72,7 +72,7 @@ pub(super) enum ClientError {
         what: &'static str,
         /// As it was typed.
         name: String,
-        /// What may have been meant.
+        /// A suggestion, or the names that exist.
         hint: String,
     },
     #[error("the endpoint {id} is in several apps, name one with --app: {}", apps.join(", "))]

@@ -132,8 +132,8 @@ pub(super) async fn log(client: &Client, args: &LogArgs) -> Result<(), ClientErr
     .await
 }
 
-/// Refuses names that do not exist. The log may have lines about an endpoint that is not configured any
-/// more, so this is asked when it has none.
+/// Refuses names that do not exist. The log may have lines about an endpoint that is no longer configured, so
+/// call this only when no line was found.
 async fn check(client: &Client, args: &LogArgs) -> Result<(), ClientError> {
     let app = args.app.as_deref();
     names::check(client, app, args.endpoint.as_deref()).await?;

@@ -63,7 +63,7 @@ pub(super) fn run(command: Command, loaded: Result<Loaded, ConfigError>) -> Exit
         Ok(()) | Err(ClientError::ReaderGone) => ExitCode::SUCCESS,
         Err(error) => {
             let code = fail(&error);
-            // As for every other argument that cannot be.
+            // As for every other invalid argument.
             if matches!(error, ClientError::NoSuch { .. }) {
                 ExitCode::from(2)
             } else {

@@ -1,4 +1,4 @@
-//! Names that a command is given: what does not exist is an error that says what was meant.
+//! Names in the arguments of a command. A name that does not exist is an error with a suggestion.
 
 use super::{
     client::{Client, plain},
@@ -26,7 +26,7 @@ pub(super) async fn check(client: &Client, app: Option<&str>, endpoint: Option<&
     Ok(())
 }
 
-/// Refuses a channel that is neither told occupied nor subscribed to, and of which the log has no line.
+/// Refuses a channel that is neither told occupied nor subscribed to and has no line in the log.
 pub(super) async fn check_channel(client: &Client, app: Option<&str>, channel: &str) -> Result<(), ClientError> {
     let parameters = [("app", app), ("channel", Some(channel)), ("limit", Some("1"))];
     let lines: LogLines = client.get("/webhooks/log", &parameters).await?;
@@ -40,7 +40,7 @@ pub(super) async fn check_channel(client: &Client, app: Option<&str>, channel: &
     Ok(())
 }
 
-/// Refuses a channel of which nothing is known, after what was said of it.
+/// Refuses a channel if this answer shows that nothing is known about it.
 pub(super) async fn check_known(client: &Client, why: &Why) -> Result<(), ClientError> {
     let state = &why.state;
     let was_told = state.seq.is_some() || state.since_ms.is_some() || 0 < state.flaps;
@@ -51,7 +51,7 @@ pub(super) async fn check_known(client: &Client, why: &Why) -> Result<(), Client
     exists("channel", &why.channel, known.iter().map(String::as_str))
 }
 
-/// The app that is meant: the one that is named, else the only one.
+/// The app to use: the named one, or else the only one.
 pub(super) async fn app(client: &Client, named: Option<String>) -> Result<String, ClientError> {
     if let Some(app) = named {
         check(client, Some(&app), None).await?;
@@ -70,7 +70,7 @@ pub(super) async fn endpoints(client: &Client) -> Result<Vec<Endpoint>, ClientEr
     Ok(answer.endpoints)
 }
 
-/// The endpoint that is meant.
+/// The endpoint to use.
 pub(super) async fn endpoint(client: &Client, app: Option<&str>, id: &str) -> Result<Endpoint, ClientError> {
     check(client, app, Some(id)).await?;
     let mut found = endpoints(client).await?;
@@ -90,7 +90,7 @@ async fn apps(client: &Client) -> Result<Vec<App>, ClientError> {
     Ok(answer.apps)
 }
 
-/// Names of channels, the first thousand.
+/// The names of the first thousand channels.
 async fn channels(client: &Client, app: Option<&str>) -> Result<Vec<String>, ClientError> {
     let answer: ChannelList = client
         .get("/channels", &[("app", app), ("limit", Some("1000"))])
@@ -125,7 +125,7 @@ fn no_such(what: &'static str, name: &str, names: &[&str]) -> ClientError {
     }
 }
 
-/// The path of what is asked of an endpoint.
+/// The path of an action on an endpoint.
 pub(super) fn path(endpoint: &Endpoint, verb: &str) -> String {
     format!(
         "/webhooks/endpoints/{}/{}/{verb}",

@@ -57,7 +57,7 @@ pub(super) fn doing(endpoint: &Endpoint, now_ms: u64) -> String {
     }
 }
 
-/// When the next attempt is, if not one is under way.
+/// When the next attempt is, or that one is under way.
 fn next(at_ms: Option<u64>, now_ms: u64) -> String {
     match at_ms {
         Some(at) if now_ms < at => format!("next in {}", span(at - now_ms)),
@@ -66,7 +66,7 @@ fn next(at_ms: Option<u64>, now_ms: u64) -> String {
     }
 }
 
-/// A request that holds up others, with what waits behind it.
+/// A request that holds up others, and what waits behind it.
 pub(super) fn stuck(stuck: &Stuck, now_ms: u64) -> String {
     let more = match stuck.events {
         0 | 1 => String::new(),
@@ -82,7 +82,7 @@ pub(super) fn stuck(stuck: &Stuck, now_ms: u64) -> String {
     )
 }
 
-/// A request that is aside: its event, what was answered, and when it is tried again.
+/// A request that is aside: its event, the last answer, and when it is tried again.
 pub(super) fn aside(aside: &Aside, now_ms: u64) -> String {
     let next = next(aside.retry_ms, now_ms);
     format!(

@@ -223,7 +223,7 @@ async fn act(client: &Client, args: &EndpointArgs, verb: &str) -> Result<(), Cli
     Ok(())
 }
 
-/// Has an endpoint tried now.
+/// Makes the server try an endpoint now.
 async fn retry(client: &Client, args: &EndpointArgs) -> Result<(), ClientError> {
     let found = names::endpoint(client, args.app.as_deref(), &args.id).await?;
     let now: Endpoint = client.post(&names::path(&found, "retry"), &()).await?;
@@ -232,7 +232,7 @@ async fn retry(client: &Client, args: &EndpointArgs) -> Result<(), ClientError> 
         return Ok(());
     }
     let what = match found.queued {
-        0 => "has nothing that waits for it".into(),
+        0 => "has nothing waiting".into(),
         queued => format!("is tried now; {} waited for it", counted(queued, "event")),
     };
     print(&format!("{} (app {}) {what}.\n", now.id, now.app));

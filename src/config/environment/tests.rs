@@ -9,7 +9,7 @@ fn overlaid(yaml: &str, variables: &[(&str, &str)]) -> (Node, Vec<String>) {
     (tree, problems.iter().map(Problem::to_string).collect())
 }
 
-/// The tree on one line, values from the environment with `!`.
+/// The tree on one line, with `!` after values from the environment.
 fn printed(node: &Node) -> String {
     let joined = |parts: Vec<String>| parts.join(",");
     match &node.value {

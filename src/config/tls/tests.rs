@@ -87,18 +87,21 @@ fn a_certificate_that_a_receiver_cannot_show_is_warned_of_with_what_makes_a_good
         assert_eq!(findings.problems, []);
         findings.warnings.iter().map(Problem::to_string).collect::<Vec<_>>()
     };
-    let line = "a receiver that shows it is not reached; make one by: openssl req -x509 -newkey ec -pkeyopt \
+    let line = "a receiver that shows it cannot be reached; make one by: openssl req -x509 -newkey ec -pkeyopt \
                 ec_paramgen_curve:P-256 -nodes -days 365 -subj /CN=HOST -addext subjectAltName=DNS:HOST -keyout key.pem \
                 -out cert.pem";
     assert_eq!(warnings("cert"), [""; 0]);
     for (name, what) in [
         (
             "version-1",
-            "the 1. in it, that has version 1, which is supported only for an authority's",
+            "certificate 1 in it has version 1, which is supported only for an authority's",
         ),
-        ("p-521", "the 2. in it, that has a key on P-521, which is not supported"),
+        (
+            "p-521",
+            "certificate 2 in it has a key on P-521, which is not supported",
+        ),
     ] {
-        let want = format!("tls.roots: has a certificate, {what}: {line}");
+        let want = format!("tls.roots: {what}: {line}");
         assert_eq!(warnings(name), [want]);
     }
 }
@@ -125,7 +128,7 @@ fn roots_are_certificates() {
     refused("tls: {roots: key}", &["tls.roots: holds no certificate in PEM form"]);
     refused("tls: {roots: torn}", &["tls.roots: is not PEM"]);
     let (_, problems) = read(None, "tls: {roots: not-der}");
-    let start = "tls.roots: has a certificate, the 1. in it, that cannot be used: ";
+    let start = "tls.roots: cannot be used, because of certificate 1 in it: ";
     assert!(problems[0].starts_with(start), "{problems:?}");
     refused("tls: {root: cert}", &["tls.root: unknown key, did you mean `roots`?"]);
     refused("tls: {roots: ''}", &["tls.roots: is empty"]);

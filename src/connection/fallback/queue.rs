@@ -64,7 +64,7 @@ impl Queue {
         self.exempt = Exempt::default();
     }
 
-    /// Tells whether more waits than may.
+    /// Tells whether too much waits.
     pub(super) fn is_over(&mut self, bytes_max: usize) -> bool {
         self.exempt.is_over(&self.lines, self.bytes, bytes_max)
     }

@@ -18,7 +18,7 @@ pub struct ReceiveStream {
     session: Arc<Session>,
     receiver: u64,
     is_streaming: bool,
-    /// How much was received, as its client counts.
+    /// How much was received, in the client's unit.
     chars: usize,
     /// Nothing more comes in this response: its client is about to ask for another.
     is_over: bool,
@@ -65,8 +65,7 @@ impl Stream for ReceiveStream {
 }
 
 impl Drop for ReceiveStream {
-    /// A client that gives a response up before its end has gone; one that does not come back after
-    /// its end, too.
+    /// A client has gone when it drops a response before its end, or does not come back after it.
     fn drop(&mut self) {
         let mut queue = self.session.queue();
         if queue.receiver != self.receiver {

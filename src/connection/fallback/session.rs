@@ -1,4 +1,4 @@
-//! One session, and what its client sent that waits to be read.
+//! One session, and the messages of its client that wait to be read.
 
 use std::{
     pin::Pin,
@@ -22,30 +22,30 @@ use crate::{
     protocol::CloseCode,
 };
 
-/// Bytes of messages of one client that wait for its connection: ten thousand subscriptions at once. A
-/// client that has more waiting is closed with 4100, since it would not repeat what is refused.
+/// Most bytes of one client's messages that wait for its connection: ten thousand subscriptions at once. A
+/// client with more is closed with 4100, since it would not repeat refused messages.
 const INPUT_BYTES_MAX: usize = 4 * 1_024 * 1_024;
-/// What a message that waits takes beside its text, in bytes.
+/// What a waiting message takes besides its text, in bytes.
 const INPUT_BYTES: usize = 128;
 /// One session, as requests on any worker see it.
 pub(super) struct Session {
     queue: Mutex<Queue>,
     inputs: mpsc::UnboundedSender<Waiting>,
-    /// Bounds what waits to be read.
+    /// Bounds the messages that wait to be read.
     waiting: Arc<Backlog>,
-    /// Why nothing more is read, when something that its client sent could not be kept.
+    /// The close code after a message of the client was lost; nothing more is read then.
     lost: OnceLock<CloseCode>,
 }
 
 /// A message that waits to be read.
 pub(super) struct Waiting {
     message: Assembled,
-    /// What counts it until then, for its client and for all.
+    /// Counts it until then, for its client and for all clients.
     _charges: Option<[Arc<Charge>; 2]>,
 }
 
 impl Session {
-    /// A session that nothing was sent to, and what is read from it.
+    /// An empty session, and the receiver of its messages.
     pub(super) fn new() -> (Self, mpsc::UnboundedReceiver<Waiting>) {
         let (inputs, receiver) = mpsc::unbounded_channel();
         let session = Self {
@@ -61,7 +61,7 @@ impl Session {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Has messages read in their order: all of them, or none when too much waits.
+    /// Queues messages to be read in order: all of them, or none when too much waits.
     pub(super) fn put(&self, messages: Vec<Assembled>, all: &Arc<Backlog>) -> Result<(), SendRefused> {
         let len = |message: &Assembled| match message {
             Assembled::Text(text) => INPUT_BYTES + text.len(),
@@ -86,7 +86,7 @@ impl Session {
         Ok(())
     }
 
-    /// Has a message read after what waits, whatever that is; tells whether it will be.
+    /// Queues a message behind all others, however much waits. Tells whether it will be read.
     pub(super) fn put_last(&self, message: Assembled) -> bool {
         let waiting = Waiting {
             message,
@@ -95,7 +95,7 @@ impl Session {
         self.inputs.send(waiting).is_ok()
     }
 
-    /// Has nothing more read, and the client closed.
+    /// Stops reading, and closes the client with this code.
     pub(super) fn lose(&self, code: CloseCode) {
         if self.lost.set(code).is_ok() {
             // Wakes the reader.
@@ -103,7 +103,7 @@ impl Session {
         }
     }
 
-    /// Tells whether nobody has come to receive after a request; then nobody will.
+    /// Tells whether no request took over from this receiver; afterwards none can.
     pub(super) fn is_left_by(&self, receiver: u64) -> bool {
         let mut queue = self.queue();
         let is_left = queue.receiver == receiver && !queue.is_attached;

@@ -153,7 +153,7 @@ fn a_text_that_is_not_utf_8_is_refused() {
     );
 }
 
-/// A text of so many bytes, which are not read.
+/// A text of this many bytes, which is not read.
 const fn too_long(len: usize) -> Assembled {
     Assembled::TooLong { len, limit: 10 }
 }

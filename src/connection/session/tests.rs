@@ -56,8 +56,8 @@ impl Check {
         self
     }
 
-    /// Checks that a subscribe is refused with this, on the connection and on the channel, as this
-    /// class and status.
+    /// Checks that a subscribe is refused with this text, class and status, on the connection and on the
+    /// channel.
     #[track_caller]
     fn refuses(&mut self, text: &str, channel: &str, [class, status]: [&str; 2], message: &str) -> &mut Self {
         let quoted = |text: &str| serde_json::Value::from(text).to_string();

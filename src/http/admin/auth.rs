@@ -53,7 +53,7 @@ fn digest(text: &[u8]) -> [u8; 32] {
     Sha256::digest(text).into()
 }
 
-/// Lets through who bears the [`Token`] that the application has as data; answers 401 to everybody else.
+/// Lets through a request with the [`Token`] that the application has as data, and answers 401 to any other.
 ///
 /// # Errors
 /// Those of the application.

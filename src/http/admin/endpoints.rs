@@ -105,8 +105,8 @@ pub(super) async fn resume_endpoint(state: State, path: AppAndId) -> Answer<wire
     set_mode(&state, before, Mode::Enabled).await
 }
 
-/// Tries now what waits for an endpoint after a failure, or because it asked for that by
-/// `Retry-After`. Refused while it is disabled or paused.
+/// Tries now what waits for an endpoint after a failure or because of its `Retry-After`. Refused while it is
+/// disabled or paused.
 #[utoipa::path(tag = "webhooks",
     params(("app" = String, Path, description = "The app"), ("id" = String, Path, description = "The endpoint")),
     responses(

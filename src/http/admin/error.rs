@@ -56,8 +56,8 @@ pub enum AdminError {
         /// `first` or `instead`.
         instead: &'static str,
     },
-    /// What is paused is not tried.
-    #[error("the endpoint {endpoint} of the app {app} is paused: `vacancy webhooks resume {endpoint}` has it tried")]
+    /// A paused endpoint is not tried.
+    #[error("the endpoint {endpoint} of the app {app} is paused: resume it with `vacancy webhooks resume {endpoint}`")]
     Paused {
         /// The app.
         app: String,

@@ -43,7 +43,7 @@ pub fn admin_routes(config: &mut ServiceConfig<'_>) {
         .default_service(web::to(async || Err::<String, _>(AdminError::NoSuchPath)));
 }
 
-/// Whether a path is that of a stream, which a request may make a WebSocket of.
+/// Whether a path is that of a stream, on which a request may open a WebSocket.
 #[must_use]
 pub fn is_stream(path: &str) -> bool {
     matches!(path, "/admin/v1/webhooks/listen" | "/admin/v1/webhooks/log/stream")

@@ -109,7 +109,7 @@ fn reason(error: &redb::Error) -> String {
     error.to_string()
 }
 
-/// What the system's errors mean here, and what cures them while the ledger is used.
+/// What the system's errors mean here, and their cures while the ledger is in use.
 const KNOWN: [(ErrorKind, &str, &str); 5] = [
     (
         ErrorKind::StorageFull,
@@ -134,12 +134,12 @@ const KNOWN: [(ErrorKind, &str, &str); 5] = [
     (ErrorKind::NotFound, "it is gone", "; put it back or restart the server"),
 ];
 
-/// Says why in words, with what to do while the ledger is used.
+/// Explains an error while the ledger is in use, with the cure.
 pub(super) fn io_reason(error: &IoError) -> String {
     in_words(error, |words, cure| format!("{words}{cure}"))
 }
 
-/// Says why in words, at a start, which ends with the error.
+/// Explains an error at a start, which ends with it.
 pub(super) fn io_fault(error: &IoError) -> String {
     in_words(error, |words, _| words.to_owned())
 }

@@ -53,7 +53,8 @@ impl Mark {
         Ok(Self { path, file: Some(file) })
     }
 
-    /// Removes the file if no ledger has written to it, so that nothing stays beside what is none.
+    /// Removes the file if no ledger has written to it, so that none stays beside a file that is not a
+    /// ledger.
     pub(super) fn discard_if_new(&self) {
         let is_empty = |file: &File| file.metadata().is_ok_and(|file| file.len() == 0);
         if self.file.as_ref().is_some_and(is_empty) && self.is_in_place() {

@@ -18,7 +18,7 @@ use super::{
 /// Most bytes of the file that are kept in memory.
 const CACHE_BYTES: usize = 64 * 1_024 * 1_024;
 
-/// What the file of a database begins with.
+/// The first bytes of a database file.
 const MAGIC: [u8; 9] = *b"redb\x1a\x0a\xa9\x0d\x0a";
 
 /// Why a ledger cannot be opened, and what to do.
@@ -46,12 +46,12 @@ pub enum OpenError {
         /// Whether it is that the disk is full.
         is_full: bool,
     },
-    /// What is at its path never was one.
+    /// The file at its path never was a ledger.
     #[error("the ledger {path} is {what}, and was left as it is: {advice}")]
     NotALedger {
         /// The path.
         path: String,
-        /// What is there.
+        /// What the file is.
         what: &'static str,
         /// What to do.
         advice: String,
@@ -110,7 +110,7 @@ impl OpenError {
         }
     }
 
-    /// Something else is at the path.
+    /// Another kind of file is at the path.
     fn other(path: &Path, what: &'static str) -> Self {
         Self::NotALedger {
             path: path.display().to_string(),
@@ -206,7 +206,7 @@ pub(super) fn format(path: &Path, database: &Database) -> Result<u64, OpenError>
     }
 }
 
-/// Refuses a path without a file that can be a ledger, for those who make none.
+/// Refuses a path without a file that can be a ledger, for callers that do not make one.
 pub(super) fn must_exist(path: &Path) -> Result<(), OpenError> {
     let failed = |failure| Err(OpenError::new(path, failure));
     match fs::metadata(path) {
@@ -218,8 +218,8 @@ pub(super) fn must_exist(path: &Path) -> Result<(), OpenError> {
                 path.join("vacancy.redb").display()
             ),
         }),
-        Ok(file) if !file.is_file() => Err(OpenError::other(path, "no file but a device or the like")),
-        // redb would begin anew in it. A ledger of ours never is empty.
+        Ok(file) if !file.is_file() => Err(OpenError::other(path, "not a regular file")),
+        // redb would make a new database in it. A ledger of ours is never empty.
         Ok(file) if file.len() == 0 => failed(damage("it is empty")),
         Ok(_) if is_of_another_kind(path) => Err(OpenError::other(path, "a file of another program")),
         Ok(_) => Ok(()),
@@ -230,7 +230,8 @@ pub(super) fn must_exist(path: &Path) -> Result<(), OpenError> {
     }
 }
 
-/// Tells whether a file begins as no ledger does, be it damaged: a power cut can leave zeros of one.
+/// Tells whether a file begins unlike any ledger, even a damaged one. A power cut can leave zeros in a
+/// ledger.
 fn is_of_another_kind(path: &Path) -> bool {
     let mut begin = [0; MAGIC.len()];
     let read = File::open(path).and_then(|file| file.read_exact_at(&mut begin, 0));
@@ -263,8 +264,8 @@ pub(super) fn folder(path: &Path) -> &Path {
     folder.unwrap_or(Path::new("."))
 }
 
-/// Makes the folder of a ledger, if it is not there. A path with something else is refused before
-/// anything is made beside it.
+/// Makes the folder of a ledger, if it is missing. Refuses a path with another kind of file before it makes
+/// anything beside it.
 pub(super) fn make_folder(path: &Path) -> Result<(), OpenError> {
     if let Err(error @ OpenError::NotALedger { .. }) = must_exist(path) {
         return Err(error);

@@ -1,4 +1,4 @@
-//! What an operator has done with an endpoint.
+//! What an operator does with an endpoint.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use crate::{
 };
 
 impl Turn<'_> {
-    /// Sets a mode; the one that it has already changes nothing.
+    /// Sets a mode. Setting the present one changes nothing.
     pub(super) fn set_mode(&mut self, app: &AppId, id: &EndpointId, mode: Mode) {
         let mut effects = self.effects();
         let endpoint = self.state.endpoint_mut(app, id);
@@ -21,7 +21,7 @@ impl Turn<'_> {
         self.absorb(app, id, effects);
     }
 
-    /// Has what waits after a failure tried now.
+    /// Tries now what waits after a failure.
     pub(super) fn retry(&mut self, app: &AppId, id: &EndpointId) {
         let mut effects = self.effects();
         if let Some(endpoint) = self.state.endpoint_mut(app, id) {

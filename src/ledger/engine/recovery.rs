@@ -1,4 +1,4 @@
-//! What the log says of a recovery window: what was found at the start, and what came of it.
+//! What the log says about a recovery window: what was found at the start, and how it ended.
 
 use std::time::{Duration, Instant};
 
@@ -14,12 +14,12 @@ pub(super) struct Recovery {
     until: Now,
     /// How many channels were occupied at the start.
     found: usize,
-    /// How many of them were told vacated when it ended.
+    /// How many of them were told vacated at its end.
     vacated: usize,
 }
 
 impl Recovery {
-    /// Begins with so many channels that wait for their clients, if there are any, and says so.
+    /// Begins a window for `found` channels that wait for their clients, if there are any, and logs that.
     pub(super) fn begin(app: &AppId, found: usize, wait: Duration, now: Now) -> Option<Self> {
         if found == 0 {
             return None;
@@ -34,15 +34,15 @@ impl Recovery {
         })
     }
 
-    /// Counts what is told vacated because the window is over.
+    /// Counts channels that are told vacated because the window is over.
     pub(super) fn count(&mut self, told: &[Transition]) {
         let is_its =
             |it: &&Transition| !it.occupied && it.at.instant == self.until.instant && matches!(it.key, Key::Channel(_));
         self.vacated += told.iter().filter(is_its).count();
     }
 
-    /// Says what came of it, if it is over; else gives when to ask again. What falls due with it comes
-    /// before, at `next_due`.
+    /// Logs the result if the window is over; otherwise gives when to ask again. Keys that fall due with it
+    /// are handled before, at `next_due`.
     fn end(&self, app: &AppId, next_due: Option<Instant>, now: Now) -> Ended {
         if next_due.is_some_and(|at| at <= self.until.instant) {
             return Ended::No(None);
@@ -62,7 +62,7 @@ enum Ended {
 }
 
 impl Turn<'_> {
-    /// Ends the recovery windows that are over; gives when the next one may be.
+    /// Ends the recovery windows that are over. Gives when the next one may be.
     pub(super) fn end_recoveries(&mut self) -> Option<Instant> {
         let mut again = None;
         let apps = self.state.apps.iter().filter(|(_, app)| app.recovery.is_some());

@@ -299,7 +299,7 @@ impl<'a> Turn<'a> {
         }
     }
 
-    /// Says when the app's next key falls due: never once a drain has begun.
+    /// Reports when the app's next key falls due: never once a drain has begun.
     pub(super) fn tell_due(&mut self, id: &AppId) {
         let next_due = self.state.apps.get(id).and_then(|app| app.occupancy.next_due());
         self.done
@@ -307,7 +307,7 @@ impl<'a> Turn<'a> {
             .push((id.clone(), next_due.filter(|_| !self.state.is_draining)));
     }
 
-    /// Gives a window back that was not carried out to the end.
+    /// Gives back a window that was not completed.
     pub(super) fn left(&mut self, left: Left) {
         self.done.left.push(left);
     }

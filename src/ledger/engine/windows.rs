@@ -1,4 +1,4 @@
-//! Carrying out what channels reported, no more of each app than its share of a step.
+//! Carries out what channels reported, for each app up to its share of a step.
 
 use std::{
     collections::{BTreeMap, btree_map::Entry},
@@ -20,19 +20,18 @@ use crate::{
     },
 };
 
-/// What one step may still carry out of an app's windows.
+/// What is left of an app's share of a step.
 struct Share {
     left: usize,
-    /// A window of the app was not carried out to the end, so nothing after it is.
+    /// A window of the app was not completed, so no later one is begun.
     is_spent: bool,
 }
 
 impl Turn<'_> {
-    /// Carries out windows in their order, for at most `work_max` things observed and keys that fall
-    /// due of each app.
+    /// Carries out windows in order. The observations and due keys of each app count up to `work_max`.
     ///
-    /// A window may end in its middle, as if it had been two from the start: what falls due before the
-    /// next thing observed is told first, wherever the step ends.
+    /// A window may be split, as if it had been two from the start. Keys that fall due before the next
+    /// observation are told first, wherever the step ends.
     pub(super) fn windows(&mut self, windows: &[Window], work_max: usize) {
         let mut shares: BTreeMap<&AppId, Share> = BTreeMap::new();
         for (at, window) in windows.iter().enumerate() {
@@ -55,7 +54,7 @@ impl Turn<'_> {
         }
     }
 
-    /// Carries out a window; gives how many of its first things observed are done if work is left.
+    /// Carries out a window. If some of it is left, gives how many of its first observations are done.
     fn window(&mut self, window: &Window, work_left: &mut usize) -> Option<usize> {
         let id = &window.app;
         if !self.state.apps.contains_key(id) {
@@ -103,7 +102,7 @@ impl Turn<'_> {
         None
     }
 
-    /// Has fall due what was to by a moment; tells whether it all has, for which work may not suffice.
+    /// Lets keys fall due up to a moment. Gives false when the work allowed did not suffice for all.
     fn fall_due(&mut self, id: &AppId, until: Instant, work_left: &mut usize, told: &mut Vec<Transition>) -> bool {
         let State { apps, counters, .. } = &mut *self.state;
         let Some(app) = apps.get_mut(id) else { return true };
@@ -117,7 +116,7 @@ impl Turn<'_> {
         true
     }
 
-    /// Counts, for each endpoint that asks for them, keys that were left and entered again in time.
+    /// Counts, for each endpoint that asks for them, keys that were left and entered again within the delay.
     fn count_flaps(&mut self, app_id: &AppId, flapped: &[&Key]) {
         let Some(app) = self.state.apps.get(app_id).filter(|_| !flapped.is_empty()) else {
             return;

@@ -135,8 +135,8 @@ fn folding_any_part_of_a_history_any_number_of_times_leaves_the_same_state() {
     });
 }
 
-/// The law of taking: each two bytes of a history are a change after a while, and now and then the first
-/// edges that are left are taken out and told, while the rest is folded on.
+/// The law of taking: every two bytes of a history are a change after a while. Now and then the first
+/// remaining edges are taken out and told, while the rest is folded on.
 #[test]
 fn taking_the_first_edges_at_any_time_leaves_the_same_state() {
     let happenings = vec((any::<u8>(), any::<u8>(), 0..8_usize), 1..60);

@@ -1,10 +1,10 @@
-//! When keys fall due, and in which order.
+//! When keys fall due, and in what order.
 
 use std::time::Instant;
 
 use crate::{domain::Now, ledger::edge::Key};
 
-/// When a key is vacated; of what falls due together, members come before their channel.
+/// When a key is vacated. Of keys that fall due together, members come before their channel.
 pub(super) type Deadline = (Instant, Rank, Key);
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -14,7 +14,7 @@ pub(super) enum Rank {
     User,
 }
 
-/// What comes first of what falls due together.
+/// The order of keys that fall due together.
 pub(super) const fn rank(key: &Key) -> Rank {
     match key {
         Key::Member(..) => Rank::Member,

@@ -93,7 +93,7 @@ impl Outbox {
             recovered: None,
         };
         let slot = Slot::of(head);
-        // What is known to be wrong with one event says nothing of the endpoint.
+        // A fault of one event says nothing about the endpoint.
         let is_of_endpoint = !self.is_about_one(at);
         match outcome {
             Outcome::Delivered => {
@@ -148,8 +148,8 @@ impl Outbox {
         Some(answered)
     }
 
-    /// Has all that waits after a failure tried now, each lane for itself. How long it waits after the
-    /// next failure goes on growing.
+    /// Tries now all that waits after a failure, each lane for itself. The wait after the next failure goes
+    /// on growing.
     pub fn retry(&mut self, now: Now, effects: &mut Effects) {
         self.breaker.try_at(now.instant);
         for lane in &mut self.lanes {

@@ -1,4 +1,4 @@
-//! That an endpoint fails: from a failed attempt until each lane that failed has had a success.
+//! Failing endpoints. An endpoint fails from a failed attempt until each lane that failed has had a success.
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
@@ -14,7 +14,7 @@ use crate::{
     },
 };
 
-/// What failed without a success since.
+/// What has failed without a success since.
 #[derive(Debug, Clone)]
 pub(super) struct Failing {
     since: Now,
@@ -27,13 +27,13 @@ pub(super) struct Failing {
 /// Whose requests fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Slot {
-    /// Those of a lane that the endpoint is set to have.
+    /// Those of one of the endpoint's configured lanes.
     Lane(u32),
-    /// Those that an operator asked for.
+    /// Replays that an operator asked for.
     Replays,
 }
 
-/// An endpoint answers again that failed.
+/// A failing endpoint answers again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Recovered {
     /// How long it had failed.
@@ -53,7 +53,8 @@ impl Slot {
 }
 
 impl Outbox {
-    /// Notes how an attempt of a slot ended: why it failed, if it did. Gives that the endpoint answers again, when it failed until now.
+    /// Notes how an attempt of a slot ended; `failed` is the reason if it failed. Gives [`Recovered`] when the
+    /// endpoint had failed until now.
     pub(super) fn note(&mut self, slot: Slot, failed: Option<&str>, now: Now) -> Option<Recovered> {
         match (&mut self.failing, failed) {
             (None, None) => None,
@@ -86,7 +87,7 @@ impl Outbox {
         }
     }
 
-    /// Forgets the failures of slots that have nothing to send any more.
+    /// Forgets the failures of slots that have nothing left to send.
     pub(super) fn forget_idle(&mut self) {
         let Some(mut failing) = self.failing.take() else {
             return;
@@ -107,7 +108,7 @@ impl Outbox {
         }
     }
 
-    /// What fails, with each request that is stuck.
+    /// What fails, and each request that is stuck.
     #[must_use]
     pub fn failing(&self, now: Now) -> Option<FailingView> {
         let failing = self.failing.as_ref()?;
@@ -135,7 +136,7 @@ impl Outbox {
             let mut events = lane.queue.values().map(|entry| &entry.event);
             events.any(|event| event.channel() == Some(channel))
         })?;
-        // What is to be finished goes before all lanes.
+        // Requests to finish go before all lanes.
         let finishing = self.finishing.first().and_then(|head| of_head(head, 0, now));
         finishing.or_else(|| stuck(lane, now))
     }

@@ -1,10 +1,10 @@
-//! A ledger that cannot be written, and when it is tried again.
+//! A ledger that cannot be written, and when to try again.
 
 use std::time::{Duration, Instant};
 
 use crate::ledger::{LedgerError, unsaved::Unsaved};
 
-/// How long after a failure storing is tried again; doubled each time.
+/// The wait after the first failure, doubled each time.
 const FIRST_BACKOFF: Duration = Duration::from_millis(100);
 /// The longest wait between two tries.
 const LONGEST_BACKOFF: Duration = Duration::from_secs(5);
@@ -12,14 +12,14 @@ const LONGEST_BACKOFF: Duration = Duration::from_secs(5);
 /// Nothing can be stored at the moment.
 pub(super) struct Failing {
     pub(super) unsaved: Unsaved,
-    /// What came of the last try.
+    /// The error of the last try.
     pub(super) error: LedgerError,
     pub(super) retry_at: Instant,
     backoff: Duration,
 }
 
 impl Failing {
-    /// After the first failure, of which `unsaved` is left.
+    /// After the first failure, which left `unsaved`.
     pub(super) fn new(unsaved: Unsaved, error: LedgerError, now: Instant) -> Self {
         Self {
             unsaved,

@@ -7,11 +7,11 @@ use crate::{
     ledger::window::{Left, Window},
 };
 
-/// The windows that the thread has and no step has carried out, in the order in which they came.
+/// The windows that no step has carried out yet, in order of arrival.
 ///
-/// A step is given all of them and carries out a share of each app. What it leaves comes back, so that
-/// an app with much to tell delays the others by one share and not by all that it has. Their number is
-/// bounded by the windows that each app may have under way.
+/// A step gets all of them and carries out a share of each app. What it leaves comes back, so that an app
+/// with much to tell delays the others by one share only. Their number is bounded by the windows that each
+/// app may have under way.
 #[derive(Debug, Default)]
 pub(super) struct Waiting {
     windows: Vec<Entry>,
@@ -20,7 +20,7 @@ pub(super) struct Waiting {
 #[derive(Debug)]
 struct Entry {
     window: Window,
-    /// The app waits to be told that it is done.
+    /// The app counts it, and waits to hear that it is done.
     is_counted: bool,
 }
 
@@ -39,7 +39,7 @@ impl Waiting {
         });
     }
 
-    /// Adds a window that no app knows of.
+    /// Adds a window that no app counts.
     pub(super) fn add_uncounted(&mut self, window: Window) {
         self.windows.push(Entry {
             window,
@@ -61,8 +61,7 @@ impl Waiting {
         (windows, Taken { is_counted })
     }
 
-    /// Takes back what the step has left of its windows; gives how many are done of each app that counts
-    /// them.
+    /// Takes back what the step has left of its windows. Gives how many counted windows of each app are done.
     pub(super) fn put_back(&mut self, windows: Vec<Window>, taken: Taken, left: &[Left]) -> HashMap<AppId, usize> {
         let mut done = HashMap::new();
         let mut left = left.iter().peekable();
@@ -79,7 +78,7 @@ impl Waiting {
 }
 
 impl Taken {
-    /// How many windows each app counts, of a step that went elsewhere as a whole.
+    /// The counted windows of each app in a step whose windows are not put back.
     pub(super) fn all(&self, windows: &[Window]) -> HashMap<AppId, usize> {
         let mut counts = HashMap::new();
         for (window, _) in windows

@@ -57,7 +57,7 @@ async fn a_handshake_that_never_ends_is_given_up() {
     assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
 }
 
-/// A whole first record, of which the handshake waits for more.
+/// A complete first record, after which the handshake waits for more.
 const BEGUN: &[u8] = b"\x16\x03\x01\x00\x05\x01\x00\x02\x00\x03";
 
 #[actix_rt::test]
@@ -85,7 +85,7 @@ async fn handshakes_wait_for_their_turn_and_the_oldest_gives_its_own_up_after_it
             for earlier in ended {
                 assert_eq!(earlier.await.expect("no panic"), Some(io::ErrorKind::TimedOut));
             }
-            // Nobody waits for its turn, so it may take the time that there is.
+            // No handshake waits for its turn, so it may take all its time.
             assert!(!last_one.is_finished());
             drop(last);
             assert_eq!(last_one.await.expect("no panic"), Some(io::ErrorKind::UnexpectedEof));

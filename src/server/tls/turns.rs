@@ -1,4 +1,4 @@
-//! Whose TLS handshake is under way.
+//! Turns for TLS handshakes.
 
 use std::{
     cell::{Cell, RefCell},
@@ -13,16 +13,16 @@ use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 
 use crate::clock;
 
-/// How long a handshake has its turn to itself. A round trip or two need less, also while thousands come at
-/// once.
+/// How long a handshake keeps its turn undisturbed. A round trip or two take less, even while thousands come
+/// at once.
 pub(super) const GRACE: Duration = Duration::from_secs(2);
 
-/// The turns of one worker. Who finds none waits, and once the oldest handshake has had its grace, takes the
-/// turn of that one, which ends.
+/// The turns of one worker. A handshake that finds none free waits. Once the oldest one has had its grace, a
+/// waiting handshake ends it and takes its turn.
 pub(super) struct Turns {
     free: Semaphore,
     grace: Duration,
-    /// Those under way by their numbers, of which the lowest is the oldest.
+    /// The handshakes under way by number; the lowest is the oldest.
     under_way: RefCell<BTreeMap<u64, (Instant, Rc<Notify>)>>,
     number: Cell<u64>,
 }
@@ -65,13 +65,13 @@ impl Turns {
             turns: self,
             number,
             wanted,
-            // It is an error only when it is closed, which it never is.
+            // The semaphore errs only when it is closed, which it never is.
             _permit: permit.ok(),
         }
     }
 
-    /// Ends the oldest handshake if its grace is over: it makes room for one of those who wait, each of whom
-    /// asks for that.
+    /// Ends the oldest handshake if its grace is over, to make room for a waiting one. Each waiting handshake
+    /// calls this.
     fn end_oldest(&self, now: Instant) {
         let mut under_way = self.under_way.borrow_mut();
         if let Some(oldest) = under_way.first_entry()
@@ -84,7 +84,7 @@ impl Turns {
 }
 
 impl Turn<'_> {
-    /// Waits until another takes the turn.
+    /// Waits until another handshake takes the turn.
     pub(super) async fn wanted(&self) {
         self.wanted.notified().await;
     }

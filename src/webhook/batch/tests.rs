@@ -42,7 +42,7 @@ impl Check {
         self
     }
 
-    /// The app has told so much just now that each further window waits for its time.
+    /// Uses up the app's credit, so that each further window waits for its time.
     fn busy() -> Self {
         let mut check = Self::new();
         for _ in 0..10 {

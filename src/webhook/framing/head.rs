@@ -1,7 +1,7 @@
-//! What the head of an answer says, and the head that the HTTP client reads in its place.
+//! What the head of an answer says, and the head that the HTTP client reads instead.
 
-/// The status of an answer whose status line is complete; none of an interim answer, which another
-/// head follows, and none where no HTTP/1 begins.
+/// The status from a complete status line of HTTP/1. `None` for anything else, and for an interim answer,
+/// which another head follows.
 pub(super) fn final_status(head: &[u8]) -> Option<u16> {
     status(head).filter(|status| !is_interim(*status))
 }
@@ -15,30 +15,30 @@ pub(super) fn announces_another(head: &[u8]) -> bool {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Settled {
     pub(super) bytes: Vec<u8>,
-    /// Where the body ends cannot be told, so the client is told of none.
+    /// The end of the body is unknown, so the client sees an empty one.
     pub(super) is_unclear: bool,
 }
 
-/// What a head says of its body.
+/// What a head says about its body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Body {
-    /// There is no body, or one of so many bytes.
+    /// A body of this many bytes, or no body.
     Length(u64),
     Chunked,
     /// It lasts until the connection ends.
     UntilTheEnd,
-    /// The lengths contradict each other or are no numbers.
+    /// The lengths contradict each other or are not numbers.
     Unclear,
 }
 
-/// Makes the client's head from one that is complete: the status and the headers that are looked at,
-/// with one length that cannot be misread. None where no HTTP/1 begins.
+/// Makes the client's head from a complete one: the status and the headers that are used, with one length
+/// that cannot be misread. `None` if the head is not HTTP/1.
 pub(super) fn settle(head: &[u8]) -> Option<Settled> {
     let status = status(head)?;
     let mut said = Said::of(head);
     let body = match status {
         101 | 204 | 304 => {
-            // What it says of a body that cannot be there may follow as one all the same.
+            // These statuses have no body, but an announced one may follow all the same.
             said.closes |= said.coding.is_some() || said.lengths.iter().any(|length| *length != Some(0));
             Body::Length(0)
         }
@@ -51,7 +51,7 @@ pub(super) fn settle(head: &[u8]) -> Option<Settled> {
         Body::Unclear => "content-length: 0\r\n".to_owned(),
     };
     let (version, connection) = match body {
-        // There the client reads to the end.
+        // On HTTP/1.0 the client reads until the connection ends.
         Body::UntilTheEnd => ("HTTP/1.0", "close"),
         Body::Unclear => ("HTTP/1.1", "close"),
         Body::Length(_) | Body::Chunked if said.closes => ("HTTP/1.1", "close"),
@@ -69,7 +69,7 @@ pub(super) fn settle(head: &[u8]) -> Option<Settled> {
     Some(Settled { bytes, is_unclear })
 }
 
-/// The headers that a sender of webhooks looks at.
+/// The headers that a sender of webhooks uses.
 const KEPT: [&str; 2] = ["retry-after", "location"];
 
 /// What the headers say.
@@ -78,11 +78,11 @@ struct Said<'a> {
     is_1_0: bool,
     /// The connection ends after the answer.
     closes: bool,
-    /// The lengths that are given; none stands for what is no number.
+    /// The given lengths; `None` stands for one that is not a number.
     lengths: Vec<Option<u64>>,
     /// The last transfer coding.
     coding: Option<&'a [u8]>,
-    /// The first value of each header of [`KEPT`] that has one.
+    /// The first value of each [`KEPT`] header that is present.
     kept: Vec<(&'static str, &'a [u8])>,
 }
 
@@ -130,7 +130,7 @@ impl<'a> Said<'a> {
     /// The body of an answer that may have one (RFC 9112, section 6.3).
     fn body(&mut self) -> Body {
         if let Some(coding) = self.coding {
-            // Who gives a length as well, or codes in HTTP/1.0, may mean either.
+            // An answer with a length as well, or with a coding in HTTP/1.0, is ambiguous.
             self.closes |= self.is_1_0 || !self.lengths.is_empty();
             return if coding.eq_ignore_ascii_case(b"chunked") {
                 Body::Chunked
@@ -162,7 +162,7 @@ fn status(head: &[u8]) -> Option<u16> {
     number.filter(|_| ends && minor.is_ascii_digit())
 }
 
-/// 101 is final: nothing of HTTP follows it.
+/// 101 is final, since no HTTP follows it.
 const fn is_interim(status: u16) -> bool {
     matches!(status, 100..200) && status != 101
 }

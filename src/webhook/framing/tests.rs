@@ -1,6 +1,6 @@
 use super::*;
 
-/// What the client reads when this comes in parts of so many bytes, and then the end.
+/// What the client reads when these bytes come in parts of this length, and then the end.
 fn read(bytes: &str, part: usize) -> String {
     let mut framing = Framing::default();
     framing.asked();
@@ -25,7 +25,7 @@ fn check(bytes: &str, want: &str) {
     }
 }
 
-/// What the client reads instead of the head of an answer whose body is told so.
+/// The head that the client reads for an answer with this framing of its body.
 fn head(status: &str, framing: &str) -> String {
     format!("HTTP/1.1 {status}\r\n{framing}\r\n\r\n")
 }
@@ -58,7 +58,7 @@ fn an_answer_says_one_length_and_whether_the_connection_stays() {
             "HTTP/1.1 201 X\r\nContent-Length: 10\r\nContent-Length: 10\r\n\r\n",
             head("201", &format!("{ten}keep-alive")),
         ),
-        // By HTTP/1.0 a connection ends, unless it is said that it stays.
+        // An HTTP/1.0 connection ends unless the answer says that it stays.
         (
             "HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n",
             head("200", CLOSED_EMPTY),

@@ -50,7 +50,7 @@ fn read_by_actix(config: &ServiceConfig, stream: &[u8]) -> Vec<String> {
     }
 }
 
-/// A request, maybe one that is none. `offer` stands where an offer may stand.
+/// A request, perhaps an invalid one, with `offer` where an offer may stand.
 fn request(dice: &mut Dice, offer: &str) -> String {
     let inner = "GET /in HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\n\r\n0\r\n\r\n";
     let inner = &inner[..dice.below(inner.len())];
@@ -137,7 +137,7 @@ async fn what_is_handed_on_is_read_as_the_stream_would_have_been() {
         let shown = || String::from_utf8_lossy(&whole).into_owned();
         let mut bytes = whole.clone();
         let Followed { ready, refusal } = Follower::default().follow(&mut bytes, &targets());
-        // What is blanked where actix-http sees a body shows in the comparison.
+        // Bytes that are blanked where actix-http sees a body show in the comparison.
         let mut read = read_by_actix(&config, &bytes[..ready]);
         if refusal.is_some() {
             read.push("error".into());

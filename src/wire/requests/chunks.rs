@@ -1,13 +1,13 @@
-//! The end of a body that comes in chunks.
+//! Where a chunked body ends.
 
-/// Where in the chunks a body is. It takes what actix-http takes, byte for byte: what the two disagreed on
-/// would be a request for one of them.
+/// The position in a chunked body. It accepts exactly what actix-http accepts: bytes on which the two
+/// disagree could be a request to one of them.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Chunks {
     /// The first digit of a size.
     #[default]
     Size,
-    /// More digits, or what ends them.
+    /// More digits, or their end.
     Digits(u64),
     /// Blanks behind the digits.
     Blanks(u64),
@@ -15,7 +15,7 @@ pub(super) enum Chunks {
     Extension(u64),
     /// The end of the line of a size.
     SizeLf(u64),
-    /// So many bytes.
+    /// This many bytes of the chunk.
     Data(u64),
     DataCr,
     DataLf,
@@ -27,8 +27,8 @@ pub(super) enum Chunks {
 }
 
 impl Chunks {
-    /// Follows bytes. Gives how many of them belong to the body, and, when it ends in them, whether it ends
-    /// as it should.
+    /// Follows bytes. Gives how many of them belong to the body and, if it ends in them, whether it ends
+    /// well.
     pub(super) fn follow(&mut self, bytes: &[u8]) -> (usize, Option<bool>) {
         let mut at = 0;
         while let Some(byte) = bytes.get(at) {
@@ -50,7 +50,7 @@ impl Chunks {
         (at, None)
     }
 
-    /// What follows a byte; none at the end of the body, and when the byte cannot be there.
+    /// The position after a byte; `None` at the end of the body, and when the byte is invalid here.
     fn next(self, byte: u8) -> Option<Self> {
         match (self, byte) {
             (Self::Size, byte) => Some(Self::Digits(digit(byte)?)),

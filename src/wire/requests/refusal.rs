@@ -1,35 +1,35 @@
-//! What is no request that can be served, and what its sender is told.
+//! Requests that cannot be served, and what their sender is told.
 
 use std::fmt;
 
-/// Why what came on a connection is not served. Nothing that follows is read.
+/// Why the bytes on a connection are not served. Nothing after them is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
-    /// It is the hello of TLS.
+    /// They are a TLS hello.
     Tls,
-    /// It is the preface of HTTP/2.
+    /// They are the preface of HTTP/2.
     Http2,
-    /// It is the header of the PROXY protocol.
+    /// They are a header of the PROXY protocol.
     ProxyProtocol,
-    /// It is nothing of HTTP.
+    /// They are not HTTP.
     NotHttp,
-    /// It is a request, but for this.
+    /// They are a request with this fault.
     Malformed(&'static str),
-    /// Its head is too long, or has too many headers.
+    /// The head is too long, or has too many headers.
     HeadTooLarge,
-    /// Its head did not become whole in time.
+    /// The head was not complete in time.
     HeadTooSlow,
 }
 
 impl Refusal {
-    /// The method of the request that stands for what is refused. actix-http reads that instead, and leaves
-    /// what follows alone as its body, until it has closed the connection in order.
+    /// The method of the stand-in for a refused request. actix-http reads the stand-in instead, and treats
+    /// what follows as its body until it has closed the connection cleanly.
     pub const METHOD: &'static str = "REFUSED";
-    /// That request.
+    /// The stand-in.
     pub(crate) const STAND_IN: &'static [u8] =
         b"REFUSED / HTTP/1.1\r\nHost: refused\r\nContent-Length: 9223372036854775807\r\n\r\n";
 
-    /// What the first bytes are, which begin no request.
+    /// What the first bytes are when they do not begin a request.
     pub(super) fn of(bytes: &[u8], error: httparse::Error) -> Self {
         if bytes.starts_with(&[0x16, 0x03]) {
             return Self::Tls;

@@ -1,6 +1,6 @@
 use super::*;
 
-/// Follows a stream that comes in these parts. Gives what may be read of it, and what is refused.
+/// Follows a stream that comes in these parts. Gives the bytes that may be read, and the refusal.
 fn follow(parts: &[&[u8]]) -> (Vec<u8>, Option<Refusal>) {
     let targets = Targets {
         may_upgrade: &|path| path.starts_with("/app/"),
@@ -19,7 +19,7 @@ fn follow(parts: &[&[u8]]) -> (Vec<u8>, Option<Refusal>) {
     (read, None)
 }
 
-/// A stream, whole and in single bytes, gives this.
+/// Checks that a stream gives this, whole and in single bytes.
 #[track_caller]
 fn gives(stream: &str, want: &str) {
     let bytes: Vec<_> = stream.as_bytes().chunks(1).collect();
@@ -29,7 +29,7 @@ fn gives(stream: &str, want: &str) {
     }
 }
 
-/// A stream is read as it is.
+/// Checks that a stream is read unchanged.
 #[track_caller]
 fn passes(stream: &str) {
     gives(stream, stream);
@@ -69,7 +69,7 @@ fn an_offer_of_an_ordinary_request_is_blanked_in_every_form() {
         for (line, body) in [("GET /live", ""), ("POST /apps/1/events?a=b", "Content-Length: 2\r\n")] {
             let behind = if body.is_empty() { "" } else { "{}" };
             let stream = |header| format!("{line} HTTP/1.1\r\nHost: h\r\n{body}{header}\r\n\r\n{behind}");
-            // And the next one is followed too.
+            // The next one is followed too.
             gives(&stream(offer).repeat(2), &stream(blanked).repeat(2));
         }
     }
@@ -127,7 +127,7 @@ fn what_looks_like_a_head_in_a_body_is_left_as_it_is() {
             &format!("{chunked}{body}{}", inner.replace("Upgrade", "-------")),
         );
     }
-    // What actix-http refuses in a body ends the requests.
+    // A body that actix-http refuses ends the requests.
     for broken in ["g", "1\r\nab", "1x", "\r\n", "fffffffffffffffff\r\n", "0\r\n\rx"] {
         passes(&format!("{chunked}{broken}{inner}"));
     }
@@ -178,11 +178,11 @@ fn a_request_that_cannot_be_served_is_refused_by_what_is_wrong() {
         ),
         (
             "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: +1\r\n",
-            "its Content-Length is no number",
+            "its Content-Length is not a number",
         ),
         (
             "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 18446744073709551616\r\n",
-            "its Content-Length is no number",
+            "its Content-Length is not a number",
         ),
         (
             "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 1\r\n",

@@ -1,4 +1,4 @@
-// pusher-js, unchanged, over its HTTP fallbacks: what it sends at once arrives.
+// Unchanged pusher-js over its HTTP fallbacks: all messages that it sends at once arrive.
 import assert from "node:assert/strict"
 import { check, Client, finish, Inbox, settings } from "./checks.mjs"
 

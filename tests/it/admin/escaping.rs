@@ -1,4 +1,4 @@
-//! What strangers wrote, on the terminal of an operator.
+//! Strangers' texts on the terminal of an operator.
 
 use crate::harness::{Client, Receiver, eventually};
 

@@ -1,4 +1,4 @@
-//! An endpoint that fails, as operators see it.
+//! A failing endpoint, as operators see it.
 
 use crate::harness::{Answer, Receiver, eventually};
 
@@ -45,7 +45,7 @@ async fn an_endpoint_that_times_out_is_said_to_fail_at_every_look_until_it_answe
     assert!(show.contains("; 1 event behind it"), "{show}");
     let why = admin.says(&["why", "behind"]).await;
     assert!(
-        why.contains("What main is to be told of behind waits behind channel_occupied of first (msg_"),
+        why.contains("What main must be told about behind waits behind channel_occupied of first (msg_"),
         "{why}"
     );
     assert!(why.contains("(no answer within 500ms), the next is "), "{why}");
@@ -62,7 +62,7 @@ async fn why_names_the_request_that_is_aside_when_another_channel_waits_behind_i
     receiver.refuse(401, |body| body.contains("\"bad-"));
     let admin = Admin::start_on(&config(0, &receiver, ""));
     let mut client = admin.server.client().await;
-    // So that something is taken between the refusals, and each is set aside at once.
+    // Between the refusals an event is taken, so that each is set aside at once.
     for at in 0..9 {
         client.subscribe(&format!("bad-{at}")).await;
         client.subscribe(&format!("good-{at}")).await;
@@ -71,7 +71,7 @@ async fn why_names_the_request_that_is_aside_when_another_channel_waits_behind_i
     }
     eventually("the last waits behind another", || async {
         let why = admin.says(&["why", "bad-8"]).await;
-        why.contains("What main is to be told of bad-8 waits behind channel_occupied of bad-7 (msg_")
+        why.contains("What main must be told about bad-8 waits behind channel_occupied of bad-7 (msg_")
             && why.contains("which is aside: ")
     })
     .await;
@@ -96,7 +96,7 @@ async fn retry_brings_back_an_endpoint_that_asked_for_patience_and_test_offers_i
     assert_eq!(said, "main (app 1) is tried now; 1 event waited for it.\n");
     receiver.expect(&["+news"]).await;
     let said = admin.says(&["webhooks", "retry", "main"]).await;
-    assert_eq!(said, "main (app 1) has nothing that waits for it.\n");
+    assert_eq!(said, "main (app 1) has nothing waiting.\n");
     admin.says(&["webhooks", "pause", "main"]).await;
     let ran = admin.run(&["webhooks", "retry", "main"]).await;
     assert_eq!(ran.code, Some(1));

@@ -102,7 +102,7 @@ impl Admin {
             .collect()
     }
 
-    /// Starts a command that goes on.
+    /// Starts a command that goes on running.
     fn keep(&self, arguments: &[&str]) -> Running {
         keep(&[arguments, &["--url", &self.url]].concat())
     }
@@ -143,7 +143,7 @@ fn command(arguments: &[&str], token: Option<&str>) -> Command {
     command
 }
 
-/// Starts a command that goes on.
+/// Starts a command that goes on running.
 fn keep(arguments: &[&str]) -> Running {
     let mut child = command(arguments, Some(TOKEN)).spawn().expect("the program starts");
     Running {

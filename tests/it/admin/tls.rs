@@ -14,7 +14,7 @@ use crate::harness::{Receiver, certificate_files};
 
 use super::{Admin, TOKEN, run};
 
-/// Speaks TLS as `127.0.0.1` on a port of its own, in front of another.
+/// Speaks TLS as `127.0.0.1` on its own port, in front of another port.
 async fn front(of: u16) -> u16 {
     let [cert, key] = certificate_files("localhost");
     let chain: Result<Vec<_>, _> = CertificateDer::pem_file_iter(cert).expect("a file").collect();

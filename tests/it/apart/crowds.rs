@@ -294,8 +294,8 @@ impl Side {
         rows
     }
 
-    /// Waits until the API says of this app what its clients hold. What is still on its way to them is
-    /// read too: it may end some of them.
+    /// Waits until the API reports for this app what its clients hold. Also reads what is still on its way to
+    /// the clients, since that may end some of them.
     async fn compare(&self, stayed: &mut Vec<Stayed>) {
         let api = Api::of(self.port, self.app);
         // Sessions of fallbacks that were left without a word live on for 10 s.

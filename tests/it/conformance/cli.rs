@@ -62,7 +62,7 @@ impl Ran {
     }
 }
 
-/// What is warned of when nothing is set.
+/// The warnings when nothing is set.
 const SAMPLE_WARNINGS: &str = "\
 warning: built-in sample: is used, because there is no config.yaml in this folder and no VACANCY__… variable; everybody knows its key and secret, so name a file with --config FILE
 warning: apps[0].secret: is the sample secret, which everybody knows: make your own with `openssl rand -hex 16`
@@ -382,7 +382,7 @@ my.yaml: ok (1 app, 0 webhooks)
 fn a_value_that_makes_no_sense_is_warned_of() {
     let got = checked(&format!("webhooks: {{recovery_window: 1y}}\n{GOOD}"), &[]);
     let want = "\
-warning: webhooks.recovery_window: 1year is more than 1h: after a start, a channel whose clients do not come back stays told occupied for so long
+warning: webhooks.recovery_window: 1year is more than 1h: after a start, a channel whose clients do not come back stays told occupied for that long
 my.yaml: ok (1 app, 0 webhooks)
 ";
     got.is(0, want, "");

@@ -364,7 +364,7 @@ async fn a_client_of_which_something_is_lost_is_closed_and_may_come_again() {
     session.send(&[&subscribe("a"), &subscribe("b")]).await;
     receiving.expect_message(&subscription_succeeded("a")).await;
     receiving.expect_message(&subscription_succeeded("b")).await;
-    // It is not read for a second now, and sends more than may wait.
+    // The client is not read for a second now, and sends more than may wait.
     let long = "x".repeat(100_000);
     let body = serde_json::json!([long, long, long, long, long, long, long, long, long, long]).to_string();
     let mut statuses = Vec::new();

@@ -65,7 +65,7 @@ async fn a_character_may_be_split_over_two_parts() {
         .await;
 }
 
-/// What is said of a message that is not read.
+/// The answer to a message that is not read.
 fn not_read(len: usize) -> String {
     format!(r#"{{"event":"pusher:error","data":{{"code":4301,"message":"Message is {len} bytes, limit is 131072"}}}}"#)
 }

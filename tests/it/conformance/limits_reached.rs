@@ -15,7 +15,7 @@ fn client_event(data: &str) -> String {
     json!({ "event": "client-x", "channel": "private-a", "data": data }).to_string()
 }
 
-/// A JSON string of so many letters, each written as an escape.
+/// A JSON string of this many letters, each written as an escape.
 fn escaped(length: usize) -> String {
     format!("\"{}\"", r"\u0041".repeat(length))
 }
@@ -62,7 +62,7 @@ async fn an_event_of_1_mb_that_is_written_in_escapes_reaches_its_subscribers() {
     sender.expect(&from_back_end).await;
     other.expect(&from_back_end).await;
     receiving.expect_message(&from_back_end).await;
-    // After so much a client gives a streaming response up and asks for another.
+    // After this many bytes a client drops a streaming response and asks for another.
     let mut receiving = session.receive("xhr_streaming").await;
 
     sender
@@ -105,7 +105,7 @@ async fn over_a_fallback_a_message_that_is_too_long_is_an_error_and_the_session_
     receiving.expect_message(r#"{"event":"pusher:pong","data":"{}"}"#).await;
 }
 
-/// Joins a presence channel as a user with an info of so many bytes.
+/// Joins a presence channel as a user with an info of this many bytes.
 async fn join(client: &mut Client, user: &str, info_bytes: usize) -> Value {
     let info = "\"".repeat((info_bytes - 8) / 2);
     let channel_data = json!({ "user_id": user, "user_info": { "i": info } }).to_string();
@@ -127,7 +127,7 @@ async fn the_list_of_members_with_large_infos_reaches_who_joins_however_long_it_
         assert_eq!(confirmation["event"], "pusher_internal:subscription_succeeded");
         let data: Value = serde_json::from_str(confirmation["data"].as_str().expect("a text")).expect("JSON");
         assert_eq!(data["presence"]["count"], at + 1);
-        // It reads who else comes.
+        // It reads who else joins.
         members.push(tokio::spawn(async move {
             while client.next_whenever().await != Frame::End {}
         }));
@@ -170,7 +170,7 @@ async fn a_trigger_names_as_many_channels_as_are_set() {
     assert_eq!((answer.status, answer.body.as_str()), (200, "{}"));
 }
 
-/// Below the bound itself, one message that is longer than it is delivered, and the next ones too.
+/// A message longer than the bound is delivered, and so are the next ones.
 #[tokio::test]
 async fn a_message_that_is_longer_than_what_may_wait_is_delivered_with_what_comes_behind_it() {
     let server = Process::start(&config_of(
@@ -180,7 +180,7 @@ async fn a_message_that_is_longer_than_what_may_wait_is_delivered_with_what_come
     ));
     let mut client = server.client().await;
     client.subscribe("a").await;
-    // More than the kernel takes at once of a client that does not read yet.
+    // More than the kernel buffers for a client that does not read yet.
     let data = escaped(MB);
     let body = format!(r#"{{"name":"long","channel":"a","data":{data}}}"#);
     let long = format!(r#"{{"event":"long","data":{data},"channel":"a"}}"#);

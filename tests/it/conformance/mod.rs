@@ -84,8 +84,7 @@ fn no_code_error(message: &str) -> String {
     )
 }
 
-/// What a client is told of a refused subscription, in its order: on the connection and on the
-/// channel.
+/// The messages about a refused subscription, in order: on the connection and on the channel.
 fn refused_subscription(channel: &str, class: &str, status: u16, message: &str) -> [String; 2] {
     let data = format!(
         r#"{{"type":"{class}","error":{},"status":{status}}}"#,
@@ -99,7 +98,7 @@ fn refused_subscription(channel: &str, class: &str, status: u16, message: &str) 
     [no_code_error(message), on_channel]
 }
 
-/// Expects it as the next frames of a client.
+/// Expects those as the next frames of a client.
 async fn expect_refused(client: &mut Client, channel: &str, (class, status): (&str, u16), message: &str) {
     for frame in refused_subscription(channel, class, status, message) {
         client.expect(&frame).await;

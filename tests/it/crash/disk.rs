@@ -65,7 +65,7 @@ impl Disk {
         run("mount", &["-o", "remount,ro", text(self.folder.path())]);
     }
 
-    /// From here on it can be written again.
+    /// Makes the disk writable again.
     pub fn make_writable(&self) {
         run("mount", &["-o", "remount,rw", text(self.folder.path())]);
     }

@@ -1,5 +1,5 @@
-//! What an endpoint can do to us, or have us do: each ends within the timeout and within bounds of
-//! memory, and the log says what it was.
+//! What an endpoint can do to us, or make us do. Each case ends within the timeout and the bounds of memory,
+//! and the log says what it was.
 
 use std::time::{Duration, Instant};
 
@@ -33,8 +33,8 @@ async fn check_refused(url: &str, cause: &str) {
     );
 }
 
-/// Checks that requests that are answered 200 with this body count as delivered, and that it is said
-/// once. Gives how many bytes of the second body were taken.
+/// Checks that requests answered 200 with this body count as delivered, and that the log says `said` once.
+/// Gives how many bytes of the second body were taken.
 async fn check_body(body: Body, said: &str) -> usize {
     let receiver = Receiver::start().await;
     // A ledger in a file takes memory for its pages meanwhile.

@@ -226,7 +226,7 @@ async fn item_9_a_certificate_that_nobody_trusts_is_a_failure_with_its_cause_in_
     let mut lines = log.lines();
     let line = lines.find(|line| line.contains("attempt 1 of msg_")).expect("a line");
     assert!(
-        line.contains("TLS failed: its certificate comes from no root that is known: "),
+        line.contains("TLS failed: its certificate comes from an unknown root: "),
         "{line}"
     );
     assert_eq!(untrusted.requests(), 0);
@@ -301,7 +301,7 @@ async fn roots_of_an_endpoint_count_instead_of_the_usual_ones() {
         assert!(
             usual
                 .error
-                .is_some_and(|error| error.contains("comes from no root that is known")),
+                .is_some_and(|error| error.contains("comes from an unknown root")),
             "{host}"
         );
         assert_eq!(receiver.requests(), 1);

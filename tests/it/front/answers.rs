@@ -1,5 +1,5 @@
-//! What an answer says of its connection, and whether that is so: on every route of both listeners, for every
-//! form of an offer that leads nowhere.
+//! What an answer says about its connection, and whether that is true: on every route of both listeners, for
+//! every form of an offer that leads nowhere.
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -7,7 +7,7 @@ use crate::harness::{KEY, Process, Raw, SECRET, client_text, config, now_s, sign
 
 const TOKEN: &str = "a-token-of-sixteen";
 
-/// Header lines that offer an upgrade to nothing that there is.
+/// Header lines that offer an upgrade that leads nowhere.
 const OFFERS: &[&str] = &[
     "",
     "Connection: Upgrade\r\n",
@@ -89,8 +89,8 @@ fn calls() -> Vec<(String, &'static str)> {
     calls
 }
 
-/// Asks, and then asks for something else on the same connection. An answer that does not say that the
-/// connection is closed is followed by the next one; of one that says it there is the end.
+/// Sends two requests on the same connection. If the first answer says that the connection is closed, it must
+/// end; otherwise the second answer must follow.
 async fn asks_twice(port: u16, first: &str, second: &str) -> bool {
     let mut raw = Raw::connect(port).await;
     raw.send(first.as_bytes()).await;
@@ -111,7 +111,7 @@ async fn asks_twice(port: u16, first: &str, second: &str) -> bool {
         return false;
     }
     assert!(head.contains("\nkeep-alive: timeout="), "{first}{head}");
-    // Only who must upgrade is offered it.
+    // An upgrade is offered only where it is required.
     assert_eq!(options.contains(&"upgrade"), answer.status == 426, "{first}{head}");
     raw.send(second.as_bytes()).await;
     let next = raw.whole_response().await;
@@ -125,7 +125,7 @@ async fn an_offer_of_an_ordinary_request_is_ignored_and_its_connection_kept() {
     for offer in OFFERS {
         for (line, body) in calls() {
             let kept = asks_twice(server.port, &request(&line, offer, body), &request("GET /live", "", "")).await;
-            // Whoever looks for a WebSocket is told what is missing, or where it is.
+            // A client that asks for a WebSocket is told what is missing, or where to connect.
             let is_lost =
                 offer.contains("websocket") && matches!(&*line, "GET /" | "GET /elsewhere" | "GET /app/app-key");
             assert_eq!(kept, !is_lost, "{line} {offer:?}");
@@ -166,7 +166,7 @@ async fn an_answer_after_which_the_server_closes_says_so() {
             request("POST /apps/1/events", "Content-Length: 9\r\n", ""),
             401,
         ),
-        // Handshakes that are none.
+        // Incomplete handshakes.
         (
             server.port,
             request("GET /app/app-key", "Upgrade: websocket\r\n", ""),
@@ -198,7 +198,7 @@ async fn an_answer_after_which_the_server_closes_says_so() {
             400,
         ),
     ] {
-        // Also behind a request that was answered: then actix-http has a connection that it keeps.
+        // Also behind an answered request, when actix-http has a connection that it keeps.
         for before in ["", "GET /none HTTP/1.1\r\nHost: h\r\n\r\n"] {
             let mut raw = Raw::connect(port).await;
             if !before.is_empty() {
@@ -212,7 +212,7 @@ async fn an_answer_after_which_the_server_closes_says_so() {
             assert!(head.contains("\nconnection: close"), "{first}{head}");
             assert!(!answer.body.is_empty(), "{first}{head}");
             let mut rest = Vec::new();
-            // A part of what was sent was never read.
+            // Some of the sent bytes were never read.
             let _ = raw.socket.shutdown().await;
             let _ = within("the end", raw.socket.read_to_end(&mut rest)).await;
             assert_eq!(rest, b"", "{first}{head}");

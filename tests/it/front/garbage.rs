@@ -1,4 +1,4 @@
-//! What is no HTTP, and what is older than HTTP/1.1.
+//! Bytes that are not HTTP, and versions older than HTTP/1.1.
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -7,7 +7,7 @@ use crate::harness::{Process, Raw, config, within};
 /// The beginning of the hello of a TLS client.
 const HELLO: &[u8] = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03";
 
-/// Sends this; gives what is answered, to the end.
+/// Sends these bytes. Gives the whole answer.
 async fn asked(port: u16, bytes: &[u8]) -> String {
     let mut raw = Raw::connect(port).await;
     raw.send(bytes).await;
@@ -59,7 +59,7 @@ async fn any_number_of_such_connections_makes_few_lines_with_the_peer() {
     for _ in 0..300 {
         let mut raw = Raw::connect(server.port).await;
         raw.send(b"\x00garbage").await;
-        // Its end is not waited for: many come and go.
+        // The test does not wait for its end: many come and go.
         let _ = raw.socket.shutdown().await;
     }
     assert!(asked(server.port, b"\x00").await.contains("400"));

@@ -12,7 +12,7 @@ fn signed(method: &str, path: &str, body: &str) -> String {
     format!("{method} {path}?{query} HTTP/1.1\r\nHost: h\r\nContent-Length: {length}\r\n\r\n{body}")
 }
 
-/// Sends this and closes its side at once; gives what is answered.
+/// Sends these bytes and closes its side at once. Gives the answer.
 async fn asked(port: u16, bytes: &[u8]) -> String {
     let mut raw = Raw::connect(port).await;
     raw.send(bytes).await;
@@ -44,7 +44,7 @@ async fn a_request_that_came_whole_is_answered_although_its_client_has_closed_it
             assert!(answer.starts_with("HTTP/1.1 200 "), "{request}\n{answer}");
         }
     }
-    // Several requests, too.
+    // Several requests too.
     let three = signed("GET", "/apps/1/occupancy", "").repeat(3);
     let answer = asked(server.port, three.as_bytes()).await;
     assert_eq!(answer.matches("HTTP/1.1 200 ").count(), 3, "{answer}");

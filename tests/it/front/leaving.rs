@@ -29,7 +29,7 @@ async fn for_a_while_ready_says_503_and_all_else_goes_on() {
     for client in [&mut client, &mut late] {
         client.expect(r#"{"event":"e","data":"d","channel":"news"}"#).await;
     }
-    // Whoever keeps a connection is told to let go of it.
+    // A client that keeps a connection is told to drop it.
     let mut kept = Raw::connect(server.port).await;
     kept.send(b"GET /live HTTP/1.1\r\nHost: h\r\n\r\n").await;
     let live = kept.response().await;

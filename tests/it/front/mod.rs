@@ -1,5 +1,4 @@
-//! What stands between the server and those who use it: proxies, load balancers, and what they make of a
-//! connection.
+//! What stands between the server and its clients: proxies, load balancers, and what they do to a connection.
 
 mod answers;
 mod garbage;

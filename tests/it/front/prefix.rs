@@ -1,4 +1,4 @@
-//! A server of which all is behind a prefix, as one location of a proxy passes it on.
+//! A server with all its paths behind a prefix, as one location of a proxy passes them on.
 
 use crate::harness::{
     APP, Api, Client, Fallback, Frame, KEY, Process, Raw, SECRET, client_text, config, now_s, signed_query,

@@ -1,7 +1,7 @@
 //! The proxies of Debian with the blocks of `docs/proxies.md`, in front of the shipped configuration.
 //!
 //! Their times and `ping_after` are scaled down. `VACANCY_PROXY_SECONDS=200` leaves them as they are in the
-//! packages and in `config.yaml`, and holds every transport for so long; `VACANCY_PROXY_POSTS=4000` makes so many
+//! packages and in `config.yaml`, and holds every transport for 200 s; `VACANCY_PROXY_POSTS=4000` makes 4,000
 //! calls through nginx.
 
 use std::{
@@ -18,9 +18,9 @@ use crate::harness::{Api, Client, Fallback, Frame, Process, Receiving, eventuall
 const PAGE: &str = include_str!("../../../docs/proxies.md");
 const SHIPPED: &str = include_str!("../../../config.yaml");
 
-/// How long the transports are held with scaled times: longer than any of those.
+/// How long the transports are held with scaled times: longer than any of those times.
 const SHORT: Duration = Duration::from_secs(10);
-/// The silence that a proxy allows then, for `ping_after: 1s`.
+/// The silence that a proxy then allows, with `ping_after: 1s`.
 const SCALED_S: u64 = 6;
 
 const PING: &str = r#"{"event":"pusher:ping","data":"{}"}"#;
@@ -33,7 +33,7 @@ struct Proxy {
     folder: PathBuf,
 }
 
-/// How long to hold everything, if times are not to be scaled.
+/// How long to hold everything, if times are not scaled.
 fn whole() -> Option<Duration> {
     number("VACANCY_PROXY_SECONDS").map(Duration::from_secs)
 }
@@ -189,7 +189,7 @@ async fn expect_after_pings(client: &mut Client, text: &str) {
     assert_eq!(frame, Frame::Text(text.to_owned()));
 }
 
-/// Everything goes through the proxy, and is still there after many silences.
+/// Checks that everything goes through the proxy, and still works after many silences.
 async fn carries_everything(proxy: &Proxy) {
     for (method, path, status) in [
         ("GET", "/live", 200),
@@ -209,7 +209,7 @@ async fn carries_everything(proxy: &Proxy) {
     );
     proxy.api().trigger("news", "e", "d").await;
     let event = r#"{"event":"e","data":"d","channel":"news"}"#;
-    // Between the last ping and the event there may have been another one.
+    // Another ping may have come between the last one and the event.
     expect_after_pings(&mut websocket, event).await;
     let mut message = streaming.message().await;
     while message == PING {

@@ -10,15 +10,15 @@ use tokio::{
 
 use crate::harness::{Client, Fallback, Frame, Process, config};
 
-/// The silence after which the relay cuts: more than `ping_after` by what a busy machine may need.
+/// The silence after which the relay cuts: `ping_after`, and the extra time that a busy machine may need.
 const CUT: Duration = Duration::from_secs(10);
 /// Pings that each client waits for, so that it lives through some silences.
 const PINGS: usize = 4;
-/// How often a client speaks that is not answered: well below `ping_after`.
+/// How often a client sends something that is not answered: well below `ping_after`.
 const SPEAK_EVERY: Duration = Duration::from_millis(250);
 
 const PING: &str = r#"{"event":"pusher:ping","data":"{}"}"#;
-/// What a client may send at any time and no server answers.
+/// A message that a client may send at any time and no server answers.
 const PONG: &str = r#"{"event":"pusher:pong","data":{}}"#;
 
 /// Whether a client sends something all the time. It is never answered.
@@ -32,7 +32,7 @@ fn server() -> Process {
     Process::start(&config("server: {ping_after: 1s, pong_timeout: 30s}", ""))
 }
 
-/// A relay in front of a port, which ends a connection when the server wrote nothing on it for [`CUT`].
+/// A relay in front of a port. It ends a connection on which the server wrote nothing for [`CUT`].
 async fn relay(port: u16) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let own = listener.local_addr().expect("bound").port();

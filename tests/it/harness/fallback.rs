@@ -50,7 +50,7 @@ impl Fallback {
         receiving
     }
 
-    /// Asks to receive what is not there yet, so that the answer has not begun.
+    /// Asks to receive when nothing is there yet, so that the answer has not begun.
     pub async fn receive_later(&self, transport: &str) -> Receiving {
         self.ask(transport, "").await
     }

@@ -150,18 +150,18 @@ impl Process {
         self.folder.join(name)
     }
 
-    /// Waits until it has written this into its log: what it has written may not have been read yet.
+    /// Waits for this text in the log, since lines that it wrote may not have been read yet.
     pub async fn logs(&self, text: &str) {
         let what = format!("{text:?} in the log");
         eventually(&what, || async { self.log().contains(text) }).await;
     }
 
-    /// What was read so far of what it wrote to its log. [`Process::logs`] waits for a line.
+    /// The part of its log that was read so far. [`Process::logs`] waits for a line.
     pub fn log(&self) -> String {
         self.log.lock().expect("not poisoned").clone()
     }
 
-    /// The warnings and errors of the log, but for those about the configuration: the tests run on the
+    /// The warnings and errors of the log, except those about the configuration, since the tests use the
     /// sample's secret.
     pub fn complaints(&self) -> Vec<String> {
         let log = self.log();
@@ -252,8 +252,8 @@ fn write_config(folder: &Path, config: &str, neighbour: Option<&Neighbour>) {
 fn launch(folder: &Path, variables: &[(String, String)], open_files: Option<u32>) -> Launched {
     let config = folder.join("config.yaml");
     let text = std::fs::read_to_string(&config).expect("a configuration");
-    // On a busy machine a test may take longer than a silence that is pinged; and none has to wait
-    // for load balancers that there are not.
+    // On a busy machine a test may take longer than a silence that is pinged. And no test has load balancers
+    // to wait for.
     let unless_set = [
         ("ping_after", "VACANCY__SERVER__PING_AFTER", "60s"),
         ("drain_wait", "VACANCY__SERVER__DRAIN_WAIT", "0s"),

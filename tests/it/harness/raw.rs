@@ -80,7 +80,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Raw<S> {
         Response { status, body, head }
     }
 
-    /// The same, with a body that may come in chunks.
+    /// The same, with a body that may be chunked.
     pub async fn whole_response(&mut self) -> Response {
         let mut response = self.response().await;
         if response
@@ -93,7 +93,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Raw<S> {
         response
     }
 
-    /// Reads until this text has come, and gives all up to its end.
+    /// Reads until this text has come. Gives everything up to its end.
     pub async fn until(&mut self, text: &str) -> String {
         loop {
             let place = self.buffer.windows(text.len()).position(|part| part == text.as_bytes());

@@ -45,7 +45,7 @@ fn all_bodies_together_are_bounded_and_past_it_a_body_is_503_and_its_session_clo
         }
         assert_eq!(last, r#"c[4100,"Server is over capacity"]"#);
         drop(held);
-        // Of a session whose message is refused meanwhile there is no more.
+        // A session whose message was refused meanwhile has ended.
         let attempts = AtomicU16::new(2);
         eventually("a message to be taken again", || async {
             let id = format!("{}/session2", attempts.fetch_add(1, Ordering::Relaxed));

@@ -105,7 +105,7 @@ async fn thousands_of_half_open_handshakes_keep_no_client_out() {
     let (cert, key) = (cert.display(), key.display());
     let section = format!("server: {{workers: 1, tls: {{cert: \"{cert}\", key: \"{key}\"}}}}");
     let server = Process::start_alone(&config(&section, ""));
-    // More than have a turn at once: with half a record, and with a whole one that is half a hello.
+    // More than have a turn at once: with half a record, and with a complete record that is half a hello.
     let hello = [&[0x16, 3, 1, 0, 200, 1, 0, 2, 0, 3, 3][..], &[7; 194]].concat();
     let mut sockets = Vec::new();
     for at in 0..2_400 {
@@ -118,7 +118,7 @@ async fn thousands_of_half_open_handshakes_keep_no_client_out() {
     for _ in 0..5 {
         assert!(is_let_in(&server).await);
     }
-    // By then the first of them are given up anyway.
+    // By then the first of them have timed out anyway.
     assert!(begin.elapsed().as_secs() < 9, "{:?}", begin.elapsed());
     drop(sockets);
 }

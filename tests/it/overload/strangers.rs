@@ -1,11 +1,11 @@
-//! What strangers who hold nothing but the public key of an app can make of it.
+//! What strangers with only the public key of an app can do to it.
 
 use serde_json::Value;
 
 use super::{Rig, run};
 use crate::harness::{Client, Process, Receiver, config_of, eventually, webhook};
 
-/// Subscribes to these channels; gives how many were confirmed, and what the others were told.
+/// Subscribes to these channels. Gives how many were confirmed, and the errors of the others.
 async fn subscribe(client: &mut Client, channels: &[String]) -> (usize, Vec<String>) {
     let (mut confirmed, mut refused) = (0, Vec::new());
     for channel in channels {
@@ -45,7 +45,7 @@ fn an_app_has_as_many_channels_at_once_as_it_may_and_strangers_take_no_room_of_t
         let full = "App has 10 channels, which is the limit";
         let (confirmed, refused) = subscribe(&mut client, &named("c", 12)).await;
         assert_eq!((confirmed, refused), (10, vec![full.to_owned(); 2]));
-        // Who comes to a channel that is there begins none.
+        // A subscription to an existing channel does not begin one.
         let mut other = Client::connect(rig.port()).await;
         assert_eq!(subscribe(&mut other, &named("c", 10)).await.0, 10);
         let (confirmed, refused) = subscribe(&mut client, &named("private-", 12)).await;
@@ -58,7 +58,7 @@ fn an_app_has_as_many_channels_at_once_as_it_may_and_strangers_take_no_room_of_t
         })
         .await;
         client.subscribe("private-new").await;
-        // Beside ten that are signed there is no room for public ones, those that are there stay.
+        // Ten signed channels leave no room for public ones, but existing ones stay.
         assert_eq!(subscribe(&mut client, &named("new", 1)).await.1, [full]);
         client.expect_nothing().await;
         client.close().await;
@@ -76,7 +76,7 @@ fn public_channels_begin_at_a_rate_and_those_that_are_signed_at_any() {
         );
         let mut client = Client::connect(rig.port()).await;
         let (confirmed, refused) = subscribe(&mut client, &named("c", 100)).await;
-        // A slow machine takes some seconds, in each of which one more may begin.
+        // A slow machine takes some seconds, and in each of them one more may begin.
         assert!((20..80).contains(&confirmed), "{confirmed}");
         let text = "Subscription rejected due to rate limit: too many public channels begin";
         assert!(refused.iter().all(|got| got == text), "{refused:?}");

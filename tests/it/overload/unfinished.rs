@@ -68,7 +68,7 @@ fn a_message_that_does_not_go_on_is_ended_after_30_s_though_its_client_says_noth
         let mut whole = begin(&rig).await;
         whole.send(&LONGEST[LONGEST.len() - 1..]).await;
         assert!(matches!(whole.next().await, Frame::Text(error) if error.contains("pusher:error")));
-        // Else the deadline of the test would be that of the server.
+        // Otherwise the deadlines of the test and the server would be the same.
         tokio::time::sleep(Duration::from_secs(20)).await;
         for end in join_all(silent.iter_mut().map(Raw::next)).await {
             assert_eq!(end, Frame::Close(4100, "Message did not come whole in time".to_owned()));

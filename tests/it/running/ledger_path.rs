@@ -1,8 +1,8 @@
-//! Paths at which there can be no ledger.
+//! Paths that cannot be a ledger.
 
 use super::Folder;
 
-/// How a start ends with the ledger at a path.
+/// The output of a start that refuses the ledger at a path.
 fn refused(folder: &Folder, path: &str) -> String {
     let variables = [
         ("VACANCY__SERVER__LISTEN", "127.0.0.1:0"),

@@ -1,4 +1,4 @@
-//! What the log says of clients that are refused something.
+//! What the log says when something is refused to a client.
 
 use crate::harness::{Client, Frame, Process, config_of, eventually};
 
@@ -47,7 +47,7 @@ async fn fifty_mistakes_of_one_kind_make_five_lines_with_the_reason_and_the_name
     .await;
     let lines = lines(&server);
     let about_data = lines.iter().filter(|line| line.starts_with(want)).count();
-    // Where the machine is slow another ten seconds have begun.
+    // On a slow machine the next ten seconds have begun.
     assert!((5..=10).contains(&about_data), "{lines:?}");
     assert!(server.log().contains(" INFO "), "{}", server.log());
 }

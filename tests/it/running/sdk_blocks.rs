@@ -1,4 +1,4 @@
-//! What `docs/running.md` says to each server SDK, as it is written there.
+//! The blocks of `docs/running.md` for each server SDK, as they stand there.
 
 use std::process::{Command, Output};
 
@@ -38,7 +38,7 @@ fn publishes(command: &mut Command) {
     assert!(status.success() && stdout == "200\n", "{status}\n{stdout}\n{stderr}");
 }
 
-/// Two servers, one in clear and one that speaks TLS.
+/// Two servers, one without TLS and one with it.
 fn servers() -> [(Process, bool); 2] {
     let [cert, key] = certificate_files("localhost").map(|file| file.display().to_string());
     let tls = format!("server: {{tls: {{cert: \"{cert}\", key: \"{key}\"}}}}");

@@ -1,4 +1,4 @@
-//! What is refused of subscriptions, and how it is told.
+//! Refused subscriptions, and how clients are told.
 
 use super::*;
 
@@ -170,7 +170,7 @@ fn subscriptions_per_connection_are_bounded() {
         .says(r#"{"event":"pusher:subscribe","data":{"channel":"c"}}"#, &["+c"]);
 }
 
-/// What is logged when a client says this.
+/// The log lines when a client sends this text.
 fn noted(check: &mut Check, text: &str) -> Vec<String> {
     let mut commands = Vec::new();
     check

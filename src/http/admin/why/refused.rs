@@ -1,10 +1,10 @@
-//! What an endpoint refuses, and what others wait for, in words.
+//! What an endpoint refuses, and what other events wait for, in words.
 
 use super::{Endpoint, WaitView, Words};
 
 impl Words<'_> {
-    /// What the channel's events wait for, when that was attempted already. What is about the channel
-    /// itself is told by its own attempts.
+    /// Says which request the channel's events wait for, if that was attempted already. A request about the
+    /// channel itself is left out, since its own attempts are listed.
     pub(super) fn waits(&self, endpoint: &Endpoint, wait: &WaitView) -> Option<String> {
         let is_own = wait.event.channel.as_ref() == Some(self.channel);
         if wait.attempts == 0 || is_own {
@@ -23,8 +23,8 @@ impl Words<'_> {
             format!(", the last failure {} ({})", self.ago(failing.last_ms), failing.error)
         });
         Some(format!(
-            "What {id} is to be told of {} waits behind {} of {about}{request}, which {state}: {attempts}{error}, the \
-             next is {}.",
+            "What {id} must be told about {} waits behind {} of {about}{request}, which {state}: {attempts}{error}, \
+             the next is {}.",
             self.channel,
             wait.event.kind,
             wait.next_ms.map_or("under way".into(), |at| self.within(at))

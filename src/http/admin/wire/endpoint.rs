@@ -49,7 +49,7 @@ pub struct Endpoint {
     pub under_way: usize,
     /// When a request that failed is tried again, in milliseconds since 1970.
     pub retry_ms: Option<u64>,
-    /// Null unless it fails: from a failed attempt until each lane that failed has had a success.
+    /// Null unless the endpoint fails: from a failed attempt until each lane that failed has had a success.
     pub failing: Option<Failing>,
     /// Requests that the endpoint refused again and again: only their own channels wait for them.
     pub aside: Vec<Aside>,
@@ -62,25 +62,25 @@ pub struct Endpoint {
     pub since_start: Counts,
 }
 
-/// That an endpoint fails.
+/// A failing endpoint.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Failing {
-    /// Since when, in milliseconds since 1970; at the earliest since the server started.
+    /// Since when, in milliseconds since 1970; not before the server started.
     pub since_ms: u64,
-    /// How many attempts failed since.
+    /// Attempts that have failed since then.
     pub attempts: u32,
     /// When the last of them failed, in milliseconds since 1970.
     pub last_ms: u64,
     /// Why it failed.
     pub error: String,
-    /// What holds up the lanes that fail: at most one request each.
+    /// The requests that hold up the failing lanes, at most one each.
     pub requests: Vec<Stuck>,
 }
 
-/// A request that others wait for.
+/// A request for which others wait.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Stuck {
-    /// Its id; null while it is cut anew.
+    /// Its id; null while it is being cut again.
     pub request: Option<String>,
     /// Its first event.
     pub event: Event,
@@ -88,7 +88,7 @@ pub struct Stuck {
     pub events: usize,
     /// How often it was attempted under this id.
     pub attempts: u32,
-    /// It was set aside: only what waits behind it is held up.
+    /// Whether it was set aside, so that it holds up only the events behind it.
     pub is_aside: bool,
     /// When it is tried, in milliseconds since 1970; null while it is under way.
     pub next_ms: Option<u64>,
@@ -248,7 +248,7 @@ impl Failing {
         }
     }
 
-    /// When the next attempt is to be made, in milliseconds since 1970; none while one is under way.
+    /// When the next attempt is due, in milliseconds since 1970; `None` while one is under way.
     #[must_use]
     pub fn next_ms(&self) -> Option<u64> {
         let next: Option<Vec<u64>> = self.requests.iter().map(|request| request.next_ms).collect();

@@ -90,7 +90,7 @@ fn a_file_with_overwritten_pages_is_refused_or_read_and_never_breaks_the_program
         fs::write(&settings.path, damaged).expect("it can be written");
         if let Err(error) = Embedded::open(&settings) {
             refusals += 1;
-            // Without its first page nothing shows that it is one.
+            // Without its first page, nothing shows that the file is a ledger.
             let is_known = matches!(error, OpenError::Damaged { .. });
             assert!(is_known || page == 0, "{error}");
         }

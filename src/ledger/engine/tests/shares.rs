@@ -5,7 +5,7 @@ use proptest::{collection::vec, prelude::any};
 use super::*;
 use crate::ledger::{Left, law::Clients, law::holds};
 
-/// Carries out windows in as many steps as shares of this size take; gives how many.
+/// Carries out windows in shares of this size. Gives how many steps that took.
 fn in_shares(check: &mut Check, mut windows: Vec<Window>, work_max: usize, now: Now) -> usize {
     let mut steps = 0;
     while !windows.is_empty() {
@@ -27,8 +27,8 @@ fn in_shares(check: &mut Check, mut windows: Vec<Window>, work_max: usize, now: 
     steps
 }
 
-/// The law of shares: windows leave the same state, and tell the same in the same order, in however
-/// many steps they are carried out.
+/// The law of shares: windows leave the same state, and tell the same in the same order, in any number of
+/// steps.
 #[test]
 fn windows_that_are_carried_out_in_shares_tell_what_they_tell_at_once() {
     let happenings = vec((any::<u8>(), 0..6_usize), 1..60);

@@ -1,9 +1,9 @@
-//! That an endpoint fails: since when, and until when.
+//! From when, and until when, an endpoint counts as failing.
 
 use super::*;
 
 impl Check {
-    /// Compares what is said of failing: `since +attempts: event #attempt, waiting …`.
+    /// Compares the view of a failing endpoint, as `since +attempts: event #attempt, waiting …`.
     #[track_caller]
     fn is_failing(&mut self, want: &str) -> &mut Self {
         let now = self.start;
@@ -105,7 +105,7 @@ fn a_retry_makes_what_waits_due_now_and_lets_the_probe_of_an_open_breaker_go() {
     check.attempts(20, &["1#2 +a"]).fails(2, 30, "").fails(1, 40, "");
     check.attempts(50, &[]);
     retry(50, &mut check);
-    // One goes, to see whether the endpoint answers.
+    // One request goes, to test whether the endpoint answers.
     check.attempts(50, &["1#3 +a"]).delivers(1, 60);
     check.attempts(60, &["2#2 +b"]);
 }

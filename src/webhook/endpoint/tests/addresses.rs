@@ -1,4 +1,4 @@
-//! Names with several addresses, of which some are of no use.
+//! Names with several addresses, some of which do not work.
 
 use std::net::{SocketAddr, TcpStream};
 
@@ -6,7 +6,7 @@ use super::*;
 
 const UNAVAILABLE: &str = "HTTP/1.1 503 X\r\nContent-Length: 0\r\n\r\n";
 
-/// A port at 127.0.0.2 that swallows what is sent to it, as long as this is held.
+/// A port at 127.0.0.2 that swallows everything sent to it, as long as this is held.
 struct Silent {
     port: u16,
     _listener: socket2::Socket,

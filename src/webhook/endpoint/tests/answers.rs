@@ -1,4 +1,4 @@
-//! What is made of an answer, whatever follows its status.
+//! How an answer is judged, whatever follows its status.
 
 use super::*;
 
