@@ -9,10 +9,10 @@ use std::{
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
-use super::{SHARED, escape, fail, json as json_line, print};
+use super::{SHARED, admin, admin::ClientArgs, escape, fail, json as json_line, print};
 use crate::{
     config::{ConfigError, LedgerStore, Loaded},
-    ledger::{BackupError, CheckReport, Embedded, OpenError},
+    ledger::{BackupError, CheckReport, Compacted, Embedded, OpenError},
 };
 
 /// What `vacancy ledger` is told.
@@ -36,15 +36,14 @@ enum LedgerCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Copy the ledger to a new file.
+    /// Copy the ledger to a new file, also while its server runs: that is asked over its admin API then.
     #[command(after_help = "Example: vacancy ledger backup /backup/vacancy.redb")]
     Backup {
         /// The new file.
         #[arg(value_name = "FILE")]
         to: PathBuf,
-        /// Print JSON.
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        server: ClientArgs,
     },
     /// Make the file smaller, by what it does not use.
     #[command(after_help = "Example: vacancy ledger compact")]
@@ -57,9 +56,18 @@ enum LedgerCommand {
 
 /// What `backup --json` prints.
 #[derive(Debug, Serialize)]
-struct Copied {
-    path: PathBuf,
-    copy: PathBuf,
+struct Copied<'a> {
+    /// The file that was copied, or the server whose ledger was.
+    #[serde(flatten)]
+    from: CopiedFrom,
+    copy: &'a Path,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum CopiedFrom {
+    Path(PathBuf),
+    Server(String),
 }
 
 /// What `compact --json` prints.
@@ -80,9 +88,17 @@ enum Refused {
     #[error(
         "the ledger {0} is in use by a running server, so stop that first (SIGTERM, as `systemctl stop` sends; it loses \
          nothing) and start it again afterwards. A running server itself tells what is in \
-         it: `vacancy webhooks list`, `vacancy channels`, `vacancy why CHANNEL`"
+         it: `vacancy webhooks list`, `vacancy channels`, `vacancy why CHANNEL`; and `vacancy ledger backup FILE` copies \
+         it from the running server to a file that can be checked"
     )]
     InUse(String),
+    #[error(
+        "the ledger {0} is in use by a running server, and --path names no server to ask for a copy: name its admin API \
+         with --url instead, or the server's configuration with --config"
+    )]
+    NoServer(String),
+    #[error("{0}")]
+    Server(String),
     #[error(transparent)]
     Open(OpenError),
     #[error(transparent)]
@@ -91,8 +107,7 @@ enum Refused {
 
 /// Carries out the command and prints what came of it.
 pub(super) fn ledger(args: &LedgerArgs, loaded: Result<Loaded, ConfigError>) -> ExitCode {
-    let done = file(args, loaded).and_then(|path| carry_out(&args.command, &path));
-    match done {
+    match carry_out(args, loaded) {
         Ok((text, code)) => {
             print(&text);
             code
@@ -101,53 +116,86 @@ pub(super) fn ledger(args: &LedgerArgs, loaded: Result<Loaded, ConfigError>) -> 
     }
 }
 
-fn file(args: &LedgerArgs, loaded: Result<Loaded, ConfigError>) -> Result<PathBuf, Refused> {
-    if let Some(path) = &args.path {
-        return Ok(path.clone());
+fn file(path: Option<&Path>, loaded: Result<Loaded, ConfigError>) -> Result<PathBuf, Refused> {
+    match path {
+        Some(path) => Ok(path.to_owned()),
+        None => configured(&loaded?),
     }
-    match loaded?.settings.ledger.store {
-        LedgerStore::File(path) => Ok(path),
+}
+
+/// The file of the configuration.
+fn configured(loaded: &Loaded) -> Result<PathBuf, Refused> {
+    match &loaded.settings.ledger.store {
+        LedgerStore::File(path) => Ok(path.clone()),
         LedgerStore::Memory => Err(Refused::InMemory),
     }
 }
 
-fn carry_out(command: &LedgerCommand, path: &Path) -> Result<(String, ExitCode), Refused> {
-    let shown = path.display();
-    let text = match command {
+/// Copies the file, or has its server do so while that runs.
+fn backup(
+    path: Option<&Path>,
+    server: &ClientArgs,
+    loaded: Result<Loaded, ConfigError>,
+    to: &Path,
+) -> Result<String, Refused> {
+    let copied = |from: CopiedFrom| {
+        Ok(match (&from, server.json) {
+            (_, true) => json_line(&Copied { from, copy: to }),
+            (CopiedFrom::Path(path), false) => format!("{}: copied to {}\n", path.display(), to.display()),
+            (CopiedFrom::Server(url), false) => {
+                format!("the ledger of the server at {url}: copied to {}\n", to.display())
+            }
+        })
+    };
+    let loaded = match (path, &server.url) {
+        (_, Some(_)) => loaded,
+        (Some(path), None) => {
+            return match Embedded::backup_file(path, to).map_err(Refused::from) {
+                Ok(()) => copied(CopiedFrom::Path(path.to_owned())),
+                Err(Refused::InUse(path)) => Err(Refused::NoServer(path)),
+                Err(refused) => Err(refused),
+            };
+        }
+        (None, None) => {
+            let loaded = loaded?;
+            let path = configured(&loaded)?;
+            match Embedded::backup_file(&path, to).map_err(Refused::from) {
+                Ok(()) => return copied(CopiedFrom::Path(path)),
+                Err(Refused::InUse(_)) => Ok(loaded),
+                Err(refused) => return Err(refused),
+            }
+        }
+    };
+    let url = admin::back_up(server, loaded, to).map_err(|error| Refused::Server(error.to_string()))?;
+    copied(CopiedFrom::Server(url))
+}
+
+/// Gives what is printed, and the exit code.
+fn carry_out(args: &LedgerArgs, loaded: Result<Loaded, ConfigError>) -> Result<(String, ExitCode), Refused> {
+    let path = args.path.as_deref();
+    let text = match &args.command {
         LedgerCommand::Check { json } => {
-            let report = Embedded::check(path)?;
+            let report = Embedded::check(&file(path, loaded)?)?;
             let text = if *json { json_line(&report) } else { as_text(&report) };
             let is_whole = report.problems.is_empty();
             return Ok((text, if is_whole { ExitCode::SUCCESS } else { ExitCode::FAILURE }));
         }
-        LedgerCommand::Backup { to, json } => {
-            Embedded::backup_file(path, to)?;
-            let copied = Copied {
-                path: path.into(),
-                copy: to.clone(),
-            };
-            if *json {
-                return Ok((json_line(&copied), ExitCode::SUCCESS));
-            }
-            format!("{shown}: copied to {}\n", to.display())
-        }
-        LedgerCommand::Compact { json } => {
-            let compacted = Embedded::compact(path)?;
-            let smaller = Smaller {
-                path: path.into(),
-                bytes_before: compacted.before,
-                bytes_after: compacted.after,
-            };
-            if *json {
-                return Ok((json_line(&smaller), ExitCode::SUCCESS));
-            }
-            format!(
-                "{shown}: {} bytes before, {} after\n",
-                compacted.before, compacted.after
-            )
-        }
+        LedgerCommand::Backup { to, server } => backup(path, server, loaded, to)?,
+        LedgerCommand::Compact { json } => compact(file(path, loaded)?, *json)?,
     };
     Ok((text, ExitCode::SUCCESS))
+}
+
+fn compact(path: PathBuf, json: bool) -> Result<String, Refused> {
+    let Compacted { before, after } = Embedded::compact(&path)?;
+    if !json {
+        return Ok(format!("{}: {before} bytes before, {after} after\n", path.display()));
+    }
+    Ok(json_line(&Smaller {
+        path,
+        bytes_before: before,
+        bytes_after: after,
+    }))
 }
 
 fn as_text(report: &CheckReport) -> String {

@@ -51,7 +51,7 @@ pub enum Command {
     /// Print the effective configuration, each value with where it came from, secrets hidden.
     #[command(after_help = "Example: VACANCY__SERVER__LISTEN=127.0.0.1:7000 vacancy config")]
     Config,
-    /// Check, copy or compact the file of a ledger that no server uses.
+    /// Check, copy or compact the file of a ledger.
     Ledger(LedgerArgs),
     /// List, show, test, pause and replay the webhooks of a running server.
     Webhooks(WebhooksArgs),

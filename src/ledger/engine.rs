@@ -28,6 +28,7 @@ use super::{
     counters::Counters,
     earlier,
     edge::Key,
+    embedded::Snapshot,
     event::EventId,
     filter::Filter,
     lived::Lived,
@@ -222,6 +223,10 @@ impl<S: Store> Ledger for Engine<S> {
 
     fn read(&self, query: &Query, now: Now) -> Result<View, LedgerError> {
         self.view(query, now)
+    }
+
+    fn snapshot(&self) -> Result<Option<Snapshot>, LedgerError> {
+        self.store.snapshot()
     }
 }
 

@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 use crate::domain::{AppId, ChannelName, UserId};
 
 use super::{
-    LedgerError, StepDone,
+    LedgerError, Snapshot, StepDone,
     log::{DeadPage, DeadQuery, LogPage, LogQuery},
     thread::Command,
     view::{ChannelView, EndpointView, LedgerStatus, Query, ToldChannel, ToldPage, View},
@@ -87,6 +87,17 @@ impl LedgerHandle {
     pub async fn read(&self, query: Query) -> Result<View, LedgerError> {
         let (reply, answer) = oneshot::channel();
         self.send(Command::Read(query, reply));
+        answer.await.unwrap_or(Err(LedgerError::Stopped))
+    }
+
+    /// All that is stored at this moment, to be copied while the server goes on; none where nothing
+    /// survives a restart.
+    ///
+    /// # Errors
+    /// As of [`read`](Self::read).
+    pub async fn snapshot(&self) -> Result<Option<Snapshot>, LedgerError> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Command::Snapshot(reply));
         answer.await.unwrap_or(Err(LedgerError::Stopped))
     }
 

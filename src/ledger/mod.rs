@@ -43,7 +43,7 @@ pub use breaker::{Breaker, BreakerLimits, BreakerState};
 pub use counters::Counters;
 pub use cut::{CutLimits, body_bytes, cut};
 pub use edge::{Edge, Key, Observed};
-pub use embedded::{BackupError, CheckReport, Compacted, Embedded, EmbeddedSettings, OpenError};
+pub use embedded::{BackupError, CheckReport, Compacted, Embedded, EmbeddedSettings, NewBackup, OpenError, Snapshot};
 pub use engine::{Engine, EngineLimits};
 pub use event::{ClientEvent, Event, EventBody, EventId, Stateless};
 pub use filter::{Filter, FilterSource};
@@ -110,6 +110,15 @@ pub trait Ledger: Send {
     /// # Errors
     /// When the store cannot be read.
     fn read(&self, query: &Query, now: Now) -> Result<View, LedgerError>;
+
+    /// All that is stored at this moment, to be copied while steps go on; none where nothing survives a
+    /// restart.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn snapshot(&self) -> Result<Option<Snapshot>, LedgerError> {
+        Ok(None)
+    }
 }
 
 /// Why an engine could not do what it was asked.

@@ -13,6 +13,7 @@ use super::{
     LedgerError,
     counters::Counters,
     edge::Key,
+    embedded::Snapshot,
     event::{Event, EventId},
     filter::Filter,
     log::{DeadLetter, DeadMark, DeadPage, DeadQuery, LogEntry, LogPage, LogQuery},
@@ -55,6 +56,15 @@ pub trait Store: Send {
 
     /// Where the records are; none when nothing survives a restart.
     fn path(&self) -> Option<&std::path::Path>;
+
+    /// All that is kept at this moment, to be copied while commits go on; none of a store that keeps nothing
+    /// over a restart.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    fn snapshot(&self) -> Result<Option<Snapshot>, LedgerError> {
+        Ok(None)
+    }
 
     /// How long the last commit took, and how many there were, for those who watch; zero of a store
     /// that does not wait for a disk.

@@ -24,7 +24,7 @@ use failing::Failing;
 use waiting::Waiting;
 
 use super::{
-    Ledger, LedgerError, LedgerHandle, StepDone,
+    Ledger, LedgerError, LedgerHandle, Snapshot, StepDone,
     unsaved::{Delays, Unsaved},
     view::{Query, View},
     window::{Answer, Control, Done, Request, Step, Window},
@@ -59,6 +59,7 @@ pub(super) enum Command {
     Answer(Answer),
     Window(Window),
     Read(Query, oneshot::Sender<Result<View, LedgerError>>),
+    Snapshot(oneshot::Sender<Result<Option<Snapshot>, LedgerError>>),
     Stop,
 }
 
@@ -200,7 +201,7 @@ impl Worker {
         let mut goes_on = true;
         // Questions alone are no reason for a step.
         let is_woken = batch.is_empty() || self.retry_at.is_some_and(|at| at <= clock::now().instant);
-        let mut questions = Vec::new();
+        let (mut questions, mut snapshots) = (Vec::new(), Vec::new());
         for command in batch {
             match command {
                 Command::Attach(app, results) => {
@@ -232,6 +233,7 @@ impl Worker {
                 Command::Answer(answer) => draft.step.answers.push(answer),
                 Command::Window(window) => self.waiting.add(window),
                 Command::Read(query, reply) => questions.push((query, reply)),
+                Command::Snapshot(reply) => snapshots.push(reply),
                 Command::Stop => goes_on = false,
             }
         }
@@ -241,6 +243,9 @@ impl Worker {
         for (query, reply) in questions {
             // Whoever asked may have gone; then nobody misses the answer.
             let _ = reply.send(self.read(&query));
+        }
+        for reply in snapshots {
+            let _ = reply.send(self.engine.snapshot());
         }
         goes_on
     }

@@ -1,18 +1,21 @@
 //! Reaches the admin API of a running server.
 
-use std::{net::IpAddr, path::PathBuf, time::Duration};
+use std::{io, net::IpAddr, path::PathBuf, time::Duration};
 
 use awc::{
     ClientResponse,
-    error::{ConnectError, SendRequestError, WsClientError},
+    error::{ConnectError, PayloadError, SendRequestError, WsClientError},
     http::{StatusCode, Uri},
 };
+use bytes::Bytes;
 use clap::Args;
+use futures_core::Stream;
+use futures_util::StreamExt;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::error::ClientError;
+use super::error::{ClientError, DownloadError};
 use crate::{
     cli::{SHARED, escape},
     config::{ConfigError, Loaded},
@@ -24,6 +27,8 @@ use crate::{
 const TOKEN_VARIABLE: &str = "VACANCY_ADMIN_TOKEN";
 /// How long the server may take to answer; a replay may have much to read.
 const TIMEOUT: Duration = Duration::from_secs(60);
+/// How long a copy of the ledger may take.
+const DOWNLOAD_TIMEOUT: Duration = Duration::from_secs(3_600);
 /// Longest answer that is read.
 const ANSWER_BYTES_MAX: usize = 256 * 1_024 * 1_024;
 /// Longest message of a stream that is read.
@@ -36,7 +41,7 @@ const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.'
 pub struct ClientArgs {
     /// Where the admin API is; without, as admin.listen of the configuration says.
     #[arg(long, global = true, value_name = "URL", help_heading = SHARED)]
-    pub(super) url: Option<String>,
+    pub(in crate::cli) url: Option<String>,
     /// A file with the token of the admin API; without, the variable VACANCY_ADMIN_TOKEN, and
     /// without that, admin.token of the configuration.
     #[arg(long, global = true, value_name = "FILE", help_heading = SHARED)]
@@ -46,7 +51,7 @@ pub struct ClientArgs {
     pub(super) ca: Option<PathBuf>,
     /// Print JSON; of a list, an object a line.
     #[arg(long, global = true, help_heading = SHARED)]
-    pub(super) json: bool,
+    pub(in crate::cli) json: bool,
 }
 
 /// Asks the admin API.
@@ -62,7 +67,7 @@ pub(super) struct Client {
 }
 
 /// A stream of messages.
-pub(super) type Stream = actix_codec::Framed<awc::BoxedSocket, awc::ws::Codec>;
+pub(super) type Messages = actix_codec::Framed<awc::BoxedSocket, awc::ws::Codec>;
 
 impl Client {
     /// Knows where the server is and what it wants to be told. The configuration need not be valid
@@ -137,7 +142,7 @@ impl Client {
     }
 
     /// Opens a stream.
-    pub(super) async fn stream(&self, path: &str, query: &[(&str, Option<&str>)]) -> Result<Stream, ClientError> {
+    pub(super) async fn stream(&self, path: &str, query: &[(&str, Option<&str>)]) -> Result<Messages, ClientError> {
         let request = self
             .http
             .ws(self.url(path, query))
@@ -167,25 +172,68 @@ impl Client {
         sent: Result<ClientResponse<P>, SendRequestError>,
     ) -> Result<T, ClientError>
     where
-        P: futures_core::Stream<Item = Result<bytes::Bytes, awc::error::PayloadError>> + Unpin + 'static,
+        P: Stream<Item = Result<Bytes, PayloadError>> + Unpin + 'static,
+    {
+        let mut response = self.answered(sent).await?;
+        let body = self.body(&mut response).await?;
+        self.parse(&body).map_err(|_| self.not_the_api(response.status()))
+    }
+
+    /// Reads what a path has piece by piece, however long it is.
+    pub(super) async fn download(
+        &self,
+        path: &str,
+        mut take: impl FnMut(&[u8]) -> io::Result<()>,
+    ) -> Result<(), DownloadError> {
+        let request = self
+            .http
+            .get(self.url(path, &[]))
+            .timeout(DOWNLOAD_TIMEOUT)
+            .no_decompress()
+            .bearer_auth(self.token.expose_secret());
+        let mut response = self.answered(request.send().await).await?;
+        while let Some(piece) = response.next().await {
+            take(&piece.map_err(|error| self.broken_off(&error))?)?;
+        }
+        Ok(())
+    }
+
+    /// An answer that is not a refusal.
+    async fn answered<P>(
+        &self,
+        sent: Result<ClientResponse<P>, SendRequestError>,
+    ) -> Result<ClientResponse<P>, ClientError>
+    where
+        P: Stream<Item = Result<Bytes, PayloadError>> + Unpin + 'static,
     {
         let mut response = sent.map_err(|error| self.unreachable(&error))?;
         let status = response.status();
         if status == StatusCode::UNAUTHORIZED {
             return Err(self.wrong_token());
         }
+        if status.is_success() {
+            return Ok(response);
+        }
+        let body = self.body(&mut response).await?;
+        Err(match serde_json::from_slice::<wire::Problem>(&body) {
+            Ok(problem) => ClientError::Refused(escape::line(&problem.error)),
+            Err(_) => self.not_the_api(status),
+        })
+    }
+
+    async fn body<P>(&self, response: &mut ClientResponse<P>) -> Result<Bytes, ClientError>
+    where
+        P: Stream<Item = Result<Bytes, PayloadError>> + Unpin + 'static,
+    {
         let body = response.body().limit(ANSWER_BYTES_MAX).await;
-        let body = body.map_err(|error| ClientError::Unreachable {
+        body.map_err(|error| self.broken_off(&error))
+    }
+
+    fn broken_off(&self, error: &PayloadError) -> ClientError {
+        ClientError::Unreachable {
             url: self.base.clone(),
             reason: error.to_string(),
-        })?;
-        if !status.is_success() {
-            return Err(match serde_json::from_slice::<wire::Problem>(&body) {
-                Ok(problem) => ClientError::Refused(escape::line(&problem.error)),
-                Err(_) => self.not_the_api(status),
-            });
         }
-        self.parse(&body).map_err(|_| self.not_the_api(status))
     }
 
     /// Parses an answer of the server. Texts in it are escaped, except for JSON output, which escapes them

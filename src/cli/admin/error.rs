@@ -2,7 +2,18 @@
 
 use std::{io, path::PathBuf};
 
-use crate::config::ConfigError;
+use crate::{config::ConfigError, ledger::BackupError};
+
+/// Why a download ended before its time.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum DownloadError {
+    /// The server, or the way to it.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// What came could not be kept.
+    #[error(transparent)]
+    Kept(#[from] io::Error),
+}
 
 /// Why a command failed. None of them holds the token.
 #[derive(Debug, thiserror::Error)]
@@ -84,6 +95,8 @@ pub(super) enum ClientError {
     },
     #[error("the server has several apps, name one with --app: {}", .0.join(", "))]
     SeveralApps(Vec<String>),
+    #[error(transparent)]
+    Backup(#[from] BackupError),
     #[error("{0}")]
     Failed(String),
     #[error("nobody reads what is printed")]

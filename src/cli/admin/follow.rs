@@ -9,7 +9,7 @@ use awc::ws::{Frame, Message};
 use futures_util::{SinkExt, StreamExt};
 
 use super::{
-    client::{Client, Stream},
+    client::{Client, Messages},
     error::ClientError,
 };
 use crate::{cli::escape, clock, http::admin::wire::Lost};
@@ -43,7 +43,7 @@ pub(super) fn tell(text: &str) {
 /// When the server cannot be reached at first or refuses, or a message cannot be handed on.
 pub(super) async fn stream(
     client: &Client,
-    open: impl AsyncFn() -> Result<Stream, ClientError>,
+    open: impl AsyncFn() -> Result<Messages, ClientError>,
     on_text: impl AsyncFn(&str) -> Result<(), ClientError>,
 ) -> Result<(), ClientError> {
     let mut stream = open().await?;
@@ -67,7 +67,7 @@ pub(super) async fn stream(
 
 /// Hands on the messages of a stream until it ends; tells why it did.
 async fn read(
-    mut stream: Stream,
+    mut stream: Messages,
     on_text: &impl AsyncFn(&str) -> Result<(), ClientError>,
 ) -> Result<String, ClientError> {
     let mut text = Vec::new();

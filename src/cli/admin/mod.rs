@@ -1,5 +1,6 @@
 //! The commands that talk to a running server, through its admin API.
 
+mod backup;
 mod channels;
 mod client;
 mod error;
@@ -13,7 +14,7 @@ mod text;
 mod webhooks;
 mod why;
 
-use std::process::ExitCode;
+use std::{path::Path, process::ExitCode};
 
 use clap::Args;
 
@@ -46,6 +47,22 @@ pub struct EndpointArgs {
     /// The app; needed when several have such an endpoint.
     #[arg(long, value_name = "APP")]
     app: Option<String>,
+}
+
+/// Writes a copy of a running server's ledger to a new file; gives where the server is.
+///
+/// # Errors
+/// When the server cannot be asked, or the file not be written.
+pub(super) fn back_up(
+    args: &ClientArgs,
+    loaded: Result<Loaded, ConfigError>,
+    to: &Path,
+) -> Result<String, impl std::error::Error + use<>> {
+    actix_rt::System::new().block_on(async move {
+        let client = client::Client::new(args, loaded)?;
+        backup::backup(&client, to).await?;
+        Ok::<_, ClientError>(client.base().to_owned())
+    })
 }
 
 /// Carries out a command and returns the exit code.

@@ -12,7 +12,7 @@ use actix_web::{
 use super::{query::QueryError, wire};
 use crate::{
     channel::UsersError,
-    ledger::{EndpointView, LedgerError, Mode},
+    ledger::{BackupError, EndpointView, LedgerError, Mode},
 };
 
 /// Why a request to the admin API was refused.
@@ -100,6 +100,15 @@ pub enum AdminError {
     /// As many streams are open as may be.
     #[error("too many streams are open, close one")]
     TooManyStreams,
+    /// There is no file to back up.
+    #[error("ledger.path is memory, so there is no file to back up")]
+    InMemory,
+    /// A backup is being made.
+    #[error("a backup is being made already, wait until it has ended")]
+    BackupUnderWay,
+    /// The copy could not be made.
+    #[error("{0}")]
+    Backup(#[from] BackupError),
     /// The webhooks did not answer in time.
     #[error("the webhooks did not answer in time, try again")]
     NoAnswer,
@@ -167,10 +176,15 @@ impl ResponseError for AdminError {
             | Self::Parameters(_)
             | Self::Body(_)
             | Self::NoWebSocket => StatusCode::BAD_REQUEST,
-            Self::Disabled { .. } | Self::Paused { .. } | Self::NotPaused { .. } => StatusCode::CONFLICT,
+            Self::Disabled { .. }
+            | Self::Paused { .. }
+            | Self::NotPaused { .. }
+            | Self::InMemory
+            | Self::BackupUnderWay => StatusCode::CONFLICT,
             Self::Full { .. } => StatusCode::INSUFFICIENT_STORAGE,
             Self::TooManyStreams
             | Self::NoAnswer
+            | Self::Backup(_)
             | Self::Channel(_)
             | Self::Ledger(LedgerError::Stopped | LedgerError::Write { .. } | LedgerError::Read { .. }) => {
                 StatusCode::SERVICE_UNAVAILABLE

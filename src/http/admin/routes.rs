@@ -38,6 +38,7 @@ pub fn admin_routes(config: &mut ServiceConfig<'_>) {
                 .service(channels::list_channels)
                 .service(channels::why)
                 .service(ledger::show_ledger)
+                .service(ledger::back_up)
                 .service(describe),
         )
         .default_service(web::to(async || Err::<String, _>(AdminError::NoSuchPath)));

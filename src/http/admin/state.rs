@@ -27,6 +27,8 @@ pub struct AdminState {
     pub(super) tap: Tap,
     /// The streams that are open.
     pub(super) streams: Arc<Quota>,
+    /// The backups that are being made: one at most.
+    pub(super) backups: Arc<Quota>,
     endpoints: Vec<EndpointInfo>,
 }
 
@@ -67,6 +69,7 @@ impl AdminState {
             webhooks: parts.webhooks,
             tap: parts.tap,
             streams: Arc::new(Quota::new(Some(STREAMS_MAX))),
+            backups: Arc::new(Quota::new(Some(1))),
             endpoints: parts.endpoints,
         }
     }

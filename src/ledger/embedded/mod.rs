@@ -22,7 +22,10 @@ mod tables;
 mod times;
 mod write;
 
-use std::path::{Path, PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use redb::{Database, DatabaseError, Durability, ReadableDatabase};
 
@@ -43,7 +46,7 @@ use times::Times;
 use write::Undo;
 
 pub use check::CheckReport;
-pub use copy::{BackupError, Compacted};
+pub use copy::{BackupError, Compacted, NewBackup, Snapshot};
 pub use open::OpenError;
 
 /// Where a ledger is kept, and how.
@@ -174,6 +177,8 @@ impl Embedded {
         let place = Place::of(&path).map_err(|error| failed(error.into()))?;
         warn_if_short(&path, serial, mark.read());
         mark.write(serial);
+        // Of a server that was killed while it made a backup.
+        let _ = fs::remove_file(copy::part_beside(&path));
         reserve.keep(clock::now().instant);
         let store = Self {
             path,
@@ -376,6 +381,17 @@ impl Store for Embedded {
 
     fn path(&self) -> Option<&Path> {
         Some(&self.path)
+    }
+
+    fn snapshot(&self) -> Result<Option<Snapshot>, LedgerError> {
+        let snapshot = self.readable().and_then(|database| {
+            let snapshot = Snapshot::of(database, &self.path);
+            snapshot.map_err(|failure| failure.to_string())
+        });
+        snapshot.map(Some).map_err(|reason| LedgerError::Read {
+            path: self.path.display().to_string(),
+            reason,
+        })
     }
 
     fn commits(&self) -> CommitTimes {

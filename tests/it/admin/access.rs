@@ -137,6 +137,7 @@ async fn the_description_is_openapi_3_1_and_names_every_route() {
         "GET /admin/v1/apps/{app}/channels/{channel}/why",
         "GET /admin/v1/channels",
         "GET /admin/v1/ledger",
+        "GET /admin/v1/ledger/backup",
         "GET /admin/v1/openapi.json",
         "GET /admin/v1/webhooks/dead",
         "GET /admin/v1/webhooks/endpoints",
