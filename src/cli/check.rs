@@ -24,7 +24,7 @@ fn verdict(loaded: &Loaded) -> String {
     let warnings: String = loaded
         .warnings
         .iter()
-        .map(|warning| format!("warning: {warning}\n"))
+        .map(|warning| format!("warning: {}\n", warning.in_file(&loaded.source)))
         .collect();
     let apps = &loaded.settings.apps;
     let webhooks = apps.iter().map(|app| app.webhooks.len()).sum();

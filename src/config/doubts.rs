@@ -94,10 +94,10 @@ pub(super) fn doubts(settings: &Settings) -> Vec<Problem> {
                 .iter()
                 .any(|listen| 0 < listen.port() && webhook.url.starts_with(&format!("http://{listen}/")))
             {
-                doubts.push(Problem {
-                    path: format!("{path}.webhooks[{endpoint}].url"),
-                    what: "is an address of this server, which takes no webhooks: name the receiver".into(),
-                });
+                doubts.push(Problem::new(
+                    format!("{path}.webhooks[{endpoint}].url"),
+                    "is an address of this server, which takes no webhooks: name the receiver",
+                ));
             }
         }
     }
@@ -130,10 +130,8 @@ impl Sense<'_> {
             return None;
         };
         let shown = humantime::format_duration;
-        Some(Problem {
-            path: self.path,
-            what: format!("{} is {word} than {}: {effect}", shown(self.value), shown(*bound)),
-        })
+        let what = format!("{} is {word} than {}: {effect}", shown(self.value), shown(*bound));
+        Some(Problem::new(self.path, what))
     }
 }
 

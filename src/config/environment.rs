@@ -56,10 +56,8 @@ impl Environment {
         names
             .filter_map(|name| {
                 let meant = meant(name)?;
-                Some(Problem {
-                    path: name.clone(),
-                    what: format!("this variable is not read, did you mean {meant}?"),
-                })
+                let what = format!("this variable is not read, did you mean {meant}?");
+                Some(Problem::new(name.clone(), what))
             })
             .collect()
     }
@@ -155,6 +153,7 @@ impl<'e> Override<'e> {
         *node = Node {
             value: Value::Text(text.clone()),
             origin: self.origin(),
+            place: None,
         };
         Ok(())
     }
@@ -164,10 +163,7 @@ impl<'e> Override<'e> {
     }
 
     fn problem(&self, path: &str, what: &str) -> Problem {
-        Problem {
-            path: path.to_owned(),
-            what: format!("{what} ({})", self.origin()),
-        }
+        Problem::new(path, format!("{what} ({})", self.origin()))
     }
 
     /// Goes to the entry that a segment names, which is made when it is not there.
@@ -184,11 +180,13 @@ impl<'e> Override<'e> {
             *node = Node {
                 value,
                 origin: self.origin(),
+                place: None,
             };
         }
         let absent = Node {
             value: Value::Null,
             origin: self.origin(),
+            place: None,
         };
         let kind = node.value.kind();
         match &mut node.value {

@@ -11,6 +11,37 @@ pub struct Problem {
     pub path: String,
     /// What is wrong there and what to do about it.
     pub what: String,
+    /// Where in the file that is; none when the file does not give it.
+    pub place: Option<Place>,
+}
+
+/// A place in a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// The line, from 1.
+    pub line: u64,
+    /// The column, from 1, in characters.
+    pub column: u64,
+}
+
+impl Problem {
+    /// A problem whose place is not known yet.
+    pub(super) fn new(path: impl Into<String>, what: impl Into<String>) -> Self {
+        Self {
+            path: path.into(),
+            what: what.into(),
+            place: None,
+        }
+    }
+
+    /// The problem after its place in a file, as compilers write it, if the place is known.
+    #[must_use]
+    pub fn in_file(&self, file: &impl fmt::Display) -> String {
+        match self.place {
+            Some(Place { line, column }) => format!("{file}:{line}:{column}: {self}"),
+            None => self.to_string(),
+        }
+    }
 }
 
 impl fmt::Display for Problem {
@@ -43,7 +74,7 @@ pub enum ConfigError {
         what: String,
     },
     /// The file is YAML and what it says cannot be used.
-    #[error("{file}: {}", listed(problems))]
+    #[error("{file}: {}", listed(file, problems))]
     Invalid {
         /// The file, as it was named.
         file: String,
@@ -52,13 +83,14 @@ pub enum ConfigError {
     },
 }
 
-fn listed(problems: &[Problem]) -> String {
+fn listed(file: &str, problems: &[Problem]) -> String {
     let mut text = match problems.len() {
         1 => "1 problem".to_owned(),
         count => format!("{count} problems"),
     };
     for problem in problems {
-        text.push_str(&format!("\n  {problem}"));
+        text.push_str("\n  ");
+        text.push_str(&problem.in_file(&file));
     }
     text
 }
@@ -67,13 +99,6 @@ fn listed(problems: &[Problem]) -> String {
 mod tests {
     use super::*;
 
-    fn problem(path: &str, what: &str) -> Problem {
-        Problem {
-            path: path.into(),
-            what: what.into(),
-        }
-    }
-
     #[test]
     fn an_invalid_configuration_lists_its_problems_one_a_line() {
         let invalid = |problems| ConfigError::Invalid {
@@ -81,12 +106,19 @@ mod tests {
             problems,
         };
         assert_eq!(
-            invalid(vec![problem("apps[0].id", "app id is empty")]).to_string(),
+            invalid(vec![Problem::new("apps[0].id", "app id is empty")]).to_string(),
             "config.yaml: 1 problem\n  apps[0].id: app id is empty"
         );
         assert_eq!(
-            invalid(vec![problem("a", "wrong"), problem("b.c", "wrong too")]).to_string(),
-            "config.yaml: 2 problems\n  a: wrong\n  b.c: wrong too"
+            invalid(vec![
+                Problem::new("a", "wrong"),
+                Problem {
+                    place: Some(Place { line: 3, column: 7 }),
+                    ..Problem::new("b.c", "wrong too")
+                }
+            ])
+            .to_string(),
+            "config.yaml: 2 problems\n  a: wrong\n  config.yaml:3:7: b.c: wrong too"
         );
     }
 

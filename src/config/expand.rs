@@ -35,10 +35,7 @@ fn walk(node: &mut Node, path: &str, environment: &Environment, problems: &mut V
     match &mut node.value {
         Value::Text(text) if node.origin == Origin::File => match expanded(text, environment) {
             Ok(expanded) => *text = expanded,
-            Err(error) => problems.push(Problem {
-                path: path.to_owned(),
-                what: error.to_string(),
-            }),
+            Err(error) => problems.push(Problem::new(path, error.to_string())),
         },
         Value::List(items) => {
             for (index, item) in items.iter_mut().enumerate() {

@@ -14,6 +14,7 @@ use super::{
     expand::expand,
     files::Files,
     ledger,
+    places::Places,
     reader::{self, Findings, Provenance},
     sections,
     settings::Settings,
@@ -124,11 +125,12 @@ pub fn from_text(text: &str, source: ConfigSource, surroundings: &Surroundings<'
         .for_each(|problem| findings.problem(problem));
     if source == ConfigSource::Sample {
         source::mark(&mut tree, &Origin::Sample);
-        findings.warnings.push(Problem {
-            path: source.to_string(),
-            what: SAMPLE_USED.to_owned(),
-        });
+        findings.warnings.push(Problem::new(source.to_string(), SAMPLE_USED));
     }
+    let places = match source {
+        ConfigSource::File(_) | ConfigSource::Text => Places::of(&tree),
+        ConfigSource::Environment | ConfigSource::Sample => Places::default(),
+    };
     let settings = settings(tree, &source, surroundings, &mut findings);
     if source != ConfigSource::Text {
         let is_known = |name: &str| name == ADMIN_TOKEN && settings.admin.token.is_some();
@@ -137,6 +139,7 @@ pub fn from_text(text: &str, source: ConfigSource, surroundings: &Surroundings<'
             .warnings
             .extend(misnamed.filter(|warning| !is_known(&warning.path)));
     }
+    places.find(&mut findings.problems);
     if !findings.problems.is_empty() {
         return Err(ConfigError::Invalid {
             file: source.to_string(),
@@ -144,6 +147,7 @@ pub fn from_text(text: &str, source: ConfigSource, surroundings: &Surroundings<'
         });
     }
     findings.warnings.extend(doubts(&settings));
+    places.find(&mut findings.warnings);
     Ok(Loaded {
         settings,
         source,

@@ -21,6 +21,7 @@ mod ledger;
 mod limits;
 mod load;
 mod nearest;
+mod places;
 mod reach;
 mod reader;
 mod sections;
@@ -31,7 +32,7 @@ mod values;
 mod webhook_secret;
 
 pub use environment::Environment;
-pub use error::{ConfigError, Problem};
+pub use error::{ConfigError, Place, Problem};
 pub use load::{ConfigSource, Loaded, ReadFile, Surroundings, from_text, load};
 pub(crate) use nearest::nearest;
 pub use reader::Provenance;

@@ -189,6 +189,7 @@ impl Section<'_> {
         let built_in = Node {
             value: Value::Text(default.to_owned()),
             origin: Origin::Default,
+            place: None,
         };
         let value = parse(&built_in.value).expect("defaults are valid");
         let node = self.take(key).unwrap_or(built_in);
@@ -369,10 +370,7 @@ fn map_of(path: &str, node: Option<Node>, findings: &mut Findings) -> Option<Vec
 }
 
 fn problem(path: String, what: impl Display) -> Problem {
-    Problem {
-        path,
-        what: what.to_string(),
-    }
+    Problem::new(path, what.to_string())
 }
 
 /// A problem that also says which variable it came from; the file goes without saying.

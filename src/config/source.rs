@@ -3,7 +3,9 @@
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
-use serde_saphyr::{MessageFormatter, UserMessageFormatter};
+use serde_saphyr::{Location, MessageFormatter, Spanned, UserMessageFormatter};
+
+use super::error::Place;
 
 /// Where a value came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,10 +36,20 @@ impl fmt::Display for Origin {
 
 /// A value of the tree and where it came from. It may be a secret, so it has no `Debug`.
 #[derive(Clone)]
-#[cfg_attr(test, derive(Debug, PartialEq))]
+#[cfg_attr(test, derive(Debug))]
 pub(super) struct Node {
     pub(super) value: Value,
     pub(super) origin: Origin,
+    /// Where its key stands in the file, or it itself where it has none.
+    pub(super) place: Option<Place>,
+}
+
+#[cfg(test)]
+impl PartialEq for Node {
+    /// Wherever they stand.
+    fn eq(&self, other: &Self) -> bool {
+        self.value == other.value && self.origin == other.origin
+    }
 }
 
 /// A value as YAML reads it; keys keep their order. It may be a secret, so it has no `Debug`.
@@ -127,11 +139,26 @@ pub(super) fn parse(text: &str) -> Result<Node, NotYaml> {
 
 impl<'de> Deserialize<'de> for Node {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let value = deserializer.deserialize_any(ValueVisitor)?;
+        let at = Spanned::<Value>::deserialize(deserializer)?;
         Ok(Self {
-            value,
+            place: place(at.referenced),
+            value: at.value,
             origin: Origin::File,
         })
+    }
+}
+
+/// A place that the parser knows.
+fn place(at: Location) -> Option<Place> {
+    (at != Location::UNKNOWN).then(|| Place {
+        line: at.line(),
+        column: at.column(),
+    })
+}
+
+impl<'de> Deserialize<'de> for Value {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ValueVisitor)
     }
 }
 
@@ -194,8 +221,9 @@ impl<'de> Visitor<'de> for ValueVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
         let mut map = Vec::new();
-        while let Some(entry) = entries.next_entry()? {
-            map.push(entry);
+        while let Some((key, mut node)) = entries.next_entry::<Spanned<String>, Node>()? {
+            node.place = place(key.referenced).or(node.place);
+            map.push((key.value, node));
         }
         Ok(Value::Map(map))
     }
@@ -227,6 +255,7 @@ mod tests {
         Node {
             value,
             origin: Origin::File,
+            place: None,
         }
     }
 

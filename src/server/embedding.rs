@@ -17,7 +17,7 @@ pub fn settings(yaml: &str) -> Result<Settings, ConfigError> {
     };
     let loaded = from_text(yaml, ConfigSource::Text, &surroundings)?;
     for warning in &loaded.warnings {
-        log::warn!("configuration: {warning}");
+        log::warn!("configuration: {}", warning.in_file(&loaded.source));
     }
     Ok(loaded.settings)
 }
