@@ -1,14 +1,11 @@
 //! Which of the mistakes of clients are logged. Strangers make as many as they like.
 
-use std::{
-    collections::HashMap,
-    fmt::Write as _,
-    time::{Duration, Instant},
-};
+use std::{collections::HashMap, fmt::Write as _, time::Instant};
 
-/// Most lines about one setting, and about all that has none, in each [`PERIOD`].
+use crate::domain::Repeats;
+
+/// Most lines about one setting, and about all that has none, in each [`Repeats::PERIOD`].
 const LINES_MAX: u32 = 5;
-const PERIOD: Duration = Duration::from_secs(10);
 /// Most characters of a reason that are logged.
 const CHARS_MAX: usize = 300;
 
@@ -24,42 +21,20 @@ pub struct Mistake {
 /// What was logged lately.
 #[derive(Debug, Default)]
 pub struct Mistakes {
-    by_setting: HashMap<Option<&'static str>, Lately>,
-}
-
-#[derive(Debug)]
-struct Lately {
-    since: Instant,
-    lines: u32,
-    left_out: u64,
+    by_setting: HashMap<Option<&'static str>, Repeats>,
 }
 
 impl Mistakes {
     /// Takes in a mistake; gives the line to log, unless there were too many like it lately.
     pub fn line(&mut self, mistake: &Mistake, now: Instant) -> Option<String> {
-        let lately = self.by_setting.entry(mistake.setting).or_insert(Lately {
-            since: now,
-            lines: 0,
-            left_out: 0,
-        });
-        if PERIOD <= now.saturating_duration_since(lately.since) {
-            lately.since = now;
-            lately.lines = 0;
-        }
-        if LINES_MAX <= lately.lines {
-            lately.left_out += 1;
-            return None;
-        }
-        lately.lines += 1;
+        let repeats = self.by_setting.entry(mistake.setting);
+        let count = repeats.or_insert(Repeats::new(LINES_MAX)).count(now)?;
         let mut line = printable(&mistake.reason);
         if let Some(setting) = mistake.setting {
             let _ = write!(line, " ({setting})");
         }
-        match std::mem::take(&mut lately.left_out) {
-            0 => {}
-            left_out => {
-                let _ = write!(line, "; {left_out} like it were not logged");
-            }
+        if 1 < count {
+            let _ = write!(line, "; {} like it were not logged", count - 1);
         }
         Some(line)
     }
@@ -83,6 +58,8 @@ fn printable(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::domain::Now;
 
