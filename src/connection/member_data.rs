@@ -61,17 +61,10 @@ impl MemberDataError {
     /// The class of the refusal.
     #[must_use]
     pub const fn kind(&self) -> SubscriptionErrorType {
-        match self {
-            Self::UserInfoTooLong { .. } | Self::UserId(UserIdError::TooLong { .. }) => {
-                SubscriptionErrorType::MemberTooLarge
-            }
-            Self::NotAnObject
-            | Self::NoJson(_)
-            | Self::Twice(_)
-            | Self::UserIdMissing
-            | Self::UserIdText(_)
-            | Self::UserId(UserIdError::Empty)
-            | Self::UserInfoNotAnObject => SubscriptionErrorType::AuthError,
+        // The settings that decide are the limits of a member.
+        match self.setting() {
+            Some(_) => SubscriptionErrorType::MemberTooLarge,
+            None => SubscriptionErrorType::AuthError,
         }
     }
 }
