@@ -110,7 +110,7 @@ impl FallbackHub {
     /// goes on until the session ends, another ends with what waits.
     #[must_use]
     pub fn receive(&self, key: &AppKey, id: FallbackSession, is_streaming: bool) -> Option<ReceiveStream> {
-        let session = self.sessions().by_id.get(&(key.clone(), id)).map(Arc::clone)?;
+        let session = self.session(key, id)?;
         // A request is a sign of life; when others wait to be read, those are too.
         let _ = session.put(vec![Assembled::Pong], &self.waiting);
         let mut queue = session.queue();
@@ -127,7 +127,7 @@ impl FallbackHub {
     /// Tells whether there is a session of this id.
     #[must_use]
     pub fn contains(&self, key: &AppKey, id: FallbackSession) -> bool {
-        self.sessions().by_id.contains_key(&(key.clone(), id))
+        self.session(key, id).is_some()
     }
 
     /// Hands messages of a client to its session, in order: all of them or none. Of one that is longer than
@@ -164,8 +164,7 @@ impl FallbackHub {
     }
 
     fn put(&self, key: &AppKey, id: FallbackSession, mut messages: Vec<Assembled>) -> Result<(), SendRefused> {
-        let session = self.sessions().by_id.get(&(key.clone(), id)).map(Arc::clone);
-        let session = session.ok_or(SendRefused::NoSession)?;
+        let session = self.session(key, id).ok_or(SendRefused::NoSession)?;
         if messages.is_empty() {
             messages.push(Assembled::Pong);
         }
@@ -179,8 +178,7 @@ impl FallbackHub {
     /// Closes a session of which something is lost that its client sent: pusher-js looks at no answer,
     /// and would wait for ever for what comes of it. It connects again, and repeats what matters.
     pub fn lose(&self, key: &AppKey, id: FallbackSession, code: CloseCode) {
-        let session = self.sessions().by_id.get(&(key.clone(), id)).map(Arc::clone);
-        if let Some(session) = session {
+        if let Some(session) = self.session(key, id) {
             session.lose(code);
         }
     }
@@ -196,6 +194,10 @@ impl FallbackHub {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    fn session(&self, key: &AppKey, id: FallbackSession) -> Option<Arc<Session>> {
+        self.sessions().by_id.get(&(key.clone(), id)).map(Arc::clone)
     }
 
     fn sessions(&self) -> MutexGuard<'_, Sessions> {
