@@ -40,20 +40,18 @@ pub(super) fn doing(endpoint: &Endpoint, now_ms: u64) -> String {
             counted(failing.attempts as usize, "attempt")
         )
     };
-    match (endpoint.mode, endpoint.breaker) {
-        (EndpointMode::Paused, _) => "paused".into(),
-        (EndpointMode::Disabled, _) => match &endpoint.disabled_because {
+    match (endpoint.mode, &endpoint.failing, endpoint.breaker) {
+        (EndpointMode::Paused, ..) => "paused".into(),
+        (EndpointMode::Disabled, ..) => match &endpoint.disabled_because {
             Some(because) => format!("disabled ({because})"),
             None => "disabled".into(),
         },
-        (EndpointMode::Enabled, _) if endpoint.failing.is_some() => {
-            endpoint.failing.as_ref().map(failing).unwrap_or_default()
-        }
-        (EndpointMode::Enabled, Breaker::Open | Breaker::HalfOpen) => "left alone after failures".into(),
-        (EndpointMode::Enabled, Breaker::Closed) if !endpoint.aside.is_empty() => {
+        (EndpointMode::Enabled, Some(it), _) => failing(it),
+        (EndpointMode::Enabled, None, Breaker::Open | Breaker::HalfOpen) => "left alone after failures".into(),
+        (EndpointMode::Enabled, None, Breaker::Closed) if !endpoint.aside.is_empty() => {
             format!("enabled, {} aside", endpoint.aside.len())
         }
-        (EndpointMode::Enabled, Breaker::Closed) => "enabled".into(),
+        (EndpointMode::Enabled, None, Breaker::Closed) => "enabled".into(),
     }
 }
 
