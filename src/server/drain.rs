@@ -104,25 +104,22 @@ impl Patience {
     }
 }
 
-/// Logs, for each endpoint, what is left waiting for it.
-pub(super) async fn say_what_waits(assembly: &Assembly) {
+/// Logs, for each endpoint, what is left waiting for it, and whether that survives the end.
+pub(super) async fn say_what_waits(assembly: &Assembly, survives: bool) {
     let ledger = assembly.ledger();
     let endpoints = tokio::time::timeout(Duration::from_secs(1), ledger.endpoints()).await;
-    let status = tokio::time::timeout(Duration::from_secs(1), ledger.status()).await;
-    let (Ok(Ok(endpoints)), Ok(Ok(status))) = (endpoints, status) else {
-        return;
-    };
-    let fate = match status.path {
-        Some(_) => "in the ledger for the next start",
-        None => "for nothing: the ledger is in memory, which ends now",
-    };
+    let Ok(Ok(endpoints)) = endpoints else { return };
     for endpoint in endpoints.iter().filter(|endpoint| 0 < endpoint.queued) {
         let (app, id) = (&endpoint.app, &endpoint.id);
-        let events = match endpoint.queued {
-            1 => "1 webhook event waits".to_owned(),
-            queued => format!("{queued} webhook events wait"),
+        let (events, waits, is_lost) = match endpoint.queued {
+            1 => ("1 webhook event".to_owned(), "waits", "is lost"),
+            queued => (format!("{queued} webhook events"), "wait", "are lost"),
         };
-        log::warn!("app {app} endpoint {id}: {events} {fate}");
+        if survives {
+            log::warn!("app {app} endpoint {id}: {events} {waits} in the ledger for the next start");
+        } else {
+            log::warn!("app {app} endpoint {id}: {events} {is_lost} with the ledger, which is in memory");
+        }
     }
 }
 
