@@ -12,6 +12,7 @@ use serde::Serialize;
 use super::{SHARED, escape, fail, json as json_line, print};
 use crate::{
     config::{ConfigError, LedgerStore, Loaded},
+    domain::counted,
     ledger::{BackupError, CheckReport, Embedded, OpenError},
 };
 
@@ -153,8 +154,7 @@ fn carry_out(command: &LedgerCommand, path: &Path) -> Result<(String, ExitCode),
 fn as_text(report: &CheckReport) -> String {
     let verdict = match report.problems.len() {
         0 => "ok".to_owned(),
-        1 => "1 problem".to_owned(),
-        count => format!("{count} problems"),
+        count => counted(count, "problem"),
     };
     let mut text = format!(
         "\

@@ -2,6 +2,8 @@
 
 use std::{fmt, io};
 
+use crate::domain::counted;
+
 /// One thing that is wrong, or doubtful, at one place of the configuration.
 ///
 /// Neither field ever holds a secret.
@@ -53,10 +55,7 @@ pub enum ConfigError {
 }
 
 fn listed(problems: &[Problem]) -> String {
-    let mut text = match problems.len() {
-        1 => "1 problem".to_owned(),
-        count => format!("{count} problems"),
-    };
+    let mut text = counted(problems.len(), "problem");
     for problem in problems {
         text.push_str(&format!("\n  {problem}"));
     }

@@ -11,7 +11,7 @@ use std::{
 use actix_server::ServerHandle;
 
 use super::assembly::Assembly;
-use crate::{channel::CloseSome, clock, ledger::Control, protocol::CloseCode, webhook::Idle};
+use crate::{channel::CloseSome, clock, domain::counted, ledger::Control, protocol::CloseCode, webhook::Idle};
 
 /// The closes of a drain are spread over so many batches, because clients come back at once.
 const BATCHES: usize = 20;
@@ -111,9 +111,10 @@ pub(super) async fn say_what_waits(assembly: &Assembly, survives: bool) {
     let Ok(Ok(endpoints)) = endpoints else { return };
     for endpoint in endpoints.iter().filter(|endpoint| 0 < endpoint.queued) {
         let (app, id) = (&endpoint.app, &endpoint.id);
-        let (events, waits, is_lost) = match endpoint.queued {
-            1 => ("1 webhook event".to_owned(), "waits", "is lost"),
-            queued => (format!("{queued} webhook events"), "wait", "are lost"),
+        let events = counted(endpoint.queued, "webhook event");
+        let (waits, is_lost) = match endpoint.queued {
+            1 => ("waits", "is lost"),
+            _ => ("wait", "are lost"),
         };
         if survives {
             log::warn!("app {app} endpoint {id}: {events} {waits} in the ledger for the next start");

@@ -2,9 +2,12 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
-use crate::http::admin::{
-    span,
-    wire::{Aside, Attempt, Breaker, Dead, Endpoint, EndpointMode, Event, Failing, LogLine, Stuck, What},
+use crate::{
+    domain::counted,
+    http::admin::{
+        span,
+        wire::{Aside, Attempt, Breaker, Dead, Endpoint, EndpointMode, Event, Failing, LogLine, Stuck, What},
+    },
 };
 
 /// A time, as UTC to the millisecond.
@@ -20,14 +23,6 @@ pub(super) fn time(ms: u64) -> String {
 /// A time, as how long ago it is.
 pub(super) fn ago(ms: u64, now_ms: u64) -> String {
     format!("{} ago", span(now_ms.saturating_sub(ms)))
-}
-
-/// `1 event`, `2 events`.
-pub(super) fn counted(count: usize, noun: &str) -> String {
-    match count {
-        1 => format!("1 {noun}"),
-        count => format!("{count} {noun}s"),
-    }
 }
 
 /// What an endpoint is doing.

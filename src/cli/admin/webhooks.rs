@@ -10,12 +10,13 @@ use super::{
     names,
     replay::{self, ReplayArgs},
     table::table,
-    text::{ago, aside, counted, doing, stuck, time},
+    text::{ago, aside, doing, stuck, time},
 };
 use crate::{
     cli::{escape, print, print_json},
     clock,
     config::{ConfigError, Loaded},
+    domain::counted,
     http::admin::{
         span,
         wire::{Endpoint, EndpointMode, Tested},
