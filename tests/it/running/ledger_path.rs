@@ -1,6 +1,6 @@
 //! Paths at which there can be no ledger.
 
-use super::Folder;
+use crate::harness::Folder;
 
 /// How a start ends with the ledger at a path.
 fn refused(folder: &Folder, path: &str) -> String {
