@@ -1,14 +1,11 @@
 //! A bounded log of clients' mistakes, since strangers can make any number of them.
 
-use std::{
-    collections::HashMap,
-    fmt::Write as _,
-    time::{Duration, Instant},
-};
+use std::{collections::HashMap, fmt::Write as _, time::Instant};
 
-/// Most lines in each [`PERIOD`] about one setting, and about all mistakes without one.
+use crate::domain::Repeats;
+
+/// Most lines in each [`Repeats::PERIOD`] about one setting, and about all mistakes without one.
 const LINES_MAX: u32 = 5;
-const PERIOD: Duration = Duration::from_secs(10);
 /// Most logged characters of a reason.
 const CHARS_MAX: usize = 300;
 
@@ -24,42 +21,20 @@ pub struct Mistake {
 /// What was logged lately.
 #[derive(Debug, Default)]
 pub struct Mistakes {
-    by_setting: HashMap<Option<&'static str>, Lately>,
-}
-
-#[derive(Debug)]
-struct Lately {
-    since: Instant,
-    lines: u32,
-    left_out: u64,
+    by_setting: HashMap<Option<&'static str>, Repeats>,
 }
 
 impl Mistakes {
     /// Counts a mistake. Gives the line to log, or `None` after too many like it.
     pub fn line(&mut self, mistake: &Mistake, now: Instant) -> Option<String> {
-        let lately = self.by_setting.entry(mistake.setting).or_insert(Lately {
-            since: now,
-            lines: 0,
-            left_out: 0,
-        });
-        if PERIOD <= now.saturating_duration_since(lately.since) {
-            lately.since = now;
-            lately.lines = 0;
-        }
-        if LINES_MAX <= lately.lines {
-            lately.left_out += 1;
-            return None;
-        }
-        lately.lines += 1;
+        let repeats = self.by_setting.entry(mistake.setting);
+        let count = repeats.or_insert(Repeats::new(LINES_MAX)).count(now)?;
         let mut line = printable(&mistake.reason);
         if let Some(setting) = mistake.setting {
             let _ = write!(line, " ({setting})");
         }
-        match std::mem::take(&mut lately.left_out) {
-            0 => {}
-            left_out => {
-                let _ = write!(line, "; {left_out} more like it were not logged");
-            }
+        if 1 < count {
+            let _ = write!(line, "; {} more like it were not logged", count - 1);
         }
         Some(line)
     }
@@ -83,6 +58,8 @@ fn printable(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::domain::Now;
 

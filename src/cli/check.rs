@@ -3,7 +3,10 @@
 use std::process::ExitCode;
 
 use super::print;
-use crate::config::{ConfigError, Loaded};
+use crate::{
+    config::{ConfigError, Loaded},
+    domain::counted,
+};
 
 /// Prints every problem, or that there is none, to the standard output.
 pub(super) fn check(loaded: &Result<Loaded, ConfigError>) -> ExitCode {
@@ -34,13 +37,6 @@ fn verdict(loaded: &Loaded) -> String {
         counted(apps.len(), "app"),
         counted(webhooks, "webhook")
     )
-}
-
-fn counted(count: usize, noun: &str) -> String {
-    match count {
-        1 => format!("1 {noun}"),
-        count => format!("{count} {noun}s"),
-    }
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use serde::Serialize;
 use super::{SHARED, admin, admin::ClientArgs, escape, fail, json as json_line, print};
 use crate::{
     config::{ConfigError, LedgerStore, Loaded},
+    domain::counted,
     ledger::{BackupError, CheckReport, Compacted, Embedded, OpenError},
 };
 
@@ -201,8 +202,7 @@ fn compact(path: PathBuf, json: bool) -> Result<String, Refused> {
 fn as_text(report: &CheckReport) -> String {
     let verdict = match report.problems.len() {
         0 => "ok".to_owned(),
-        1 => "1 problem".to_owned(),
-        count => format!("{count} problems"),
+        count => counted(count, "problem"),
     };
     let mut text = format!(
         "\

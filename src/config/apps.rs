@@ -100,73 +100,19 @@ fn inherited(section: &mut Section<'_>, key: &'static str, from: &'static str, v
 }
 
 #[cfg(test)]
-mod tests {
-    use std::{io, path::Path};
+pub(super) mod of_test;
 
+#[cfg(test)]
+mod tests {
     use secrecy::ExposeSecret;
 
     use super::{
-        super::{
-            error::Problem,
-            reader::{self, Findings},
-            source::parse,
-        },
+        super::reader::Provenance,
+        of_test::{accepted, read_on, refused},
         *,
     };
 
     const APP: &str = "id: a, key: k, secret: hunter2";
-
-    fn files(path: &Path) -> io::Result<String> {
-        match path.to_str() {
-            Some("/etc/vacancy/secret") => Ok("hunter2\n".into()),
-            Some("/etc/vacancy/crlf") => Ok("hunter2\r\n".into()),
-            Some("/etc/vacancy/lines") => Ok("hunter\n2\n\n".into()),
-            Some("/etc/vacancy/sample") => Ok("app-secret\n".into()),
-            Some("/run/secret") => Ok("hunter3".into()),
-            Some("/etc/vacancy/empty") => Ok("\n".into()),
-            _ => Err(io::Error::new(io::ErrorKind::NotFound, "no such file")),
-        }
-    }
-
-    fn read_on(listen: &str, yaml: &str) -> (Vec<AppSettings>, Findings) {
-        let webhooks = WebhookSettings {
-            batch_window: Duration::from_millis(50),
-            vacated_delay: Duration::from_secs(3),
-            recovery_window: Duration::from_secs(30),
-            max_batch_events: 100,
-            max_batch_bytes: 1,
-            timeout: Duration::ZERO,
-            retry_for: Duration::ZERO,
-            retry_after_max: Duration::ZERO,
-        };
-        let around = Around {
-            webhooks: &webhooks,
-            outbound_limit: 1 << 20,
-            listen: listen.parse().expect("valid"),
-            files: Files {
-                folder: Path::new("/etc/vacancy"),
-                read: &files,
-            },
-        };
-        let mut findings = Findings::default();
-        let tree = parse(yaml).expect(yaml);
-        let apps = reader::read(tree, &mut findings, |root| apps(root, &around));
-        (apps, findings)
-    }
-
-    #[track_caller]
-    fn accepted(yaml: &str) -> Vec<AppSettings> {
-        let (apps, findings) = read_on("127.0.0.1:1", yaml);
-        assert_eq!(findings.problems, [], "{yaml}");
-        apps
-    }
-
-    #[track_caller]
-    fn refused(yaml: &str, want: &[&str]) {
-        let (_, findings) = read_on("127.0.0.1:1", yaml);
-        let said: Vec<_> = findings.problems.iter().map(Problem::to_string).collect();
-        assert_eq!(said, want, "{yaml}");
-    }
 
     #[test]
     fn an_app_has_defaults_for_all_but_id_key_and_secret() {
@@ -289,8 +235,8 @@ mod tests {
     #[test]
     fn the_report_shows_what_is_inherited_and_hides_the_secret() {
         let (_, findings) = read_on("127.0.0.1:1", &format!("apps: [{{{APP}, batch_window: 2s}}]"));
-        let not_a_limit = |p: &&reader::Provenance| !p.path.starts_with("apps[0].limits.");
-        let line = |p: &reader::Provenance| format!("{} = {} ({})", p.path, p.value, p.origin);
+        let not_a_limit = |p: &&Provenance| !p.path.starts_with("apps[0].limits.");
+        let line = |p: &Provenance| format!("{} = {} ({})", p.path, p.value, p.origin);
         assert_eq!(
             findings.report.iter().filter(not_a_limit).map(line).collect::<Vec<_>>(),
             [

@@ -10,83 +10,52 @@ const HOUR: Duration = Duration::from_secs(3_600);
 /// Longer than any duration of a key.
 const EVER: Duration = Duration::MAX;
 
-/// A duration, the range in which it makes sense, and what happens outside it.
-struct Sense<'a> {
-    path: String,
-    value: Duration,
-    range: RangeInclusive<Duration>,
-    shorter: &'a str,
-    longer: &'a str,
-}
+/// What is wrong with a duration that is short or long.
+const CLOSES: &str = "clients on a slow network are closed";
+const LINGERS: &str = "a client that vanished counts as subscribed for that long";
+const UNANSWERED: &str = "few receivers answer that fast";
+const HOLDS_UP: &str = "a receiver that hangs holds up later webhooks for that long";
+const HURRY: &str = "few clients can sign in that fast";
+
+/// The windows that an app may inherit: the key, the longest sensible value, and what is wrong with longer ones.
+const WINDOWS: [(&str, Duration, &str); 3] = [
+    ("batch_window", MINUTE, "each webhook waits for that long"),
+    (
+        "vacated_delay",
+        HOUR,
+        "a channel that is empty stays told occupied for that long",
+    ),
+    (
+        "recovery_window",
+        HOUR,
+        "after a start, a channel whose clients do not come back stays told occupied for that long",
+    ),
+];
 
 /// Warns about settings that are valid but that nobody wants.
 pub(super) fn doubts(settings: &Settings) -> Vec<Problem> {
-    let mut doubts = Vec::new();
     let (server, webhooks) = (&settings.server, &settings.webhooks);
-    let closes = "clients on a slow network are closed";
-    let lingers = "a client that vanished counts as subscribed for that long";
-    let told_late = "each webhook waits for that long";
-    let still_occupied = "a channel that is empty stays told occupied for that long";
-    let after_start = "after a start, a channel whose clients do not come back stays told occupied for that long";
-    for of in [
-        sense(
-            "server.activity_timeout",
-            server.activity_timeout,
-            SECOND..=HOUR,
-            "",
-            lingers,
-        ),
-        sense("server.ping_after", server.ping_after, SECOND..=HOUR, closes, lingers),
-        sense(
-            "server.pong_timeout",
-            server.pong_timeout,
-            SECOND..=10 * MINUTE,
-            closes,
-            lingers,
-        ),
-        sense(
-            "server.write_timeout",
-            server.write_timeout,
-            SECOND..=HOUR,
-            closes,
-            lingers,
-        ),
-        sense(
-            "webhooks.timeout",
-            webhooks.timeout,
-            SECOND / 10..=5 * MINUTE,
-            "few receivers answer that fast",
-            "a receiver that hangs holds up later webhooks for that long",
-        ),
-    ] {
-        doubts.extend(of.doubt());
-    }
-    let windows = |path: &str, [batch, vacated, recovery]: [Option<Duration>; 3]| {
-        [
-            ("batch_window", batch, MINUTE, told_late),
-            ("vacated_delay", vacated, HOUR, still_occupied),
-            ("recovery_window", recovery, HOUR, after_start),
-        ]
-        .into_iter()
-        .filter_map(|(key, value, longest, longer)| {
-            let path = format!("{path}.{key}");
-            sense(path, value?, Duration::ZERO..=longest, "", longer).doubt()
-        })
-        .collect::<Vec<_>>()
-    };
+    let silence = |key, value, range, shorter| doubt(format!("server.{key}"), value, range, [shorter, LINGERS]);
+    let timeout = SECOND / 10..=5 * MINUTE;
+    let found = [
+        silence("activity_timeout", server.activity_timeout, SECOND..=HOUR, ""),
+        silence("ping_after", server.ping_after, SECOND..=HOUR, CLOSES),
+        silence("pong_timeout", server.pong_timeout, SECOND..=10 * MINUTE, CLOSES),
+        silence("write_timeout", server.write_timeout, SECOND..=HOUR, CLOSES),
+        doubt("webhooks.timeout", webhooks.timeout, timeout, [UNANSWERED, HOLDS_UP]),
+    ];
+    let mut doubts: Vec<Problem> = found.into_iter().flatten().collect();
     let common = [webhooks.batch_window, webhooks.vacated_delay, webhooks.recovery_window];
-    doubts.extend(windows("webhooks", common.map(Some)));
+    doubts.extend((0..3).filter_map(|at| window("webhooks", at, common[at])));
     for (index, app) in settings.apps.iter().enumerate() {
         let path = format!("apps[{index}]");
         let own = [app.batch_window, app.vacated_delay, app.recovery_window];
         // Inherited values were checked above.
-        let mut pairs = own.into_iter().zip(common);
-        let own = [(); 3].map(|()| pairs.next().filter(|(own, common)| own != common).map(|(own, _)| own));
-        doubts.extend(windows(&path, own));
+        let differing = (0..3).filter(|at| own[*at] != common[*at]);
+        doubts.extend(differing.filter_map(|at| window(&path, at, own[at])));
         if let Some(within) = app.authorized_connections {
             let path = format!("{path}.authorized_connections");
-            let hurry = "few clients can sign in that fast";
-            doubts.extend(sense(path, within, SECOND..=EVER, hurry, "").doubt());
+            doubts.extend(doubt(path, within, SECOND..=EVER, [HURRY, ""]));
         }
         for (endpoint, webhook) in app.webhooks.iter().enumerate() {
             let own = [settings.server.listen, settings.admin.listen];
@@ -104,35 +73,30 @@ pub(super) fn doubts(settings: &Settings) -> Vec<Problem> {
     doubts
 }
 
-fn sense<'a>(
+/// The doubt about one of [`WINDOWS`], which stands below this path.
+fn window(path: &str, at: usize, value: Duration) -> Option<Problem> {
+    let (key, longest, longer) = WINDOWS[at];
+    doubt(format!("{path}.{key}"), value, Duration::ZERO..=longest, ["", longer])
+}
+
+/// The doubt about a duration outside the range that makes sense, with what comes of one that is shorter, or
+/// longer.
+fn doubt(
     path: impl Into<String>,
     value: Duration,
     range: RangeInclusive<Duration>,
-    shorter: &'a str,
-    longer: &'a str,
-) -> Sense<'a> {
-    Sense {
-        path: path.into(),
-        value,
-        range,
-        shorter,
-        longer,
-    }
-}
-
-impl Sense<'_> {
-    fn doubt(self) -> Option<Problem> {
-        let (bound, word, effect) = if self.value < *self.range.start() {
-            (self.range.start(), "less", self.shorter)
-        } else if *self.range.end() < self.value {
-            (self.range.end(), "more", self.longer)
-        } else {
-            return None;
-        };
-        let shown = humantime::format_duration;
-        let what = format!("{} is {word} than {}: {effect}", shown(self.value), shown(*bound));
-        Some(Problem::new(self.path, what))
-    }
+    [shorter, longer]: [&str; 2],
+) -> Option<Problem> {
+    let (bound, word, effect) = if value < *range.start() {
+        (range.start(), "less", shorter)
+    } else if *range.end() < value {
+        (range.end(), "more", longer)
+    } else {
+        return None;
+    };
+    let shown = humantime::format_duration;
+    let what = format!("{} is {word} than {}: {effect}", shown(value), shown(*bound));
+    Some(Problem::new(path, what))
 }
 
 #[cfg(test)]

@@ -2,6 +2,8 @@
 
 use std::{fmt, io};
 
+use crate::domain::counted;
+
 /// One thing that is wrong, or doubtful, at one place of the configuration.
 ///
 /// Neither field ever holds a secret.
@@ -84,10 +86,7 @@ pub enum ConfigError {
 }
 
 fn listed(file: &str, problems: &[Problem]) -> String {
-    let mut text = match problems.len() {
-        1 => "1 problem".to_owned(),
-        count => format!("{count} problems"),
-    };
+    let mut text = counted(problems.len(), "problem");
     for problem in problems {
         text.push_str("\n  ");
         text.push_str(&problem.in_file(&file));

@@ -18,7 +18,7 @@ use crate::{
     channel::{Outlet, Outlets, Subscribe, Unsubscribe, WorkerId},
     clock,
     domain::{Attempt, ChannelName, EventName, Member, Now, SocketId, UserId},
-    protocol::{ClientMessage, CloseCode, DecodeError, ProtocolError, ServerMessage, frame},
+    protocol::{ClientMessage, CloseCode, DecodeError, ProtocolError, ServerMessage, SubscribeError, frame},
 };
 
 /// How connections are kept.
@@ -265,11 +265,13 @@ impl StreamHandler<Result<Input, CloseCode>> for Connection {
         let message = match input {
             Ok(Input::Message(message)) => message,
             Ok(Input::Refused(attempt)) => {
-                let mistake = Mistake {
-                    reason: format!("Presence channel {} has as many members as it may", attempt.channel),
-                    setting: Some("limits.presence_members"),
-                };
-                self.app.note(&mistake, clock::now().instant);
+                // The channel has told the client.
+                let full = SubscriptionRefused::from(SubscribeError::ChannelFull {
+                    channel: attempt.channel.clone(),
+                    limit: self.app.limits().presence_members,
+                });
+                self.app
+                    .note(&full.mistake(attempt.channel.as_str()), clock::now().instant);
                 return self.session.on_refused(&attempt);
             }
             Err(code) => {

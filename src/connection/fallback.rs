@@ -111,7 +111,7 @@ impl FallbackHub {
     /// goes on until the session ends, another ends with what waits.
     #[must_use]
     pub fn receive(&self, key: &AppKey, id: FallbackSession, is_streaming: bool) -> Option<ReceiveStream> {
-        let session = self.sessions().by_id.get(&(key.clone(), id)).map(Arc::clone)?;
+        let session = self.session(key, id)?;
         // A request is a sign of life; when others wait to be read, those are too.
         let _ = session.put(vec![Assembled::Pong], &self.waiting);
         let mut queue = session.queue();
@@ -128,7 +128,7 @@ impl FallbackHub {
     /// Tells whether there is a session of this id.
     #[must_use]
     pub fn contains(&self, key: &AppKey, id: FallbackSession) -> bool {
-        self.sessions().by_id.contains_key(&(key.clone(), id))
+        self.session(key, id).is_some()
     }
 
     /// Hands messages of a client to its session, in order: all of them or none. A message longer than
@@ -165,8 +165,7 @@ impl FallbackHub {
     }
 
     fn put(&self, key: &AppKey, id: FallbackSession, mut messages: Vec<Assembled>) -> Result<(), SendRefused> {
-        let session = self.sessions().by_id.get(&(key.clone(), id)).map(Arc::clone);
-        let session = session.ok_or(SendRefused::NoSession)?;
+        let session = self.session(key, id).ok_or(SendRefused::NoSession)?;
         if messages.is_empty() {
             messages.push(Assembled::Pong);
         }
@@ -180,8 +179,7 @@ impl FallbackHub {
     /// Closes a session when something that its client sent was lost. pusher-js ignores the answer, and would
     /// wait for ever for the result. After a close it connects again and repeats what matters.
     pub fn lose(&self, key: &AppKey, id: FallbackSession, code: CloseCode) {
-        let session = self.sessions().by_id.get(&(key.clone(), id)).map(Arc::clone);
-        if let Some(session) = session {
+        if let Some(session) = self.session(key, id) {
             session.lose(code);
         }
     }
@@ -197,6 +195,10 @@ impl FallbackHub {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    fn session(&self, key: &AppKey, id: FallbackSession) -> Option<Arc<Session>> {
+        self.sessions().by_id.get(&(key.clone(), id)).map(Arc::clone)
     }
 
     fn sessions(&self) -> MutexGuard<'_, Sessions> {

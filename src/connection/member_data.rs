@@ -10,15 +10,9 @@ use crate::{
 /// Why a `channel_data` names no member, as the client is told.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MemberDataError {
-    /// It is not a JSON object.
-    #[error("channel_data supplied to presence subscription is invalid - it must be a JSON object")]
-    NotAnObject,
-    /// It is not valid JSON.
-    #[error("channel_data supplied to presence subscription is invalid - it must be a JSON object: {0}")]
-    NoJson(String),
-    /// It has a key twice.
-    #[error("channel_data supplied to presence subscription is invalid - it has {0} twice")]
-    Twice(&'static str),
+    /// It is not a JSON object, or one that cannot be read.
+    #[error("channel_data supplied to presence subscription is invalid - {}", .0.demand())]
+    Object(#[from] ObjectError),
     /// It has no `user_id` that is a text or a number.
     #[error("channel_data must include a user_id that is a string or a number")]
     UserIdMissing,
@@ -48,9 +42,7 @@ impl MemberDataError {
         match self {
             Self::UserInfoTooLong { .. } => Some("limits.user_info"),
             Self::UserId(UserIdError::TooLong { .. }) => Some("limits.user_id"),
-            Self::NotAnObject
-            | Self::NoJson(_)
-            | Self::Twice(_)
+            Self::Object(_)
             | Self::UserIdMissing
             | Self::UserIdText(_)
             | Self::UserId(UserIdError::Empty)
@@ -61,27 +53,10 @@ impl MemberDataError {
     /// The class of the refusal.
     #[must_use]
     pub const fn kind(&self) -> SubscriptionErrorType {
-        match self {
-            Self::UserInfoTooLong { .. } | Self::UserId(UserIdError::TooLong { .. }) => {
-                SubscriptionErrorType::MemberTooLarge
-            }
-            Self::NotAnObject
-            | Self::NoJson(_)
-            | Self::Twice(_)
-            | Self::UserIdMissing
-            | Self::UserIdText(_)
-            | Self::UserId(UserIdError::Empty)
-            | Self::UserInfoNotAnObject => SubscriptionErrorType::AuthError,
-        }
-    }
-}
-
-impl From<ObjectError> for MemberDataError {
-    fn from(error: ObjectError) -> Self {
-        match error {
-            ObjectError::Kind(_) => Self::NotAnObject,
-            ObjectError::NoJson(what) => Self::NoJson(what),
-            ObjectError::Twice(name) => Self::Twice(name),
+        // The settings that decide are the limits of a member.
+        match self.setting() {
+            Some(_) => SubscriptionErrorType::MemberTooLarge,
+            None => SubscriptionErrorType::AuthError,
         }
     }
 }
@@ -184,14 +159,17 @@ mod tests {
 
     #[test]
     fn what_is_no_object_is_refused() {
+        let check_refused = |channel_data: &str, want: &str| {
+            let got = member(channel_data, &AppLimits::default()).map_err(|error| error.to_string());
+            let invalid = "channel_data supplied to presence subscription is invalid";
+            assert_eq!(got, Err(format!("{invalid} - {want}")), "{channel_data}");
+        };
         for bad in ["7", "[]", r#"["7",{"a":1}]"#, "null"] {
-            check(bad, Err(MemberDataError::NotAnObject));
+            check_refused(bad, "it must be a JSON object");
         }
-        check(
+        check_refused(
             "{",
-            Err(MemberDataError::NoJson(
-                "EOF while parsing an object at line 1 column 1".into(),
-            )),
+            "it must be a JSON object: EOF while parsing an object at line 1 column 1",
         );
     }
 
@@ -199,10 +177,10 @@ mod tests {
     fn a_member_that_is_named_twice_is_refused_by_name() {
         check(
             r#"{"user_id":"7","user_id":"8"}"#,
-            Err(MemberDataError::Twice("user_id")),
+            Err(ObjectError::Twice("user_id").into()),
         );
         assert_eq!(
-            MemberDataError::Twice("user_id").to_string(),
+            MemberDataError::from(ObjectError::Twice("user_id")).to_string(),
             "channel_data supplied to presence subscription is invalid - it has user_id twice"
         );
     }

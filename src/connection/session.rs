@@ -13,7 +13,10 @@ use super::{
 use crate::{
     app::{Key, Keys, Mistake},
     domain::{AppLimits, Attempt, ChannelKind, ChannelName, EventName, Member, Now, SocketId, UserId},
-    protocol::{ClientMessage, DecodeError, ProtocolError, ServerMessage, SubscribeError, SubscribeRequest},
+    protocol::{
+        ClientMessage, DecodeError, JsonKind, ObjectError, ProtocolError, ServerMessage, SubscribeError,
+        SubscribeRequest,
+    },
     signature::{
         sign_in::{self, SignInAuthError},
         subscription,
@@ -234,7 +237,7 @@ impl Session {
         match (channel_data, &self.user) {
             (Some(data), _) => member_data::member(data, &self.rules.limits),
             (None, Some(user)) => Ok(Member::new(user.user_id.clone(), user.user_info.as_deref())),
-            (None, None) => Err(MemberDataError::NotAnObject),
+            (None, None) => Err(ObjectError::Kind(JsonKind::Null).into()),
         }
     }
 

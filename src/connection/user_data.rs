@@ -27,15 +27,9 @@ pub struct SignedInUser {
 /// Why a `user_data` names no user, as the client is told.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UserDataError {
-    /// It is not a JSON object.
-    #[error("user_data supplied to signin is invalid - it must be a JSON object")]
-    NotAnObject,
-    /// It is not valid JSON.
-    #[error("user_data supplied to signin is invalid - it must be a JSON object: {0}")]
-    NoJson(String),
-    /// It has a key twice.
-    #[error("user_data supplied to signin is invalid - it has {0} twice")]
-    Twice(&'static str),
+    /// It is not a JSON object, or one that cannot be read.
+    #[error("user_data supplied to signin is invalid - {}", .0.demand())]
+    Object(#[from] ObjectError),
     /// It has no `id`.
     #[error("user_data must include an id that is a non-empty string")]
     IdMissing,
@@ -102,24 +96,12 @@ impl UserDataError {
                 error: SignInIdError::TooLong { .. },
                 ..
             } => Some("limits.user_id"),
-            Self::NotAnObject
-            | Self::NoJson(_)
-            | Self::Twice(_)
+            Self::Object(_)
             | Self::IdMissing
             | Self::Id(_)
             | Self::UserInfoNotAnObject
             | Self::WatchlistNotAnArray
             | Self::Watched { .. } => None,
-        }
-    }
-}
-
-impl From<ObjectError> for UserDataError {
-    fn from(error: ObjectError) -> Self {
-        match error {
-            ObjectError::Kind(_) => Self::NotAnObject,
-            ObjectError::NoJson(what) => Self::NoJson(what),
-            ObjectError::Twice(name) => Self::Twice(name),
         }
     }
 }

@@ -21,7 +21,7 @@ use std::{
 
 use imbl::{HashMap, OrdMap};
 
-use crate::domain::{AppId, ChannelName, EndpointId, Now, WebhookEvent};
+use crate::domain::{AppId, ChannelName, EndpointId, Now, WebhookEvent, counted};
 
 use super::{
     Ledger, LedgerError,
@@ -255,10 +255,7 @@ fn log_answered(answer: &Answer, answered: &Answered) {
     let status = answer.report.status.unwrap_or_default();
     if let Some(Recovered { after, attempts }) = answered.recovered {
         let after = humantime::format_duration(Duration::from_secs(after.as_secs_f64().round() as u64));
-        let attempts = match attempts {
-            1 => "1 failed attempt".to_owned(),
-            attempts => format!("{attempts} failed attempts"),
-        };
+        let attempts = counted(attempts as usize, "failed attempt");
         log::info!("app {app} endpoint {endpoint} answers again after {after} and {attempts}");
     }
     match answered.became {

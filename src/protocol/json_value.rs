@@ -38,6 +38,18 @@ pub enum ObjectError {
     Twice(&'static str),
 }
 
+impl ObjectError {
+    /// Says what is wrong with a text that must be an object, in the hosted service's words.
+    #[must_use]
+    pub fn demand(&self) -> String {
+        match self {
+            Self::Kind(_) => "it must be a JSON object".to_owned(),
+            Self::NoJson(what) => format!("it must be a JSON object: {what}"),
+            Self::Twice(_) => self.to_string(),
+        }
+    }
+}
+
 /// Why a field or its value is invalid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ValueError {

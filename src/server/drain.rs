@@ -11,7 +11,7 @@ use std::{
 use actix_server::ServerHandle;
 
 use super::assembly::Assembly;
-use crate::{channel::CloseSome, clock, ledger::Control, protocol::CloseCode, webhook::Idle};
+use crate::{channel::CloseSome, clock, domain::counted, ledger::Control, protocol::CloseCode, webhook::Idle};
 
 /// The closes of a drain are spread over so many batches, because clients come back at once.
 const BATCHES: usize = 20;
@@ -104,25 +104,23 @@ impl Patience {
     }
 }
 
-/// Logs how much is left waiting for each endpoint.
-pub(super) async fn say_what_waits(assembly: &Assembly) {
+/// Logs, for each endpoint, how much is left waiting, and whether that survives the end.
+pub(super) async fn say_what_waits(assembly: &Assembly, survives: bool) {
     let ledger = assembly.ledger();
     let endpoints = tokio::time::timeout(Duration::from_secs(1), ledger.endpoints()).await;
-    let status = tokio::time::timeout(Duration::from_secs(1), ledger.status()).await;
-    let (Ok(Ok(endpoints)), Ok(Ok(status))) = (endpoints, status) else {
-        return;
-    };
-    let fate = match status.path {
-        Some(_) => "in the ledger for the next start",
-        None => "in vain: the ledger is in memory and ends now",
-    };
+    let Ok(Ok(endpoints)) = endpoints else { return };
     for endpoint in endpoints.iter().filter(|endpoint| 0 < endpoint.queued) {
         let (app, id) = (&endpoint.app, &endpoint.id);
-        let events = match endpoint.queued {
-            1 => "1 webhook event waits".to_owned(),
-            queued => format!("{queued} webhook events wait"),
+        let events = counted(endpoint.queued, "webhook event");
+        let (waits, is_lost) = match endpoint.queued {
+            1 => ("waits", "is lost"),
+            _ => ("wait", "are lost"),
         };
-        log::warn!("app {app} endpoint {id}: {events} {fate}");
+        if survives {
+            log::warn!("app {app} endpoint {id}: {events} {waits} in the ledger for the next start");
+        } else {
+            log::warn!("app {app} endpoint {id}: {events} {is_lost} with the ledger, which is in memory");
+        }
     }
 }
 

@@ -200,8 +200,9 @@ impl Server {
     /// # Errors
     /// When accepting had failed.
     pub async fn stop(self) -> io::Result<()> {
+        let survives = self.drain.survives;
         drain::drain(&self.assembly, &self.handle, self.drain).await;
-        drain::say_what_waits(&self.assembly).await;
+        drain::say_what_waits(&self.assembly, survives).await;
         let admin = match self.admin {
             Some(admin) => admin.stop().await,
             None => Ok(()),

@@ -14,16 +14,16 @@ const LISTED: usize = 10;
 
 /// Refuses an app or an endpoint that the server does not have.
 pub(super) async fn check(client: &Client, app: Option<&str>, endpoint: Option<&str>) -> Result<(), ClientError> {
-    if let Some(app) = app {
-        let apps = apps(client).await?;
-        exists("app", app, apps.iter().map(|app| app.id.as_str()))?;
+    match endpoint {
+        Some(id) => named(client, app, id).await.map(|_| ()),
+        None => check_app(client, app).await,
     }
-    if let Some(endpoint) = endpoint {
-        let endpoints = endpoints(client).await?;
-        let of_app = endpoints.iter().filter(|found| app.is_none_or(|app| app == found.app));
-        exists("endpoint", endpoint, of_app.map(|endpoint| endpoint.id.as_str()))?;
-    }
-    Ok(())
+}
+
+async fn check_app(client: &Client, app: Option<&str>) -> Result<(), ClientError> {
+    let Some(app) = app else { return Ok(()) };
+    let apps = apps(client).await?;
+    exists("app", app, apps.iter().map(|app| app.id.as_str()))
 }
 
 /// Refuses a channel that is neither told occupied nor subscribed to and has no line in the log.
@@ -64,19 +64,26 @@ pub(super) async fn app(client: &Client, named: Option<String>) -> Result<String
     }
 }
 
-/// All endpoints of the server.
-pub(super) async fn endpoints(client: &Client) -> Result<Vec<Endpoint>, ClientError> {
-    let answer: Endpoints = client.get("/webhooks/endpoints", &[]).await?;
-    Ok(answer.endpoints)
+/// The endpoints of an app, which must exist, or of all apps.
+pub(super) async fn endpoints(client: &Client, app: Option<&str>) -> Result<Vec<Endpoint>, ClientError> {
+    check_app(client, app).await?;
+    let Endpoints { mut endpoints } = client.get("/webhooks/endpoints", &[]).await?;
+    endpoints.retain(|endpoint| app.is_none_or(|app| app == endpoint.app));
+    Ok(endpoints)
+}
+
+/// The endpoints of this name: at least one, and of several apps if none is named.
+async fn named(client: &Client, app: Option<&str>, id: &str) -> Result<Vec<Endpoint>, ClientError> {
+    let mut endpoints = endpoints(client, app).await?;
+    exists("endpoint", id, endpoints.iter().map(|endpoint| endpoint.id.as_str()))?;
+    endpoints.retain(|endpoint| endpoint.id == id);
+    Ok(endpoints)
 }
 
 /// The endpoint to use.
 pub(super) async fn endpoint(client: &Client, app: Option<&str>, id: &str) -> Result<Endpoint, ClientError> {
-    check(client, app, Some(id)).await?;
-    let mut found = endpoints(client).await?;
-    found.retain(|endpoint| endpoint.id == id && app.is_none_or(|app| app == endpoint.app));
+    let mut found = named(client, app, id).await?;
     match found.len() {
-        0 => Err(no_such("endpoint", id, &[])),
         1 => Ok(found.remove(0)),
         _ => Err(ClientError::SeveralEndpoints {
             id: id.to_owned(),

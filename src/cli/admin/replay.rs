@@ -2,9 +2,10 @@
 
 use clap::Args;
 
-use super::{client::Client, error::ClientError, names, text::counted};
+use super::{client::Client, error::ClientError, names};
 use crate::{
     cli::{print, print_json},
+    domain::counted,
     http::admin::wire::{EndpointMode, Replay, Replayed},
 };
 

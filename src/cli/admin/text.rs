@@ -2,9 +2,12 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
-use crate::http::admin::{
-    span,
-    wire::{Aside, Attempt, Breaker, Dead, Endpoint, EndpointMode, Event, Failing, LogLine, Stuck, What},
+use crate::{
+    domain::counted,
+    http::admin::{
+        span,
+        wire::{Aside, Attempt, Breaker, Dead, Endpoint, EndpointMode, Event, Failing, LogLine, Stuck, What},
+    },
 };
 
 /// A time, as UTC to the millisecond.
@@ -22,14 +25,6 @@ pub(super) fn ago(ms: u64, now_ms: u64) -> String {
     format!("{} ago", span(now_ms.saturating_sub(ms)))
 }
 
-/// `1 event`, `2 events`.
-pub(super) fn counted(count: usize, noun: &str) -> String {
-    match count {
-        1 => format!("1 {noun}"),
-        count => format!("{count} {noun}s"),
-    }
-}
-
 /// What an endpoint is doing.
 pub(super) fn doing(endpoint: &Endpoint, now_ms: u64) -> String {
     let failing = |failing: &Failing| {
@@ -40,20 +35,18 @@ pub(super) fn doing(endpoint: &Endpoint, now_ms: u64) -> String {
             counted(failing.attempts as usize, "attempt")
         )
     };
-    match (endpoint.mode, endpoint.breaker) {
-        (EndpointMode::Paused, _) => "paused".into(),
-        (EndpointMode::Disabled, _) => match &endpoint.disabled_because {
+    match (endpoint.mode, &endpoint.failing, endpoint.breaker) {
+        (EndpointMode::Paused, ..) => "paused".into(),
+        (EndpointMode::Disabled, ..) => match &endpoint.disabled_because {
             Some(because) => format!("disabled ({because})"),
             None => "disabled".into(),
         },
-        (EndpointMode::Enabled, _) if endpoint.failing.is_some() => {
-            endpoint.failing.as_ref().map(failing).unwrap_or_default()
-        }
-        (EndpointMode::Enabled, Breaker::Open | Breaker::HalfOpen) => "left alone after failures".into(),
-        (EndpointMode::Enabled, Breaker::Closed) if !endpoint.aside.is_empty() => {
+        (EndpointMode::Enabled, Some(it), _) => failing(it),
+        (EndpointMode::Enabled, None, Breaker::Open | Breaker::HalfOpen) => "left alone after failures".into(),
+        (EndpointMode::Enabled, None, Breaker::Closed) if !endpoint.aside.is_empty() => {
             format!("enabled, {} aside", endpoint.aside.len())
         }
-        (EndpointMode::Enabled, Breaker::Closed) => "enabled".into(),
+        (EndpointMode::Enabled, None, Breaker::Closed) => "enabled".into(),
     }
 }
 

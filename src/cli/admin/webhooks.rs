@@ -10,12 +10,13 @@ use super::{
     names,
     replay::{self, ReplayArgs},
     table::table,
-    text::{ago, aside, counted, doing, stuck, time},
+    text::{ago, aside, doing, stuck, time},
 };
 use crate::{
     cli::{escape, print, print_json},
     clock,
     config::{ConfigError, Loaded},
+    domain::counted,
     http::admin::{
         span,
         wire::{Endpoint, EndpointMode, Tested},
@@ -83,18 +84,16 @@ pub(super) async fn webhooks(args: WebhooksArgs, loaded: Result<Loaded, ConfigEr
         What::Dead(args) => log::dead(&client, &args).await,
         What::Replay(args) => replay::replay(&client, args).await,
         What::Test(endpoint) => test(&client, &endpoint).await,
-        What::Retry(endpoint) => retry(&client, &endpoint).await,
-        What::Enable(endpoint) => act(&client, &endpoint, "enable").await,
-        What::Disable(endpoint) => act(&client, &endpoint, "disable").await,
-        What::Pause(endpoint) => act(&client, &endpoint, "pause").await,
-        What::Resume(endpoint) => act(&client, &endpoint, "resume").await,
+        What::Retry(endpoint) => act(&client, &endpoint, "retry", tried).await,
+        What::Enable(endpoint) => act(&client, &endpoint, "enable", set).await,
+        What::Disable(endpoint) => act(&client, &endpoint, "disable", set).await,
+        What::Pause(endpoint) => act(&client, &endpoint, "pause", set).await,
+        What::Resume(endpoint) => act(&client, &endpoint, "resume", set).await,
     }
 }
 
 async fn list(client: &Client, app: Option<&str>) -> Result<(), ClientError> {
-    names::check(client, app, None).await?;
-    let mut endpoints = names::endpoints(client).await?;
-    endpoints.retain(|endpoint| app.is_none_or(|app| app == endpoint.app));
+    let endpoints = names::endpoints(client, app).await?;
     if client.json {
         endpoints.iter().for_each(print_json);
         return Ok(());
@@ -203,40 +202,37 @@ fn described(endpoint: &Endpoint, now_ms: u64) -> String {
         .collect()
 }
 
-/// Has an endpoint enabled, disabled, paused or resumed.
-async fn act(client: &Client, args: &EndpointArgs, verb: &str) -> Result<(), ClientError> {
+/// What came of it that an endpoint was acted on, by how it was before and how it is now.
+type Outcome = fn(&Endpoint, &Endpoint) -> String;
+
+/// Has an endpoint enabled, disabled, paused, resumed or tried.
+async fn act(client: &Client, args: &EndpointArgs, verb: &str, outcome: Outcome) -> Result<(), ClientError> {
     let found = names::endpoint(client, args.app.as_deref(), &args.id).await?;
     let now: Endpoint = client.post(&names::path(&found, verb), &()).await?;
     if client.json {
         print_json(&now);
         return Ok(());
     }
-    let what = match now.mode {
-        EndpointMode::Enabled if 0 < found.queued => {
-            format!("is enabled; {} waited for it", counted(found.queued, "event"))
+    print(&format!("{} (app {}) {}.\n", now.id, now.app, outcome(&found, &now)));
+    Ok(())
+}
+
+fn set(before: &Endpoint, now: &Endpoint) -> String {
+    match now.mode {
+        EndpointMode::Enabled if 0 < before.queued => {
+            format!("is enabled; {} waited for it", counted(before.queued, "event"))
         }
         EndpointMode::Enabled => "is enabled".into(),
         EndpointMode::Paused => "is paused: its events wait until it is resumed".into(),
         EndpointMode::Disabled => "is disabled: its events are parked until it is enabled".into(),
-    };
-    print(&format!("{} (app {}) {what}.\n", now.id, now.app));
-    Ok(())
+    }
 }
 
-/// Makes the server try an endpoint now.
-async fn retry(client: &Client, args: &EndpointArgs) -> Result<(), ClientError> {
-    let found = names::endpoint(client, args.app.as_deref(), &args.id).await?;
-    let now: Endpoint = client.post(&names::path(&found, "retry"), &()).await?;
-    if client.json {
-        print_json(&now);
-        return Ok(());
-    }
-    let what = match found.queued {
+fn tried(before: &Endpoint, _: &Endpoint) -> String {
+    match before.queued {
         0 => "has nothing waiting".into(),
         queued => format!("is tried now; {} waited for it", counted(queued, "event")),
-    };
-    print(&format!("{} (app {}) {what}.\n", now.id, now.app));
-    Ok(())
+    }
 }
 
 async fn test(client: &Client, args: &EndpointArgs) -> Result<(), ClientError> {

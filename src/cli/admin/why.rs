@@ -6,11 +6,12 @@ use super::{
     client::{Client, ClientArgs, plain},
     error::ClientError,
     names,
-    text::{counted, event, time},
+    text::{event, time},
 };
 use crate::{
     cli::{print, print_json},
     config::{ConfigError, Loaded},
+    domain::counted,
     http::admin::{
         span,
         wire::{Delivery, Happened, Why},

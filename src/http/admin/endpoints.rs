@@ -118,32 +118,33 @@ pub(super) async fn resume_endpoint(state: State, path: AppAndId) -> Answer<wire
 pub(super) async fn retry_endpoint(state: State, path: AppAndId) -> Answer<wire::Endpoint> {
     let before = state.view(&path.0, &path.1).await?;
     AdminError::if_disabled(&before, "first")?;
-    let (app, id) = (before.app, before.id);
     if before.mode == Mode::Paused {
         return Err(AdminError::Paused {
-            app: app.to_string(),
-            endpoint: id.to_string(),
+            app: before.app.to_string(),
+            endpoint: before.id.to_string(),
         });
     }
     let control = Control::Retry {
-        app: app.clone(),
-        endpoint: id.clone(),
+        app: before.app.clone(),
+        endpoint: before.id.clone(),
     };
-    state.ledger.carry_out(control).await?;
-    log::info!("admin API: app {app} endpoint {id} is tried now");
-    let view = state.view(app.as_str(), id.as_str()).await?;
-    Ok(web::Json(endpoint(&state, &view)))
+    carry_out(&state, &before, control, "is tried now").await
 }
 
 async fn set_mode(state: &AdminState, before: EndpointView, mode: Mode) -> Answer<wire::Endpoint> {
-    let (app, id) = (before.app.clone(), before.id.clone());
     let control = Control::SetMode {
-        app: before.app,
-        endpoint: before.id,
+        app: before.app.clone(),
+        endpoint: before.id.clone(),
         mode,
     };
+    carry_out(state, &before, control, &format!("is {mode:?} now")).await
+}
+
+/// Has a control of an endpoint carried out, logs what the endpoint does since, and gives it as it is now.
+async fn carry_out(state: &AdminState, before: &EndpointView, control: Control, does: &str) -> Answer<wire::Endpoint> {
+    let (app, id) = (&before.app, &before.id);
     state.ledger.carry_out(control).await?;
-    log::info!("admin API: app {app} endpoint {id} is {mode:?} now");
+    log::info!("admin API: app {app} endpoint {id} {does}");
     let view = state.view(app.as_str(), id.as_str()).await?;
     Ok(web::Json(endpoint(state, &view)))
 }

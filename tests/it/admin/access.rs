@@ -1,6 +1,6 @@
 //! Who may ask, and what is said to those who may not or cannot.
 
-use crate::harness::{Process, Receiver};
+use crate::harness::{Folder, Process, Receiver};
 
 use super::{Admin, TOKEN, config, run};
 
@@ -35,13 +35,10 @@ async fn without_a_token_in_the_configuration_nothing_listens() {
 async fn a_port_that_is_taken_is_told_before_anything_begins() {
     let receiver = Receiver::start().await;
     let admin = Admin::start(&receiver);
-    let folder = std::env::temp_dir().join(format!("vacancy-admin-port-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).expect("a folder");
-    let yaml = folder.join("my.yaml");
     let text = config(admin.port(), &receiver, "").replace("server: {", "server: {listen: \"127.0.0.1:0\", ");
-    std::fs::write(&yaml, text).expect("a file");
+    let folder = Folder::new().with("my.yaml", &text);
+    let yaml = folder.file("my.yaml");
     let ran = run(&["--config", yaml.to_str().expect("UTF-8")], None).await;
-    let _ = std::fs::remove_dir_all(&folder);
     assert_eq!(ran.code, Some(1), "{}", ran.stderr);
     assert!(
         ran.stderr.contains("(admin.listen): Address already in use"),
@@ -76,11 +73,10 @@ async fn a_wrong_token_is_told_with_where_it_came_from_and_without_it() {
 async fn a_token_is_taken_from_a_file_or_from_the_configuration() {
     let receiver = Receiver::start().await;
     let admin = Admin::start(&receiver);
-    let folder = std::env::temp_dir().join(format!("vacancy-admin-token-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).expect("a folder");
-    let (file, yaml) = (folder.join("token"), folder.join("my.yaml"));
-    std::fs::write(&file, format!("{TOKEN}\n")).expect("a file");
-    std::fs::write(&yaml, config(admin.port(), &receiver, "")).expect("a file");
+    let folder = Folder::new()
+        .with("token", &format!("{TOKEN}\n"))
+        .with("my.yaml", &config(admin.port(), &receiver, ""));
+    let (file, yaml) = (folder.file("token"), folder.file("my.yaml"));
     let path = |path: &std::path::Path| path.to_str().expect("UTF-8").to_owned();
     let from_file = run(
         &["webhooks", "list", "--url", &admin.url, "--token-file", &path(&file)],
@@ -88,7 +84,6 @@ async fn a_token_is_taken_from_a_file_or_from_the_configuration() {
     )
     .await;
     let from_config = run(&["webhooks", "list", "--config", &path(&yaml)], None).await;
-    let _ = std::fs::remove_dir_all(&folder);
     assert_eq!((from_file.code, from_file.stderr.as_str()), (Some(0), ""));
     assert_eq!((from_config.code, from_config.stdout), (Some(0), from_file.stdout));
 }

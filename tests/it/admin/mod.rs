@@ -19,7 +19,7 @@ use tokio::{
     process::{Child, ChildStderr, ChildStdout, Command},
 };
 
-use crate::harness::{Api, Process, Receiver, Response, within};
+use crate::harness::{Api, BINARY, Process, Ran, Receiver, Response, within};
 
 /// The token that the tests configure.
 const TOKEN: &str = "a-token-for-tests";
@@ -28,14 +28,6 @@ const TOKEN: &str = "a-token-for-tests";
 struct Admin {
     server: Process,
     url: String,
-}
-
-/// How a command ended.
-#[derive(Debug)]
-struct Ran {
-    code: Option<i32>,
-    stdout: String,
-    stderr: String,
 }
 
 /// A command that goes on.
@@ -131,7 +123,7 @@ impl Running {
 }
 
 fn command(arguments: &[&str], token: Option<&str>) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_vacancy"));
+    let mut command = Command::new(BINARY);
     command
         .args(arguments)
         .env_clear()
@@ -155,10 +147,5 @@ fn keep(arguments: &[&str]) -> Running {
 
 async fn run(arguments: &[&str], token: Option<&str>) -> Ran {
     let output = within("the command ends", command(arguments, token).output()).await;
-    let output = output.expect("the program starts");
-    Ran {
-        code: output.status.code(),
-        stdout: String::from_utf8(output.stdout).expect("UTF-8"),
-        stderr: String::from_utf8(output.stderr).expect("UTF-8"),
-    }
+    output.expect("the program starts").into()
 }

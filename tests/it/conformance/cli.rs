@@ -1,66 +1,6 @@
 //! The real program's commands: what they print and how they end.
 
-use std::{
-    path::PathBuf,
-    process::{Command, Output},
-    sync::atomic::{AtomicU32, Ordering},
-};
-
-static COUNT: AtomicU32 = AtomicU32::new(0);
-
-/// A folder for a configuration; removed when dropped.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new() -> Self {
-        let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        let folder = std::env::temp_dir().join(format!("vacancy-cli-{}-{count}", std::process::id()));
-        std::fs::create_dir_all(&folder).expect("a temporary folder");
-        Self(folder)
-    }
-
-    fn with(self, name: &str, text: &str) -> Self {
-        std::fs::write(self.0.join(name), text).expect("a file");
-        self
-    }
-
-    fn run(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Ran {
-        let Output { status, stdout, stderr } = Command::new(env!("CARGO_BIN_EXE_vacancy"))
-            .args(arguments)
-            .current_dir(&self.0)
-            .env_clear()
-            .envs(variables.iter().copied())
-            .output()
-            .expect("the program starts");
-        Ran {
-            code: status.code(),
-            stdout: String::from_utf8(stdout).expect("UTF-8"),
-            stderr: String::from_utf8(stderr).expect("UTF-8"),
-        }
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
-struct Ran {
-    code: Option<i32>,
-    stdout: String,
-    stderr: String,
-}
-
-impl Ran {
-    #[track_caller]
-    fn is(&self, code: i32, stdout: &str, stderr: &str) {
-        assert_eq!(
-            (self.code, self.stdout.as_str(), self.stderr.as_str()),
-            (Some(code), stdout, stderr)
-        );
-    }
-}
+use crate::harness::{Folder, Ran};
 
 /// The warnings when nothing is set.
 const SAMPLE_WARNINGS: &str = "\

@@ -1,13 +1,9 @@
 //! The walk of the README, as it is written there, against the repository's own configuration.
 
-use std::{
-    net::TcpStream,
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::{net::TcpStream, process::Command};
 
 use super::clients::node_modules;
-use crate::harness::{Process, Program, eventually, free_port};
+use crate::harness::{BINARY, Folder, Process, Program, eventually, free_port};
 
 const README: &str = include_str!("../../../README.md");
 const SAMPLE: &str = include_str!("../../../config.yaml");
@@ -21,36 +17,25 @@ fn block(name: &str) -> String {
 }
 
 /// Starts a program of the walk.
-fn program(folder: &Path, name: &str) -> Program {
-    Program::start(Command::new("node").arg(name).current_dir(folder))
+fn program(folder: &Folder, name: &str) -> Program {
+    Program::start(Command::new("node").arg(name).current_dir(folder.path()))
 }
 
-/// A folder with the SDKs and the programs of the walk; removed when dropped.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(ports: [(&str, u16); 2]) -> Self {
-        let folder = std::env::temp_dir().join(format!("vacancy-walk-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).expect("a temporary folder");
-        std::os::unix::fs::symlink(node_modules(), folder.join("node_modules")).expect("a link");
-        for name in ["receiver.mjs", "subscriber.mjs", "trigger.mjs"] {
-            let mut code = block(name);
-            let mut replaced = 0;
-            for (port, free) in ports {
-                replaced += code.matches(port).count();
-                code = code.replace(port, &free.to_string());
-            }
-            assert_eq!(replaced, 1, "{name} names one port:\n{code}");
-            std::fs::write(folder.join(name), code).expect("a file");
+/// A folder with the SDKs and the programs of the walk.
+fn walk(ports: [(&str, u16); 2]) -> Folder {
+    let mut folder = Folder::new();
+    std::os::unix::fs::symlink(node_modules(), folder.file("node_modules")).expect("a link");
+    for name in ["receiver.mjs", "subscriber.mjs", "trigger.mjs"] {
+        let mut code = block(name);
+        let mut replaced = 0;
+        for (port, free) in ports {
+            replaced += code.matches(port).count();
+            code = code.replace(port, &free.to_string());
         }
-        Self(folder)
+        assert_eq!(replaced, 1, "{name} names one port:\n{code}");
+        folder = folder.with(name, &code);
     }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
+    folder
 }
 
 #[tokio::test]
@@ -71,18 +56,18 @@ async fn the_walk_ends_with_both_webhooks_verified() {
         .logs(&format!("listening on http://127.0.0.1:{}", server.port))
         .await;
     assert_eq!(server.api().raw("GET", "/live", "").await.status, 200);
-    let folder = Folder::new([("3000", webhook_port), ("6001", server.port)]);
+    let folder = walk([("3000", webhook_port), ("6001", server.port)]);
 
-    let receiver = program(&folder.0, "receiver.mjs");
+    let receiver = program(&folder, "receiver.mjs");
     eventually("the receiver to listen", || async {
         TcpStream::connect(("127.0.0.1", webhook_port)).is_ok()
     })
     .await;
-    let mut subscriber = program(&folder.0, "subscriber.mjs");
+    let mut subscriber = program(&folder, "subscriber.mjs");
     subscriber.prints("subscribed to demo\n").await;
     receiver.prints("verified channel_occupied demo\n").await;
 
-    let mut trigger = program(&folder.0, "trigger.mjs");
+    let mut trigger = program(&folder, "trigger.mjs");
     trigger.prints("triggered: 200\n").await;
     trigger.ends_well().await;
     subscriber
@@ -96,7 +81,7 @@ async fn the_walk_ends_with_both_webhooks_verified() {
     assert!(README.contains("\n./run why demo\n") && README.contains("It says that `demo became vacant`"));
     let admin_url = format!("http://127.0.0.1:{admin_port}");
     eventually("both events with their answers", || async {
-        let why = Command::new(env!("CARGO_BIN_EXE_vacancy"))
+        let why = Command::new(BINARY)
             .args(["why", "demo", "--url", &admin_url])
             .env("VACANCY_ADMIN_TOKEN", &token)
             .output()

@@ -5,8 +5,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use super::disk::Folder;
-use crate::harness::{Answer, Delivered, Process, Receiver, WallClock, config, eventually, webhook_of};
+use crate::harness::{Answer, Delivered, Folder, Process, Receiver, WallClock, config, eventually, webhook_of};
 
 /// How long a request may have been on its way, on a busy machine.
 const ON_ITS_WAY_MS: u64 = 60_000;
@@ -76,12 +75,8 @@ async fn a_clock_that_was_two_hours_ahead_leaves_no_time_of_the_future_in_a_body
 /// What `vacancy ledger check` counts in the ledger of a server that has ended: lines of the log and
 /// dead letters.
 fn counted(folder: &Folder) -> (u64, u64) {
-    let output = Command::new(env!("CARGO_BIN_EXE_vacancy"))
-        .args(["ledger", "check", "--json"])
-        .current_dir(folder.path())
-        .output()
-        .expect("the program starts");
-    let report: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let ran = folder.run(&["ledger", "check", "--json"], &[]);
+    let report: serde_json::Value = serde_json::from_str(&ran.stdout).expect("JSON");
     let count = |what: &str| report[what].as_u64().expect("a number");
     (count("log_lines"), count("dead_letters"))
 }

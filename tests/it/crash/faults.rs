@@ -7,8 +7,8 @@ use std::{
     time::Duration,
 };
 
-use super::disk::{Disk, Folder, Immutable};
-use crate::harness::{Client, Process, Receiver, alternating, config, config_of, eventually, webhook};
+use super::disk::{Disk, Immutable};
+use crate::harness::{Client, Folder, Process, Receiver, alternating, config, config_of, eventually, webhook};
 
 /// A configuration with its ledger in this file.
 fn config_at(ledger: &Path, receiver: &Receiver) -> String {

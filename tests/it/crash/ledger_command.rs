@@ -1,20 +1,11 @@
 //! `vacancy ledger`: what it prints and how it ends.
 
-use std::{path::Path, process::Command};
-
-use super::disk::Folder;
-use crate::harness::{Process, Receiver, config, webhook};
+use crate::harness::{Folder, Process, Ran, Receiver, config, webhook};
 
 /// Runs the command in a folder; gives its exit code, what it printed, and its errors.
-fn run(folder: &Path, arguments: &[&str]) -> (Option<i32>, String, String) {
-    let output = Command::new(env!("CARGO_BIN_EXE_vacancy"))
-        .args(arguments)
-        .current_dir(folder)
-        .env_clear()
-        .output()
-        .expect("the program starts");
-    let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
-    (output.status.code(), text(output.stdout), text(output.stderr))
+fn run(folder: &Folder, arguments: &[&str]) -> (Option<i32>, String, String) {
+    let Ran { code, stdout, stderr } = folder.run(arguments, &[]);
+    (code, stdout, stderr)
 }
 
 /// The configuration of a server whose ledger is in this folder, written there.
@@ -35,7 +26,7 @@ async fn a_ledger_is_checked_copied_and_made_smaller_when_its_server_has_stopped
     for number in 0..50 {
         client.subscribe(&format!("channel-{number}")).await;
     }
-    let (code, stdout, stderr) = run(folder.path(), &["ledger", "check"]);
+    let (code, stdout, stderr) = run(&folder, &["ledger", "check"]);
     assert_eq!((code, stdout.as_str()), (Some(1), ""));
     assert!(
         stderr.contains("is in use by a running server, so stop that first"),
@@ -45,7 +36,7 @@ async fn a_ledger_is_checked_copied_and_made_smaller_when_its_server_has_stopped
     // Killed: what it leaves is as good as what it would have left in order.
     drop(server);
 
-    let (code, stdout, stderr) = run(folder.path(), &["ledger", "check", "--json"]);
+    let (code, stdout, stderr) = run(&folder, &["ledger", "check", "--json"]);
     assert_eq!((code, stderr.as_str()), (Some(0), ""), "{stdout}");
     let report: serde_json::Value = serde_json::from_str(&stdout).expect("JSON");
     assert_eq!(
@@ -57,34 +48,34 @@ async fn a_ledger_is_checked_copied_and_made_smaller_when_its_server_has_stopped
         "{report}"
     );
 
-    let (code, stdout, _) = run(folder.path(), &["ledger", "check"]);
+    let (code, stdout, _) = run(&folder, &["ledger", "check"]);
     assert!(code == Some(0) && stdout.contains("vacancy.redb: ok\n"), "{stdout}");
 
-    let (code, stdout, _) = run(folder.path(), &["ledger", "backup", "copy.redb"]);
+    let (code, stdout, _) = run(&folder, &["ledger", "backup", "copy.redb"]);
     assert!(
         code == Some(0) && stdout.ends_with("vacancy.redb: copied to copy.redb\n"),
         "{stdout}"
     );
-    let (code, stdout, _) = run(folder.path(), &["ledger", "backup", "--json", "other.redb"]);
+    let (code, stdout, _) = run(&folder, &["ledger", "backup", "--json", "other.redb"]);
     let copied: serde_json::Value = serde_json::from_str(&stdout).expect("JSON");
     assert_eq!((code, &copied["copy"]), (Some(0), &"other.redb".into()));
-    let (code, _, stderr) = run(folder.path(), &["ledger", "backup", "copy.redb"]);
+    let (code, _, stderr) = run(&folder, &["ledger", "backup", "copy.redb"]);
     assert_eq!(code, Some(1));
     assert_eq!(
         stderr,
         "vacancy: copy.redb exists already, and a backup does not overwrite anything\n"
     );
 
-    let (code, stdout, _) = run(folder.path(), &["ledger", "check", "--json", "--path", "copy.redb"]);
+    let (code, stdout, _) = run(&folder, &["ledger", "check", "--json", "--path", "copy.redb"]);
     let copied: serde_json::Value = serde_json::from_str(&stdout).expect("JSON");
     assert_eq!(
         (code, &copied["keys"], &copied["log_lines"]),
         (Some(0), &report["keys"], &report["log_lines"])
     );
 
-    let (code, stdout, _) = run(folder.path(), &["ledger", "compact"]);
+    let (code, stdout, _) = run(&folder, &["ledger", "compact"]);
     assert!(code == Some(0) && stdout.contains(" bytes before, "), "{stdout}");
-    let (code, stdout, _) = run(folder.path(), &["ledger", "compact", "--json"]);
+    let (code, stdout, _) = run(&folder, &["ledger", "compact", "--json"]);
     let compacted: serde_json::Value = serde_json::from_str(&stdout).expect("JSON");
     assert_eq!(code, Some(0));
     assert!(
@@ -106,7 +97,7 @@ fn what_is_no_ledger_is_told_and_ends_with_1() {
                 .chain(&["--path", path])
                 .copied()
                 .collect();
-            run(folder.path(), &arguments)
+            run(&folder, &arguments)
         };
         let (code, stdout, stderr) = run("none.redb");
         assert_eq!((code, stdout.as_str()), (Some(1), ""));
@@ -123,7 +114,7 @@ fn what_is_no_ledger_is_told_and_ends_with_1() {
     }
     let yaml = "ledger: {path: memory}\napps: [{id: '1', key: k, secret: s}]";
     std::fs::write(folder.file("config.yaml"), yaml).expect("a file");
-    let (code, _, stderr) = run(folder.path(), &["ledger", "check"]);
+    let (code, _, stderr) = run(&folder, &["ledger", "check"]);
     assert_eq!(code, Some(1));
     assert_eq!(
         stderr,

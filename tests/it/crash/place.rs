@@ -5,8 +5,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{disk::Folder, faults::refused};
-use crate::harness::{Process, Receiver, config, eventually, webhook};
+use super::faults::refused;
+use crate::harness::{Folder, Process, Receiver, config, eventually, webhook};
 
 /// A server on `vacancy.redb` in this folder, and what it posts to.
 async fn start(folder: &Folder) -> (Process, Receiver) {

@@ -2,8 +2,7 @@
 
 use std::{collections::HashMap, fs, path::Path, time::Duration};
 
-use super::disk::Folder;
-use crate::harness::{Process, Receiver, config, eventually, webhook_of};
+use crate::harness::{Folder, Process, Receiver, config, eventually, webhook_of};
 
 const LACKS: &str = "lacks its last commits";
 

@@ -102,4 +102,6 @@ async fn a_ledger_in_memory_waits_5_s_for_a_receiver_that_takes_nothing_and_says
     assert!(Duration::from_secs(5) <= begin.elapsed(), "{:?}", begin.elapsed());
     let want = "no receiver took a webhook event for 5s, and the ledger is in memory: 2 are lost";
     server.logs(want).await;
+    let of_endpoint = ": 2 webhook events are lost with the ledger, which is in memory";
+    server.logs(of_endpoint).await;
 }

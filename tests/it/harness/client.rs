@@ -54,13 +54,8 @@ impl Client {
             socket_id: String::new(),
             port,
         };
-        let Frame::Text(text) = client.next_whenever().await else {
-            return None;
-        };
-        let frame: serde_json::Value = serde_json::from_str(&text).ok()?;
-        let data: serde_json::Value = serde_json::from_str(frame["data"].as_str()?).ok()?;
-        client.socket_id = data["socket_id"].as_str()?.to_owned();
-        Some(client)
+        let handshake = client.next_whenever().await;
+        client.established_by(&handshake)
     }
 
     /// Connects on a path and reads the handshake.
@@ -70,14 +65,18 @@ impl Client {
 
     /// Reads the handshake.
     async fn established(mut self) -> Self {
-        let Frame::Text(text) = self.next().await else {
-            panic!("no handshake");
-        };
-        let frame: serde_json::Value = serde_json::from_str(&text).expect("JSON");
-        assert_eq!(frame["event"], "pusher:connection_established", "{text}");
-        let data: serde_json::Value = serde_json::from_str(frame["data"].as_str().expect("a string")).expect("JSON");
-        self.socket_id = data["socket_id"].as_str().expect("a string").into();
-        self
+        let frame = self.next().await;
+        let established = self.established_by(&frame);
+        established.unwrap_or_else(|| panic!("no handshake: {frame:?}"))
+    }
+
+    /// Takes its id from a frame, which must be the handshake.
+    fn established_by(mut self, frame: &Frame) -> Option<Self> {
+        let Frame::Text(text) = frame else { return None };
+        let frame: serde_json::Value = serde_json::from_str(text).ok()?;
+        let data: serde_json::Value = serde_json::from_str(frame["data"].as_str()?).ok()?;
+        data["socket_id"].as_str()?.clone_into(&mut self.socket_id);
+        (frame["event"] == "pusher:connection_established").then_some(self)
     }
 
     /// Opens a WebSocket on a path, and reads nothing.

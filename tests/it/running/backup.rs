@@ -2,8 +2,7 @@
 
 use std::{fs, os::unix::fs::PermissionsExt, sync::Arc};
 
-use super::Folder;
-use crate::harness::{Process, Receiver, config, eventually, free_port, webhook};
+use crate::harness::{Folder, Process, Receiver, config, eventually, free_port, webhook};
 
 /// A configuration with this ledger, a file of the folder or `memory`, and the admin API; also written there.
 fn configure(folder: &Folder, receiver: &Receiver, ledger: &str) -> String {

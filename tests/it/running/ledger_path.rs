@@ -1,6 +1,6 @@
 //! Paths that cannot be a ledger.
 
-use super::Folder;
+use crate::harness::Folder;
 
 /// The output of a start that refuses the ledger at a path.
 fn refused(folder: &Folder, path: &str) -> String {

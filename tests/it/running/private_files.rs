@@ -2,8 +2,7 @@
 
 use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
-use super::{BINARY, Folder, Ran};
-use crate::harness::{Process, config};
+use crate::harness::{BINARY, Folder, Process, Ran, config};
 
 fn mode(path: &Path) -> u32 {
     fs::metadata(path).expect("a file").permissions().mode() & 0o7777

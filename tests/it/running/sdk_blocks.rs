@@ -2,10 +2,9 @@
 
 use std::process::{Command, Output};
 
-use super::Folder;
 use crate::{
     conformance::clients::{node_modules, python},
-    harness::{Process, certificate_files, config},
+    harness::{Folder, Process, certificate_files, config},
 };
 
 const PAGE: &str = include_str!("../../../docs/running.md");

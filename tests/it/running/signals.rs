@@ -2,8 +2,7 @@
 
 use std::{path::Path, process::Command, time::Duration};
 
-use super::{BINARY, Folder};
-use crate::harness::{Client, Frame, Program, config, eventually};
+use crate::harness::{BINARY, Client, Folder, Frame, Program, config, eventually};
 
 /// A server with a client, started by another program.
 struct Started {

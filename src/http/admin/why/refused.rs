@@ -1,6 +1,7 @@
 //! What an endpoint refuses, and what other events wait for, in words.
 
 use super::{Endpoint, WaitView, Words};
+use crate::domain::counted;
 
 impl Words<'_> {
     /// Says which request the channel's events wait for, if that was attempted already. A request about the
@@ -14,10 +15,7 @@ impl Words<'_> {
         let about = wait.event.channel.as_ref().map_or("a user".into(), ToString::to_string);
         let request = wait.request.map_or(String::new(), |request| format!(" ({request})"));
         let state = if wait.is_aside { "is aside" } else { "was not taken yet" };
-        let attempts = match wait.attempts {
-            1 => "1 attempt".into(),
-            attempts => format!("{attempts} attempts"),
-        };
+        let attempts = counted(wait.attempts as usize, "attempt");
         let error = endpoint.failing.as_ref().filter(|_| !wait.is_aside);
         let error = error.map_or(String::new(), |failing| {
             format!(", the last failure {} ({})", self.ago(failing.last_ms), failing.error)

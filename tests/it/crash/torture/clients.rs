@@ -4,10 +4,10 @@ use std::{collections::BTreeSet, time::Duration};
 
 use futures_util::SinkExt;
 use tokio::sync::watch;
-use tokio_tungstenite::{connect_async, tungstenite::Message};
+use tokio_tungstenite::tungstenite::Message;
 
 use super::{CHANNELS, Random};
-use crate::harness::{APP, Client, Frame, KEY};
+use crate::harness::{APP, Client, Frame, within};
 
 /// Most channels that a client is in: 40 clients leave about half of 200 channels empty.
 const HELD_MAX: usize = 5;
@@ -88,21 +88,7 @@ impl Wanderer {
 
     async fn connect(&self) -> Option<Client> {
         let port = (*self.port.borrow())?;
-        let url = format!("ws://127.0.0.1:{port}/app/{KEY}?protocol=7");
-        let (socket, _) = connect_async(url).await.ok()?;
-        let mut client = Client {
-            app: APP,
-            socket,
-            socket_id: String::new(),
-            port,
-        };
-        let Frame::Text(text) = client.next().await else {
-            return None;
-        };
-        let frame: serde_json::Value = serde_json::from_str(&text).ok()?;
-        let data: serde_json::Value = serde_json::from_str(frame["data"].as_str()?).ok()?;
-        client.socket_id = data["socket_id"].as_str()?.to_owned();
-        Some(client)
+        within("the handshake, or its refusal", Client::try_connect_as(port, APP)).await
     }
 
     /// Enters or leaves a channel; false when the connection has ended.

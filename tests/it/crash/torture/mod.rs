@@ -11,13 +11,12 @@ mod verdict;
 use std::{
     collections::BTreeSet,
     fmt,
-    path::PathBuf,
     time::{Duration, Instant},
 };
 
 use tokio::sync::watch;
 
-use crate::harness::{Answer, Process, Receiver, config, free_port};
+use crate::harness::{Answer, Folder, Process, Receiver, config, free_port};
 use clients::{Stayed, Wanderer};
 use verdict::Picture;
 
@@ -94,30 +93,12 @@ impl Random {
     }
 }
 
-/// A folder that outlives the servers.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(seed: u64) -> Self {
-        let name = format!("vacancy-torture-{}-{seed}", std::process::id());
-        let folder = std::env::temp_dir().join(name);
-        std::fs::create_dir_all(&folder).expect("a temporary folder");
-        Self(folder)
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
 /// Carries out a plan; panics when anything is not as the contract says.
 pub async fn torture(plan: Plan) -> Report {
     let Plan { seed, lasting, kills } = plan;
     eprintln!("torture: seed {seed}");
     let mut random = Random::new(seed);
-    let folder = Folder::new(seed);
+    let folder = Folder::new();
     let admin_port = free_port();
     let receivers = [Receiver::start().await, Receiver::start().await];
     for receiver in &receivers {
@@ -187,7 +168,7 @@ fn configuration(folder: &Folder, admin_port: u16, receivers: &[Receiver; 2]) ->
         "ledger: {{path: \"{}\"}}\n\
          webhooks: {{vacated_delay: 100ms, recovery_window: 2s}}\n\
          admin: {{listen: \"127.0.0.1:{admin_port}\", token: {ADMIN_TOKEN}}}",
-        folder.0.join("vacancy.redb").display()
+        folder.file("vacancy.redb").display()
     );
     let [with_extras, plain] = receivers;
     let webhooks = format!(
