@@ -175,7 +175,7 @@ fn the_table_of_compatibility_is_generated_from_the_rows() {
 
 #[test]
 fn tests_bullets_and_table_rows_are_found() {
-    let text = "#[test]\nfn a() {}\nfn b() {}\n    #[tokio::test]\n    #[ignore]\n    async fn c() {\n#[actix_rt::test]\nasync fn d() {}";
+    let text = "#[test]\nfn a() {}\nfn b() {}\n    #[tokio::test]\n    #[should_panic]\n    async fn c() {\n#[actix_rt::test]\nasync fn d() {}";
     assert_eq!(names(text), ["a", "c", "d"]);
     assert_eq!(path_of("tests/it/conformance/mod.rs", "a"), "conformance::a");
     assert_eq!(path_of("tests/it/smoke.rs", "a"), "smoke::a");

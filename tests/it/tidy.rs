@@ -223,6 +223,16 @@ fn no_file_grows_past_400_lines_before_its_tests() {
 }
 
 #[test]
+fn no_test_is_ignored() {
+    for folder in ["src", "tests", "benches", "examples"] {
+        let files = rust_files(folder);
+        let problems: Vec<String> = files.iter().flat_map(|(file, text)| ignored(file, text)).collect();
+        assert!(problems.is_empty(), "in {folder}: {problems:#?}");
+    }
+    assert!(100 < rust_files("tests").len(), "tests was found");
+}
+
+#[test]
 fn an_import_against_the_table_is_found() {
     let found = |file, text| forbidden_imports(file, text).join(" ");
     assert_eq!(
@@ -259,9 +269,35 @@ fn a_clock_in_a_pure_file_is_found() {
     assert_eq!(found("channel/relay.rs", "use actix::Addr;"), "");
 }
 
+#[test]
+fn an_ignored_test_is_found() {
+    let found = |text| ignored("a.rs", text).join(" ");
+    assert_eq!(found("#[test]\n    #[ignore]\nfn a() {}"), "a.rs:2 ignores a test");
+    assert_eq!(
+        found("#[ignore = \"slow\"]\nfn a() {}\n#[test] #[ignore]\nfn b() {}"),
+        "a.rs:1 ignores a test a.rs:3 ignores a test"
+    );
+    assert_eq!(
+        found("#[cfg_attr(not(unix), ignore)]\nfn a() {}"),
+        "a.rs:1 ignores a test"
+    );
+    assert_eq!(
+        found("/// ```ignore\n/// f();\n/// ```\nfn f() {}"),
+        "a.rs:1 ignores a test"
+    );
+    assert_eq!(found("#[test]\nfn ignore() {\n    f(\"#[ignore]\");\n}"), "");
+}
+
 /// Every source file with its path below `src` and its text.
 fn sources() -> Vec<(String, String)> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let sources = rust_files("src");
+    assert!(50 < sources.len(), "src was found");
+    sources
+}
+
+/// Every Rust file of a folder with its path below that and its text.
+fn rust_files(folder: &str) -> Vec<(String, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
     let mut folders = vec![root.clone()];
     let mut sources = Vec::new();
     while let Some(folder) = folders.pop() {
@@ -275,7 +311,6 @@ fn sources() -> Vec<(String, String)> {
             }
         }
     }
-    assert!(50 < sources.len(), "src was found");
     sources.sort();
     sources
 }
@@ -343,6 +378,20 @@ fn impurities(file: &str, text: &str) -> Vec<String> {
         .iter()
         .filter(|word| code.contains(**word))
         .map(|word| format!("{file} mentions {word}"))
+        .collect()
+}
+
+/// The lines that have a test or an example of a document compiled or found, but not run.
+fn ignored(file: &str, text: &str) -> Vec<String> {
+    let is_ignore = |line: &str| {
+        let words = || line.split(|c: char| !c.is_alphanumeric() && c != '_');
+        let is_example = line.starts_with("//") && line.contains("```");
+        (line.starts_with("#[") || is_example) && words().any(|word| word == "ignore")
+    };
+    let lines = text.lines().zip(1..);
+    lines
+        .filter(|(line, _)| is_ignore(line.trim_start()))
+        .map(|(_, at)| format!("{file}:{at} ignores a test"))
         .collect()
 }
 

@@ -5,7 +5,7 @@ import assert from "node:assert/strict"
 import fs from "node:fs"
 import http from "node:http"
 import { chromium } from "playwright-core"
-import { allow, backend, check, Client, finish, Inbox, settings } from "./checks.mjs"
+import { allow, backend, check, Client, finish, Inbox, settings, until } from "./checks.mjs"
 
 const CHROMIUM = "/usr/bin/chromium"
 const FLAGS =
@@ -177,15 +177,7 @@ class Tab {
   }
 }
 
-const same = async (what, get, want, deadlineMs = 5_000) => {
-  const until = Date.now() + deadlineMs
-  for (;;) {
-    const got = await get()
-    if (JSON.stringify(got) === JSON.stringify(want)) return
-    if (Date.now() > until) assert.deepEqual(got, want, what)
-    await new Promise((resolve) => setTimeout(resolve, 50))
-  }
-}
+const same = (what, get, want) => until(what, get, (got) => JSON.stringify(got) === JSON.stringify(want))
 
 /** Events for some responses of a stream, as fast as the API takes them: each arrives once, in order. */
 async function flood(tab, channel, letters) {

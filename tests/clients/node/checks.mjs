@@ -62,6 +62,19 @@ export function finish() {
   process.exit(failed === 0 ? 0 : 1)
 }
 
+export const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms))
+
+/** Asks until the answer is as wanted, and gives it; an error counts as another answer. */
+export async function until(what, ask, isWanted, deadlineMs = EVENT_DEADLINE_MS) {
+  const end = Date.now() + deadlineMs
+  for (;;) {
+    const got = await ask().catch((error) => error.message)
+    if (isWanted(got)) return got
+    if (end < Date.now()) throw new Error(`waited ${deadlineMs} ms for ${what}; now ${JSON.stringify(got)?.slice(0, 400)}`)
+    await pause(25)
+  }
+}
+
 /** What arrived so far, in order; `until` also sees what arrived before it was called. */
 export class Inbox {
   items = []

@@ -7,7 +7,7 @@ import http from "node:http"
 import { chromium } from "playwright-core"
 import { itemOf, serverSentEvents } from "../../../examples/filtrand/stream.mjs"
 import { channelOf, mentionOf, subjectOf } from "../../../examples/filtrand/page/subject.js"
-import { allow, check, finish, settings } from "./checks.mjs"
+import { allow, check, finish, pause, settings, until } from "./checks.mjs"
 
 const { PAGE, SCREENSHOTS } = process.env
 const DELAY_MS = 3_000
@@ -20,21 +20,9 @@ const NARROW = { width: 380, height: 800 }
 
 allow(300_000)
 
-const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms))
 const status = async () => (await fetch(`${PAGE}status`)).json()
 const matched = async () => (await status()).subjects.map(({ subject }) => subject).sort()
 const please = (what) => console.log(`please: ${what}`)
-
-/** Asks until the answer is as wanted; an error counts as another answer. */
-async function until(what, get, isWanted, deadlineMs = SOON_MS) {
-  const end = Date.now() + deadlineMs
-  for (;;) {
-    const got = await get().catch((error) => error.message)
-    if (isWanted(got)) return got
-    if (end < Date.now()) throw new Error(`waited ${deadlineMs} ms for ${what}; now ${JSON.stringify(got)?.slice(0, 400)}`)
-    await pause(25)
-  }
-}
 
 const isMatched = (subjects, deadlineMs) =>
   until(`exactly ${subjects} to be matched`, matched, (got) => String(got) === String([...subjects].sort()), deadlineMs)
@@ -103,6 +91,7 @@ await check("server-sent events become items, also in pieces, and the stream is 
     response.writeHead(200, { "content-type": "text/event-stream" })
     for (const piece of pieces.shift() ?? []) {
       response.write(piece)
+      // So that it is read before the next one is written.
       await pause(10)
     }
     response.destroy()

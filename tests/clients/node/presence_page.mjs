@@ -4,7 +4,7 @@
 import assert from "node:assert/strict"
 import path from "node:path"
 import { chromium } from "playwright-core"
-import { allow, check, finish } from "./checks.mjs"
+import { allow, check, finish, until } from "./checks.mjs"
 
 const FLAGS =
   "--disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync".split(" ")
@@ -123,11 +123,8 @@ await check("the example killed and started again: the table is right, with who 
 
 /** The example is not there for a second. */
 async function visitorWhenBack(name) {
-  for (;;) {
-    const there = await fetch(PAGE).catch(() => undefined)
-    if (there?.ok) return visitor(name)
-    await new Promise((resolve) => setTimeout(resolve, 50))
-  }
+  await until("the example to be back", () => fetch(PAGE), (answer) => answer.ok)
+  return visitor(name)
 }
 
 await check("Vacancy killed and started again: the page says so, and the table is right again", async () => {

@@ -18,9 +18,8 @@ async fn an_endpoint_that_times_out_is_said_to_fail_at_every_look_until_it_answe
     .await;
     client.subscribe("behind").await;
     // Under way at some looks, waiting at others.
-    let mut under_way = 0;
-    let mut waiting = 0;
-    while under_way == 0 || waiting == 0 {
+    let (mut under_way, mut waiting) = (0, 0);
+    eventually("both looks", async || {
         let shown = admin.json(&["webhooks", "list"]).await;
         let failing = &shown[0]["failing"];
         assert_eq!(failing["error"], "no answer within 500ms", "{shown:?}");
@@ -31,7 +30,9 @@ async fn an_endpoint_that_times_out_is_said_to_fail_at_every_look_until_it_answe
         waiting += usize::from(!is_under_way);
         let list = admin.says(&["webhooks", "list"]).await;
         assert!(list.contains("failing for "), "{list}");
-    }
+        0 < under_way && 0 < waiting
+    })
+    .await;
     eventually("the other waits behind it", || async {
         admin.json(&["webhooks", "list"]).await[0]["failing"]["requests"][0]["waiting"] == 1
     })

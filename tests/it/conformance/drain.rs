@@ -2,27 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use tokio::time::sleep;
-
 use super::told_in_any_order;
-use crate::harness::{
-    Answer, Client, Frame, Process, Raw, Receiver, client_text, config, upgrade_request, webhook, within,
-};
+use crate::harness::{Answer, Client, Frame, Process, Raw, Receiver, client_text, config, upgrade_request, webhook};
 
 const READY: &[u8] = b"GET /ready HTTP/1.1\r\nHost: x\r\n\r\n";
-
-/// Waits for the end of the process and gives its exit code.
-async fn ended(server: &mut Process) -> i32 {
-    within("the process to end", async {
-        loop {
-            match server.exit_code() {
-                Some(code) => return code,
-                None => sleep(Duration::from_millis(5)).await,
-            }
-        }
-    })
-    .await
-}
 
 fn going_away() -> Frame {
     Frame::Close(4200, "Server is going away, please reconnect".into())
@@ -33,7 +16,7 @@ async fn an_idle_server_ends_at_once_with_exit_code_0() {
     for signal in ["TERM", "INT"] {
         let mut server = Process::start(&config("", ""));
         server.signal(signal);
-        assert_eq!(ended(&mut server).await, 0, "{signal}");
+        assert_eq!(server.ended().await, 0, "{signal}");
         server.logs("stopped").await;
     }
 }
@@ -57,7 +40,7 @@ async fn every_client_is_closed_with_4200() {
     let error = r#"{"event":"pusher:error","data":{"code":4200,"message":"Server is going away, please reconnect"}}"#;
     old.expect(error).await;
     assert_eq!(old.next().await, going_away());
-    assert_eq!(ended(&mut server).await, 0);
+    assert_eq!(server.ended().await, 0);
 }
 
 #[tokio::test]
@@ -74,7 +57,7 @@ async fn what_was_told_occupied_is_told_vacated_and_delivered_before_the_end() {
     client.unsubscribe("pending").await;
     told_in_any_order(&receiver, &["+a", "+presence-b", "+presence-b/7", "+pending"]).await;
     server.signal("TERM");
-    assert_eq!(ended(&mut server).await, 0);
+    assert_eq!(server.ended().await, 0);
     let mut vacated = receiver.events().split_off(4);
     let user = vacated.iter().position(|event| event == "-presence-b/7");
     let room = vacated.iter().position(|event| event == "-presence-b");
@@ -114,7 +97,7 @@ async fn while_it_drains_ready_answers_503_and_a_late_endpoint_still_gets_everyt
     assert_eq!(server.exit_code(), None);
 
     receiver.answer(Answer::Status(200));
-    assert_eq!(ended(&mut server).await, 0);
+    assert_eq!(server.ended().await, 0);
     assert_eq!(receiver.events(), ["+news", "-news"]);
 }
 
@@ -132,7 +115,7 @@ async fn a_second_signal_ends_at_once() {
     assert_eq!(client.next().await, going_away());
     assert_eq!(server.exit_code(), None);
     server.signal("TERM");
-    assert_eq!(ended(&mut server).await, 1);
+    assert_eq!(server.ended().await, 1);
 }
 
 #[tokio::test]
@@ -148,7 +131,7 @@ async fn a_drain_ends_after_its_timeout_and_says_what_was_not_delivered() {
     receiver.expect_requests(1).await;
     let since = Instant::now();
     server.signal("TERM");
-    ended(&mut server).await;
+    server.ended().await;
     assert!(Duration::from_millis(500) <= since.elapsed());
     server
         .logs("the drain timeout is over, 2 webhook events are not answered")
@@ -163,7 +146,7 @@ async fn clients_that_neither_read_nor_close_do_not_hold_a_drain_up() {
     let mut slow = Raw::connect(server.port).await;
     slow.send(half.as_bytes()).await;
     server.signal("TERM");
-    assert_eq!(ended(&mut server).await, 0);
+    assert_eq!(server.ended().await, 0);
     assert_eq!(deaf.drain().await, [going_away()]);
 }
 
@@ -191,7 +174,7 @@ async fn who_connects_on_an_open_connection_while_it_drains_is_sent_away_and_lea
     assert_eq!(frames.last(), Some(&going_away()), "{frames:?}");
 
     receiver.answer(Answer::Status(200));
-    assert_eq!(ended(&mut server).await, 0);
+    assert_eq!(server.ended().await, 0);
     let events = receiver.events();
     let of = |channel: &str| {
         let mut events = events.clone();

@@ -166,6 +166,7 @@ async fn what_the_server_sends_is_no_sign_of_life_of_the_client() {
     let publishing = async {
         loop {
             api.trigger("news", "tick", "1").await;
+            // The pace of the publisher.
             sleep(Duration::from_millis(50)).await;
         }
     };

@@ -3,12 +3,11 @@
 
 use std::{
     path::Path,
-    process::{Command, Output, Stdio},
-    time::Duration,
+    process::{Output, Stdio},
 };
 
 use super::disk::{Disk, Immutable};
-use crate::harness::{Client, Folder, Process, Receiver, alternating, config, config_of, eventually, webhook};
+use crate::harness::{Client, Folder, Process, Receiver, alternating, config, config_of, eventually, webhook, within};
 
 /// A configuration with its ledger in this file.
 fn config_at(ledger: &Path, receiver: &Receiver) -> String {
@@ -168,28 +167,21 @@ async fn a_server_that_is_killed_while_the_disk_is_full_starts_again_with_what_w
 }
 
 /// Starts a server that must refuse to; gives what it wrote.
-pub fn refused(ledger: &Path) -> String {
+pub async fn refused(ledger: &Path) -> String {
     let folder = Folder::new();
     let file = folder.file("config.yaml");
     let sections = format!("ledger: {{path: {}}}", ledger.display());
     std::fs::write(&file, config(&sections, "")).expect("a file");
-    let mut child = Command::new(env!("CARGO_BIN_EXE_vacancy"))
+    let mut child = tokio::process::Command::new(env!("CARGO_BIN_EXE_vacancy"));
+    child
         .arg("--config")
         .arg(&file)
         .env("VACANCY__SERVER__LISTEN", "127.0.0.1:0")
         .stderr(Stdio::piped())
         .stdout(Stdio::null())
-        .spawn()
-        .expect("the binary starts");
-    let deadline = std::time::Instant::now() + Duration::from_secs(30);
-    while child.try_wait().expect("a child").is_none() {
-        if deadline < std::time::Instant::now() {
-            let _ = child.kill();
-            break;
-        }
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    let Output { status, stderr, .. } = child.wait_with_output().expect("a child");
+        .kill_on_drop(true);
+    let refusing = within("the end of a server that must not start", child.output());
+    let Output { status, stderr, .. } = refusing.await.expect("the binary starts");
     let stderr = String::from_utf8(stderr).expect("UTF-8");
     assert_eq!(status.code(), Some(1), "{stderr}");
     let last = stderr.lines().last().unwrap_or_default().to_owned();
@@ -203,11 +195,11 @@ async fn a_ledger_on_a_read_only_file_system_is_refused_at_a_start_with_what_to_
     let receiver = Receiver::start().await;
     let ledger = disk.file("vacancy.redb");
     disk.make_read_only();
-    let new = refused(&ledger);
+    let new = refused(&ledger).await;
     disk.make_writable();
     drop(Process::start_alone(&config_at(&ledger, &receiver)));
     disk.make_read_only();
-    for text in [new, refused(&ledger)] {
+    for text in [new, refused(&ledger).await] {
         let wrong = "cannot be used: the file system is read-only (Read-only file system (os error 30)). Make it writable, \
                      set ledger.path to another file";
         assert!(text.contains(wrong), "{text}");
@@ -227,7 +219,7 @@ async fn a_truncated_ledger_is_refused_with_what_to_do_and_left_as_it_is() {
     let bytes = std::fs::read(&ledger).expect("a file");
     for len in [0, 1_000, bytes.len() / 2] {
         std::fs::write(&ledger, &bytes[..len]).expect("it can be written");
-        let text = refused(&ledger);
+        let text = refused(&ledger).await;
         for part in [
             "is damaged or no ledger",
             "Put a backup in its place",
@@ -248,19 +240,19 @@ async fn a_second_server_on_a_ledger_is_refused_and_the_first_goes_on() {
     let receiver = Receiver::start().await;
     let ledger = folder.file("vacancy.redb");
     let server = Process::start(&config_at(&ledger, &receiver));
-    let text = refused(&ledger);
+    let text = refused(&ledger).await;
     assert!(text.contains("is in use by another server"), "{text}");
     let mut client = server.client().await;
     client.subscribe("news").await;
     receiver.expect(&["+news"]).await;
 }
 
-#[test]
-fn a_ledger_that_cannot_be_written_at_a_start_is_refused_with_what_to_do() {
+#[tokio::test]
+async fn a_ledger_that_cannot_be_written_at_a_start_is_refused_with_what_to_do() {
     let disk = Disk::mount(32);
     let ledger = disk.file("vacancy.redb");
     disk.make_read_only();
-    let text = refused(&ledger);
+    let text = refused(&ledger).await;
     assert!(text.contains("cannot be used: the file system is read-only"), "{text}");
     assert!(text.contains("set ledger.path to another file, or to memory"), "{text}");
 }

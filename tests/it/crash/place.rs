@@ -59,7 +59,7 @@ async fn a_ledger_that_is_moved_away_is_noticed_nobody_else_takes_its_place_and_
     client.subscribe("meanwhile").await;
     client.expect_nothing().await;
     assert_eq!(receiver.events(), ["+before"], "what would be lost is not told");
-    let text = refused(&folder.file("vacancy.redb"));
+    let text = refused(&folder.file("vacancy.redb")).await;
     assert!(text.contains("is in use by another server"), "{text}");
     assert!(!folder.file("vacancy.redb").exists());
     fs::rename(folder.file("away"), folder.file("vacancy.redb")).expect("it can be moved");
@@ -83,7 +83,7 @@ async fn a_ledger_that_is_removed_is_written_anew_with_all_that_was_in_it() {
     is_well(&server).await;
     server.logs("was written anew: nothing of it is lost").await;
     receiver.expect(&["+before", "+meanwhile"]).await;
-    let text = refused(&folder.file("vacancy.redb"));
+    let text = refused(&folder.file("vacancy.redb")).await;
     assert!(text.contains("is in use by another server"), "{text}");
     knows(&mut server, &["before", "meanwhile"]).await;
 }

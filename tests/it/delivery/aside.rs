@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::harness::{Client, Delivered, Process, Receiver, config};
+use crate::harness::{Client, Delivered, Process, Receiver, config, holds_within};
 
 use super::{channels_webhook, id};
 
@@ -28,10 +28,8 @@ async fn subscribe_all(client: &mut Client, channels: &[String]) {
 /// Waits for something for so long.
 async fn takes(what: &str, seconds: u64, is_there: impl Fn() -> bool) -> Duration {
     let from = Instant::now();
-    while !is_there() {
-        assert!(from.elapsed() < Duration::from_secs(seconds), "{what} takes too long");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    let comes = holds_within(Duration::from_secs(seconds), async || is_there()).await;
+    assert!(comes, "{what} takes too long");
     from.elapsed()
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::harness::{Answer, Api, Delivered, Process, Receiver, Response, config, eventually, webhook};
+use crate::harness::{Answer, Api, Delivered, Process, Receiver, Response, config, eventually, holds_within, webhook};
 
 use super::id;
 
@@ -13,13 +13,9 @@ async fn attempts(answers: &[Answer], sections: &str) -> (Vec<Delivered>, String
     let server = Process::start(&config(sections, &webhook(&receiver.url())));
     let mut client = server.client().await;
     client.subscribe("news").await;
-    for _ in 0..3 {
-        // At most 10 s each, and the backoff grows.
-        let wait = eventually("an attempt", || async { !receiver.events().is_empty() });
-        if tokio::time::timeout(Duration::from_secs(25), wait).await.is_ok() {
-            break;
-        }
-    }
+    // At most 10 s for each attempt, and the backoff grows.
+    let arrives = holds_within(Duration::from_secs(75), async || !receiver.events().is_empty()).await;
+    assert!(arrives, "{}", server.log());
     client.subscribe("other").await;
     eventually("what comes after it", || async { 2 <= receiver.events().len() }).await;
     assert_eq!(receiver.events(), ["+news", "+other"]);
@@ -260,6 +256,18 @@ async fn a_receiver_that_closes_each_connection_some_time_after_its_answer_gets_
     check_that_none_fails(Answer::AcceptAndCloseWithin(Duration::from_millis(20))).await;
 }
 
+/// Tells whether somebody has a connection to this port of which no side has said that it ends.
+fn is_connected_to(port: u16) -> bool {
+    const ESTABLISHED: &str = "01";
+    let sockets = std::fs::read_to_string("/proc/net/tcp").expect("Linux");
+    let port = format!(":{port:04X}");
+    sockets.lines().any(|line| {
+        // The number of the socket, its own address, the address that it is connected to, and its state.
+        let mut words = line.split_whitespace().skip(2);
+        words.next().is_some_and(|remote| remote.ends_with(&port)) && words.next() == Some(ESTABLISHED)
+    })
+}
+
 #[tokio::test]
 async fn a_kept_connection_that_the_receiver_closed_meanwhile_is_not_used_again() {
     let receiver = Receiver::start().await;
@@ -269,8 +277,7 @@ async fn a_kept_connection_that_the_receiver_closed_meanwhile_is_not_used_again(
     for round in 1..=5 {
         client.subscribe(&format!("news-{round}")).await;
         eventually("the event", || async { receiver.events().len() == round }).await;
-        // The end of the connection is there by then.
-        tokio::time::sleep(Duration::from_millis(200)).await;
+        eventually("the end of its connection", async || !is_connected_to(receiver.port)).await;
     }
     assert!(!server.log().contains(" failed, next in "), "{}", server.log());
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::harness::{Answer, Process, Receiver, alternating, config};
+use crate::harness::{Answer, Process, Receiver, alternating, config, eventually, holds_within};
 
 use super::channels_webhook;
 
@@ -45,10 +45,7 @@ async fn beside_one_that_hangs_and_one_that_fails_the_healthy_gets_each_event_in
     hangs.answer(Answer::Status(200));
     let want: Vec<&str> = want.iter().map(String::as_str).collect();
     for receiver in [&fails, &hangs] {
-        let deadline = Instant::now() + Duration::from_secs(30);
-        while receiver.events().len() < want.len() && Instant::now() < deadline {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        eventually("all that happened", async || want.len() <= receiver.events().len()).await;
         receiver.expect(&want).await;
         assert_eq!(alternating(&receiver.events()), Vec::<String>::new());
     }
@@ -82,11 +79,9 @@ async fn item_11_while_a_receiver_is_down_a_storm_costs_the_clients_nothing() {
     client.expect_nothing().await;
     down.answer(Answer::Status(200));
     // The wait for the next attempt is as long as the endpoint was down, and that depends on the machine.
-    let deadline = Instant::now() + Duration::from_secs(75);
-    while down.events().len() < 3_900 && Instant::now() < deadline {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    let arrive = holds_within(Duration::from_secs(75), async || 3_900 <= down.events().len()).await;
     let events = down.events();
+    assert!(arrive, "{} events", events.len());
     assert_eq!(events.len(), 3_900, "none is lost and none is doubled");
     assert_eq!(alternating(&events).len(), 100);
 }

@@ -4,13 +4,13 @@
 use std::{
     path::{Path, PathBuf},
     process::Command,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use super::Example;
 use crate::{
     conformance::clients::{clients, node_modules},
-    harness::{APP_ID, Program},
+    harness::{APP_ID, Program, holds_within},
 };
 
 const CHECKS: usize = 20;
@@ -31,12 +31,13 @@ async fn visitors_see_items_of_the_subjects_that_are_open_through_every_crash() 
             .env("VACANCY_APP_KEY", "app-key")
             .env("VACANCY_APP_SECRET", "app-secret"),
     );
-    let started = Instant::now();
     let mut granted = 0;
-    while browser.runs() && started.elapsed() < TIMEOUT {
+    let ends = async || {
         grant_wishes(&example, &browser.output(), &mut granted).await;
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+        !browser.runs()
+    };
+    let ends = holds_within(TIMEOUT, ends).await;
+    assert!(ends, "it does not end:\n{}", browser.everything());
     let output = browser.output();
     let passed = output.lines().filter(|line| line.starts_with("ok - ")).count();
     assert!(

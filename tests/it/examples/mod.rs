@@ -7,10 +7,10 @@ mod presence;
 use std::{
     path::{Path, PathBuf},
     process::Command,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
-use crate::harness::{Program, free_port};
+use crate::harness::{Program, eventually, free_port, holds_within};
 
 /// How long an application may take until it tells its address: it builds the server first.
 const START_TIMEOUT: Duration = Duration::from_mins(20);
@@ -50,20 +50,19 @@ impl Example {
             program: Program::start(without_cargo(&mut command)),
             folder,
         };
-        let deadline = Instant::now() + START_TIMEOUT;
-        while !example
-            .output()
-            .lines()
-            .any(|line| line.starts_with(&format!("{name}: http://")))
-        {
+        let address = format!("{name}: http://");
+        let tells = async || {
+            let output = example.output();
+            let tells = output.lines().any(|line| line.starts_with(&address));
             assert!(
-                Instant::now() < deadline,
-                "no address:\n{}",
+                tells || example.program.runs(),
+                "it ended:\n{}",
                 example.program.everything()
             );
-            assert!(example.program.runs(), "it ended:\n{}", example.program.everything());
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+            tells
+        };
+        let tells = holds_within(START_TIMEOUT, tells).await;
+        assert!(tells, "no address:\n{}", example.program.everything());
         example
     }
 
@@ -103,7 +102,7 @@ impl Example {
     pub async fn kill9(&self, what: &str) {
         let before = self.pid_of(what);
         self.signal(what, "KILL");
-        crate::harness::eventually("a new process", || async { self.pid_of(what) != before }).await;
+        eventually("a new process", || async { self.pid_of(what) != before }).await;
     }
 }
 

@@ -1,5 +1,7 @@
 //! Bytes that are not HTTP, and versions older than HTTP/1.1.
 
+use std::time::{Duration, Instant};
+
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::harness::{Process, Raw, config, within};
@@ -114,10 +116,13 @@ async fn a_head_that_does_not_become_whole_is_refused_after_10_s_on_a_kept_conne
             raw.send(before.as_bytes()).await;
             assert_eq!(raw.response().await.status, 200);
         }
+        let begins = Instant::now();
         raw.send(begun.as_bytes()).await;
         let answer = raw.response().await;
+        let took = begins.elapsed();
         assert_eq!(answer.status, 408, "{answer:?}");
         assert_eq!(answer.body, "the head of the request did not arrive in time\n");
+        assert!(Duration::from_secs(9) < took, "{took:?}");
         assert!(
             answer.head.to_ascii_lowercase().contains("connection: close"),
             "{answer:?}"

@@ -98,7 +98,8 @@ async fn a_websocket_client_that_closes_its_side_has_left_as_before() {
         r#"{"event":"pusher:subscribe","data":{"channel":"news"}}"#,
     ))
     .await;
-    raw.next().await;
+    raw.expect(r#"{"event":"pusher_internal:subscription_succeeded","data":"{}","channel":"news"}"#)
+        .await;
     raw.socket.shutdown().await.expect("it is open");
     eventually("the client has left", || async {
         !server.api().get("/channels", &[]).await.body.contains("news")

@@ -82,7 +82,7 @@ async fn while_webhooks_are_awaited_the_port_is_closed_and_the_next_process_may_
     let (_ours, taken) = tokio::join!(TcpStream::connect(next.local_addr().expect("bound")), next.accept());
     taken.expect("accepts");
     server.signal("TERM");
-    server.logs("again").await;
+    server.logs("SIGTERM again, stopped without draining").await;
 }
 
 #[tokio::test]

@@ -38,7 +38,7 @@ async fn everything_is_behind_the_prefix_too() {
             }
             assert_eq!(publish(server.port, &path, "/other/apps/1/events").await, 401, "{path}");
         }
-        for path in ["/live", "/ready", "/", "/up", "/live"] {
+        for path in ["/live", "/ready", "/", "/up", "/health"] {
             let behind = Api::new(server.port).raw("GET", &format!("{prefix}{path}"), "").await;
             assert_eq!(behind.status, 200, "{prefix}{path}");
         }

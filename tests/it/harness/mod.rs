@@ -24,7 +24,7 @@ pub use program::Program;
 pub use raw::{Raw, client_frame, client_text, upgrade_request};
 pub use receiver::{Answer, Body, Delivered, Receiver, alternating};
 pub use tls::{TlsSocket, certificate_files, tls_connect, tls_connector, tls_shown, tls_try_connect, trust};
-pub use wait::{eventually, within};
+pub use wait::{eventually, holds_within, within};
 
 pub use api::{now_s, signed_query};
 

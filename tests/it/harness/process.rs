@@ -9,10 +9,10 @@ use std::{
         atomic::{AtomicU32, Ordering},
         mpsc,
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
-use super::{Api, Client, eventually, neighbour::Neighbour, within};
+use super::{Api, Client, eventually, holds_within, neighbour::Neighbour};
 
 /// How long it may take to start.
 const START_TIMEOUT: Duration = Duration::from_secs(30);
@@ -112,13 +112,14 @@ impl Process {
 
     /// Waits for its end, with exit code 0.
     pub async fn expect_end(&mut self) {
-        within("the end of the server", async {
-            while self.exit_code().is_none() {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-        })
-        .await;
-        assert_eq!(self.exit_code(), Some(0), "{}", self.log());
+        let code = self.ended().await;
+        assert_eq!(code, 0, "{}", self.log());
+    }
+
+    /// Waits for its end and gives its exit code.
+    pub async fn ended(&mut self) -> i32 {
+        eventually("the end of the server", async || self.exit_code().is_some()).await;
+        self.exit_code().expect("it has ended")
     }
 
     /// Starts it again, after its end, on the same folder and with a new log, on another port. What
@@ -126,14 +127,14 @@ impl Process {
     pub async fn start_again(&mut self) {
         let (child, log, listening) = launch(&self.folder, &self.variables, self.open_files);
         (self.child, self.log) = (child, log);
-        let deadline = Instant::now() + START_TIMEOUT;
-        self.port = loop {
-            match listening.try_recv() {
-                Ok(port) => break port,
-                Err(_) if Instant::now() < deadline => tokio::time::sleep(Duration::from_millis(2)).await,
-                Err(_) => panic!("the server does not listen again:\n{}", self.log()),
-            }
+        let mut port = None;
+        let listens = async || {
+            port = listening.try_recv().ok();
+            port.is_some()
         };
+        let listens = holds_within(START_TIMEOUT, listens).await;
+        assert!(listens, "the server does not listen again:\n{}", self.log());
+        self.port = port.expect("it listens");
         if let Some(neighbour) = &self.neighbour {
             neighbour.serve(self.port);
         }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use tokio::io::AsyncWriteExt;
 use tokio_tungstenite::MaybeTlsStream;
 
-use crate::harness::{Answer, Client, Frame, Process, Receiver, config, eventually, webhook};
+use crate::harness::{Answer, Client, Frame, Process, Receiver, config, eventually, holds_within, webhook};
 
 const JOINED: [&str; 3] = ["+news", "+presence-room", "+presence-room/7"];
 const LEFT: [&str; 3] = ["-news", "-presence-room", "-presence-room/7"];
@@ -170,14 +170,6 @@ async fn a_client_that_takes_nothing_for_the_write_timeout_is_told_gone() {
     watcher.expect_nothing().await;
 }
 
-async fn expect_end(server: &mut Process) {
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while server.exit_code().is_none() && Instant::now() < deadline {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-    assert_eq!(server.exit_code(), Some(0), "{}", server.log());
-}
-
 #[tokio::test]
 async fn a_drain_closes_the_clients_and_tells_vacated_of_everything() {
     let (mut server, receiver) = start("").await;
@@ -187,7 +179,7 @@ async fn a_drain_closes_the_clients_and_tells_vacated_of_everything() {
     let frame = client.next().await;
     assert!(matches!(&frame, Frame::Close(4200, _)), "{frame:?}");
     expect_left(&receiver).await;
-    expect_end(&mut server).await;
+    server.expect_end().await;
 }
 
 #[tokio::test]
@@ -198,7 +190,7 @@ async fn a_drain_waits_for_an_endpoint_that_fails_at_first() {
     receiver.answer_next(&[Answer::Status(500)]);
     server.signal("TERM");
     expect_left(&receiver).await;
-    expect_end(&mut server).await;
+    server.expect_end().await;
 }
 
 #[tokio::test]
@@ -221,7 +213,7 @@ async fn a_connection_that_upgrades_during_a_drain_does_not_hold_it_up() {
     receiver.expect_requests(2).await;
     late.write_all(b"\r\n").await.expect("sends");
     expect_left(&receiver).await;
-    expect_end(&mut server).await;
+    server.expect_end().await;
 }
 
 #[tokio::test]
@@ -231,7 +223,7 @@ async fn a_drain_ends_at_its_timeout_and_says_what_is_not_answered() {
     receiver.expect(&JOINED).await;
     receiver.answer(Answer::Hang);
     server.signal("TERM");
-    expect_end(&mut server).await;
+    server.expect_end().await;
     let line = "the drain timeout is over, 3 webhook events are not answered";
     server.logs(line).await;
 }
@@ -250,9 +242,7 @@ async fn a_second_signal_ends_a_drain_at_once() {
     })
     .await;
     server.signal("INT");
-    let deadline = Instant::now() + Duration::from_secs(3);
-    while server.exit_code().is_none() && Instant::now() < deadline {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    let ends = holds_within(Duration::from_secs(3), async || server.exit_code().is_some()).await;
+    assert!(ends, "{}", server.log());
     assert_eq!(server.exit_code(), Some(1), "{}", server.log());
 }

@@ -56,7 +56,7 @@ async fn item_3_each_leave_begins_the_delay_anew() {
     client.subscribe("news").await;
     client.unsubscribe("news").await;
     client.expect_nothing().await;
-    tokio::time::sleep(DELAY / 2).await;
+    tokio::time::sleep(DELAY / 4).await;
     client.subscribe("news").await;
     let from = Instant::now();
     client.unsubscribe("news").await;

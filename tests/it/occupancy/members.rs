@@ -19,6 +19,7 @@ async fn a_user_with_two_connections_is_added_once_and_removed_with_the_last() {
     first.subscribe_as("presence-room", Some("7")).await;
     second.subscribe_as("presence-room", Some("7")).await;
     first.close().await;
+    // Longer than the delay: what would be told late is told by then.
     tokio::time::sleep(std::time::Duration::from_millis(300)).await;
     watcher.subscribe("marker").await;
     receiver.expect(&[&JOINED[..], &["+marker"]].concat()).await;

@@ -4,18 +4,11 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 
-use crate::harness::{Client, Process, Receiver, alternating, config, webhook};
+use crate::harness::{Client, Process, Receiver, alternating, config, eventually, webhook};
 
 const CLIENTS: usize = 10;
 const CHANNELS_EACH: usize = 50;
 const FLAPS: usize = 10;
-
-async fn wait_for(receiver: &Receiver, count: usize) {
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while receiver.events().len() < count && Instant::now() < deadline {
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-}
 
 async fn flap(mut client: Client, at: usize) -> Client {
     let channels: Vec<String> = (0..CHANNELS_EACH).map(|channel| format!("c-{at}-{channel}")).collect();
@@ -52,7 +45,7 @@ async fn five_hundred_channels_emptied_and_filled_ten_times_within_the_delay_are
     assert_eq!(occupied.len(), count, "one occupied each");
     assert_eq!(alternating(&occupied).len(), count);
     join_all(clients.into_iter().map(Client::close)).await;
-    wait_for(&receiver, 2 * count).await;
+    eventually("vacated of all", async || 2 * count <= receiver.events().len()).await;
     let events = receiver.events();
     assert_eq!(alternating(&events), Vec::<String>::new());
     assert_eq!(events.len(), 2 * count);

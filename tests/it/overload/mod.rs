@@ -10,11 +10,11 @@ mod strangers;
 mod unfinished;
 mod unsigned;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use vacancy::{Census, Server};
 
-use crate::harness::{Api, KEY, Raw, Response, SECRET, config_of, now_s, signed_query};
+use crate::harness::{Api, KEY, Raw, Response, SECRET, config_of, holds_within, now_s, signed_query};
 
 /// A server in this process, so that what it holds can be counted.
 struct Rig {
@@ -50,15 +50,10 @@ impl Rig {
 
     /// Waits until the server holds nothing, and stops it.
     async fn expect_nothing_left(self) {
-        let deadline = Instant::now() + Duration::from_secs(15);
-        loop {
-            let census = self.server.census().await;
-            if census == Census::default() {
-                break;
-            }
-            assert!(Instant::now() < deadline, "{census:?}");
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        let mut census = None;
+        let is_empty = async || *census.insert(self.server.census().await) == Census::default();
+        let is_empty = holds_within(Duration::from_secs(15), is_empty).await;
+        assert!(is_empty, "{census:?}");
         self.server.stop().await.expect("stops");
     }
 }

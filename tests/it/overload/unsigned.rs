@@ -45,6 +45,7 @@ fn a_client_that_writes_on_after_the_refusal_is_not_reset() {
         raw.socket.readable().await.expect("an answer");
         for part in body.as_bytes().chunks(10_000) {
             raw.send(part).await;
+            // The pace of the client, slower than the server reads.
             tokio::time::sleep(std::time::Duration::from_millis(1)).await;
         }
         assert_eq!(raw.response().await.status, 401);

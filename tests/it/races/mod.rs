@@ -5,11 +5,11 @@ mod bystander;
 mod random;
 mod storms;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use vacancy::{Census, Server};
 
-use crate::harness::{Client, Receiver, config_of, webhook};
+use crate::harness::{Api, Client, Receiver, alternating, config_of, eventually, holds_within, webhook};
 
 /// A server in this process and the receiver of its webhooks.
 pub struct Rig {
@@ -51,7 +51,7 @@ impl Rig {
 
     /// Waits until there are so many connections.
     async fn expect_connections(&self, count: usize) {
-        crate::harness::eventually("the others are gone", || async {
+        eventually("the others are gone", || async {
             self.server.census().await.connections == count
         })
         .await;
@@ -60,22 +60,19 @@ impl Rig {
     /// Waits until the server holds nothing, nothing is told occupied, and the last event of each key
     /// says vacated; gives the number of events. They must alternate.
     async fn expect_nothing_left(&self, patience: Duration) -> usize {
-        let deadline = Instant::now() + patience;
-        loop {
+        let (mut events, mut left) = (0, None);
+        let nothing_is_left = async || {
             let census = self.server.census().await;
             // Edges may still be on their way to the ledger when the last client is gone.
-            let told = crate::harness::Api::new(self.port()).told().await;
-            let events = self.receiver.events();
-            let occupied = crate::harness::alternating(&events);
-            if census == Census::default() && told.is_empty() && occupied.is_empty() {
-                return events.len();
-            }
-            assert!(
-                Instant::now() < deadline,
-                "{census:?}, told occupied: {told:?}, by webhooks: {occupied:?}"
-            );
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+            let told = Api::new(self.port()).told().await;
+            let received = self.receiver.events();
+            events = received.len();
+            let (census, told, occupied) = left.insert((census, told, alternating(&received)));
+            *census == Census::default() && told.is_empty() && occupied.is_empty()
+        };
+        let nothing_is_left = holds_within(patience, nothing_is_left).await;
+        assert!(nothing_is_left, "held, told and occupied by webhooks: {left:?}");
+        events
     }
 }
 

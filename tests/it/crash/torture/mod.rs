@@ -16,7 +16,7 @@ use std::{
 
 use tokio::sync::watch;
 
-use crate::harness::{Answer, Folder, Process, Receiver, config, free_port};
+use crate::harness::{Answer, Folder, Process, Receiver, config, free_port, holds_within};
 use clients::{Stayed, Wanderer};
 use verdict::Picture;
 
@@ -192,24 +192,24 @@ fn answers(random: &mut Random, count: usize) -> Vec<Answer> {
 
 /// Waits until both endpoints know the truth and nothing more comes; gives what they received.
 async fn settled(receivers: &[Receiver; 2], truth: &BTreeSet<String>, seed: u64) -> [Picture; 2] {
-    let deadline = Instant::now() + SETTLE_TIMEOUT;
+    let pictures = || receivers.each_ref().map(|receiver| Picture::of(&receiver.requests()));
     let (mut count, mut since) = (0, Instant::now());
-    loop {
-        let pictures = receivers.each_ref().map(|receiver| Picture::of(&receiver.requests()));
+    let is_settled = async || {
+        let pictures = pictures();
         let received = pictures.iter().map(|picture| picture.requests).sum();
         if count < received {
             (count, since) = (received, Instant::now());
         }
         let is_true = pictures.iter().all(|picture| picture.occupied() == *truth);
-        if is_true && QUIET < since.elapsed() {
-            return pictures;
-        }
-        if deadline < Instant::now() {
-            let [with_extras, plain] = pictures.map(|picture| verdict::difference(&picture.occupied(), truth));
-            panic!("seed {seed}: not settled: with extras {with_extras}, plain {plain}");
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        is_true && QUIET < since.elapsed()
+    };
+    let is_settled = holds_within(SETTLE_TIMEOUT, is_settled).await;
+    let pictures = pictures();
+    if !is_settled {
+        let [with_extras, plain] = pictures.map(|picture| verdict::difference(&picture.occupied(), truth));
+        panic!("seed {seed}: not settled: with extras {with_extras}, plain {plain}");
     }
+    pictures
 }
 
 /// The told list: channels, and users in presence channels.

@@ -4,14 +4,14 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
     process::Command,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use serde_json::Value;
 
 use crate::{
     examples::Example,
-    harness::{Api, Client, Program, free_port},
+    harness::{Api, Client, Program, free_port, holds_within},
 };
 
 /// What an endpoint of Vacancy waits before it tries again is up to a minute, and some.
@@ -169,13 +169,9 @@ impl Site {
     }
 
     pub async fn wait_until(&self, what: &str, condition: impl AsyncFn(&Self) -> bool) {
-        let deadline = Instant::now() + PATIENCE;
-        while !condition(self).await {
-            if deadline < Instant::now() {
-                println!("{what}: not within {PATIENCE:?}\n{}", self.example.output());
-                panic!("{:#?}", self.differences().await);
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
+        if !holds_within(PATIENCE, async || condition(self).await).await {
+            println!("{what}: not within {PATIENCE:?}\n{}", self.example.output());
+            panic!("{:#?}", self.differences().await);
         }
     }
 
