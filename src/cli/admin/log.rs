@@ -8,12 +8,11 @@ use super::{
     client::Client,
     error::ClientError,
     follow::{self, say},
-    names,
-    text::{self, counted},
+    names, text,
 };
 use crate::{
     cli::json,
-    domain::WebhookEvent,
+    domain::{WebhookEvent, counted},
     http::admin::wire::{Dead, DeadLetters, Deleted, LogLine, LogLines},
 };
 

@@ -1,9 +1,6 @@
 //! A wall clock that is wrong for a while: what it may not do to webhooks.
 
-use std::{
-    process::Command,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::harness::{Answer, Delivered, Folder, Process, Receiver, WallClock, config, eventually, webhook_of};
 
