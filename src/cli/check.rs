@@ -76,7 +76,7 @@ mod tests {
         let webhook = "{url: 'http://h/', events: [client_event]}";
         check(
             &format!("apps: [{{id: a, key: a, secret: 0123456789abcdef, webhooks: [{webhook}, {webhook}]}}]"),
-            "warning: apps[0].webhooks[1].url: apps[0].webhooks[0] has the same, give both an `id`: \
+            "warning: config.yaml:1:106: apps[0].webhooks[1].url: apps[0].webhooks[0] has the same, give both an `id`: \
              without, removing one hands its queue to the other\n\
              config.yaml: ok (1 app, 2 webhooks)\n",
         );
@@ -90,7 +90,8 @@ mod tests {
             ("config.yaml: ok (1 app, 0 webhooks)\n", ExitCode::SUCCESS)
         );
         let (text, code) = report(&loaded("apps: [{id: a, key: a}]"));
-        let want = "config.yaml: 1 problem\n  apps[0].secret: is missing, give `secret` or `secret_file`\n";
+        let want =
+            "config.yaml: 1 problem\n  config.yaml:1:8: apps[0].secret: is missing, give `secret` or `secret_file`\n";
         assert_eq!((text.as_str(), code), (want, ExitCode::FAILURE));
     }
 }

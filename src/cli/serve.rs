@@ -32,7 +32,7 @@ pub fn serve(loaded: Loaded) -> ExitCode {
         ConfigSource::Text => log::info!("configuration: a text"),
     }
     for warning in &loaded.warnings {
-        log::warn!("configuration: {warning}");
+        log::warn!("configuration: {}", warning.in_file(&loaded.source));
     }
     match crate::server::run_until_signal(&loaded.settings) {
         Ok(()) => ExitCode::SUCCESS,

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, ffi::OsString};
 
 use super::{
     error::Problem,
-    source::{Node, Origin, Value, key_path, mark},
+    source::{Node, Origin, Value, key_path, mark, parse_json},
 };
 
 const PREFIX: &str = "VACANCY__";
@@ -229,7 +229,7 @@ pub(super) fn structured(node: &Node) -> Option<Value> {
     match text.trim() {
         "" | "null" => Some(Value::Null),
         text if text.starts_with(['[', '{']) => {
-            let mut tree: Node = serde_json::from_str(text).ok()?;
+            let mut tree = parse_json(text)?;
             mark(&mut tree, &node.origin);
             Some(tree.value)
         }

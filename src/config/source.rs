@@ -1,6 +1,6 @@
 //! The text of a configuration file as a tree, each value with where it came from.
 
-use std::fmt;
+use std::{fmt, marker::PhantomData};
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::{Location, MessageFormatter, Spanned, UserMessageFormatter};
@@ -137,6 +137,15 @@ pub(super) fn parse(text: &str) -> Result<Node, NotYaml> {
     })
 }
 
+/// A value in a text, and how keys stand there.
+trait Written<'de>: Deserialize<'de> {
+    type Key: Deserialize<'de>;
+
+    fn key(key: Self::Key) -> (String, Option<Place>);
+
+    fn node(self) -> Node;
+}
+
 impl<'de> Deserialize<'de> for Node {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let at = Spanned::<Value>::deserialize(deserializer)?;
@@ -148,6 +157,24 @@ impl<'de> Deserialize<'de> for Node {
     }
 }
 
+impl<'de> Deserialize<'de> for Value {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ValueVisitor::<Node>(PhantomData))
+    }
+}
+
+impl<'de> Written<'de> for Node {
+    type Key = Spanned<String>;
+
+    fn key(key: Self::Key) -> (String, Option<Place>) {
+        (key.value, place(key.referenced))
+    }
+
+    fn node(self) -> Node {
+        self
+    }
+}
+
 /// A place that the parser knows.
 fn place(at: Location) -> Option<Place> {
     (at != Location::UNKNOWN).then(|| Place {
@@ -156,15 +183,39 @@ fn place(at: Location) -> Option<Place> {
     })
 }
 
-impl<'de> Deserialize<'de> for Value {
+/// Reads a JSON text, whose values have no places; none when it is not JSON.
+pub(super) fn parse_json(text: &str) -> Option<Node> {
+    serde_json::from_str(text).ok().map(|Json(node)| node)
+}
+
+struct Json(Node);
+
+impl<'de> Deserialize<'de> for Json {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(ValueVisitor)
+        let value = deserializer.deserialize_any(ValueVisitor::<Self>(PhantomData))?;
+        Ok(Self(Node {
+            value,
+            origin: Origin::File,
+            place: None,
+        }))
     }
 }
 
-struct ValueVisitor;
+impl<'de> Written<'de> for Json {
+    type Key = String;
 
-impl<'de> Visitor<'de> for ValueVisitor {
+    fn key(key: String) -> (String, Option<Place>) {
+        (key, None)
+    }
+
+    fn node(self) -> Node {
+        self.0
+    }
+}
+
+struct ValueVisitor<N>(PhantomData<N>);
+
+impl<'de, N: Written<'de>> Visitor<'de> for ValueVisitor<N> {
     type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -213,17 +264,19 @@ impl<'de> Visitor<'de> for ValueVisitor {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
         let mut list = Vec::new();
-        while let Some(item) = items.next_element()? {
-            list.push(item);
+        while let Some(item) = items.next_element::<N>()? {
+            list.push(item.node());
         }
         Ok(Value::List(list))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
         let mut map = Vec::new();
-        while let Some((key, mut node)) = entries.next_entry::<Spanned<String>, Node>()? {
-            node.place = place(key.referenced).or(node.place);
-            map.push((key.value, node));
+        while let Some((key, node)) = entries.next_entry::<N::Key, N>()? {
+            let (key, place) = N::key(key);
+            let node = node.node();
+            let place = place.or(node.place);
+            map.push((key, Node { place, ..node }));
         }
         Ok(Value::Map(map))
     }

@@ -198,14 +198,14 @@ fn every_problem_comes_in_one_error_and_none_holds_a_secret() {
             &[("U", "hunter2 hunter2"), ("H", "hunter2"), ("VACANCY__APPS__3__ID", "hunter2")],
         ),
         "c.yaml: 8 problems
-  apps: is a list, name an index of 0 to 1, not `3` (environment VACANCY__APPS__3__ID)
-  apps[0].secret: has `${` without `}`, write `$$` for a `$` that is meant
-  server.listen: must be an IP address and a port, like 127.0.0.1:6001, 0.0.0.0:6001 or [::]:6001
-  server.wrkers: unknown key, did you mean `workers`?
-  apps[0].webhooks[0].url: has a character at byte 7 that must be percent-encoded
-  apps[0].webhooks[0].events[0]: no such webhook event, known are channel_occupied, channel_vacated, member_added, member_removed, client_event, cache_miss, subscription_count, user_online, user_offline and the groups existence, presence, client, cache
-  apps[0].webhooks[0].headers.a: has a value with other than visible ASCII characters and spaces between them
-  ldger: unknown key, did you mean `ledger`?",
+  c.yaml:3:1: apps: is a list, name an index of 0 to 1, not `3` (environment VACANCY__APPS__3__ID)
+  c.yaml:3:24: apps[0].secret: has `${` without `}`, write `$$` for a `$` that is meant
+  c.yaml:1:10: server.listen: must be an IP address and a port, like 127.0.0.1:6001, 0.0.0.0:6001 or [::]:6001
+  c.yaml:1:21: server.wrkers: unknown key, did you mean `workers`?
+  c.yaml:3:51: apps[0].webhooks[0].url: has a character at byte 7 that must be percent-encoded
+  c.yaml:3:73: apps[0].webhooks[0].events[0]: no such webhook event, known are channel_occupied, channel_vacated, member_added, member_removed, client_event, cache_miss, subscription_count, user_online, user_offline and the groups existence, presence, client, cache
+  c.yaml:3:87: apps[0].webhooks[0].headers.a: has a value with other than visible ASCII characters and spaces between them
+  c.yaml:2:1: ldger: unknown key, did you mean `ledger`?",
     );
 }
 
@@ -255,7 +255,7 @@ fn a_secret_may_come_from_a_variable_that_the_file_names() {
     assert_eq!(loaded.settings.apps[0].secret.expose_secret(), "hunter2");
     refused(
         text(yaml, &[]),
-        "c.yaml: 1 problem\n  apps[0].secret: environment variable SECRET is not set, set it or write `${SECRET:-default}`",
+        "c.yaml: 1 problem\n  c.yaml:1:24: apps[0].secret: environment variable SECRET is not set, set it or write `${SECRET:-default}`",
     );
 }
 
@@ -267,8 +267,8 @@ fn what_is_wrong_at_one_place_is_said_once() {
             &[],
         ),
         "c.yaml: 2 problems
-  server.listen: environment variable NO is not set, set it or write `${NO:-default}`
-  apps[0]: environment variable ME is not set, set it or write `${ME:-default}`",
+  c.yaml:1:10: server.listen: environment variable NO is not set, set it or write `${NO:-default}`
+  c.yaml:2:8: apps[0]: environment variable ME is not set, set it or write `${ME:-default}`",
     );
 }
 

@@ -117,7 +117,13 @@ fn a_bad_file_stops_the_server_with_all_its_problems() {
         let got = folder.run(arguments, &[]);
         assert_eq!((got.code, got.stdout.as_str()), (Some(1), ""));
         assert!(
-            got.stderr.starts_with("vacancy: config.yaml: 2 problems\n"),
+            got.stderr
+                .starts_with("vacancy: config.yaml: 2 problems\n  config.yaml:2:8: apps[0].secret: is missing"),
+            "{}",
+            got.stderr
+        );
+        assert!(
+            got.stderr.contains("\n  config.yaml:1:1: servr: unknown key"),
             "{}",
             got.stderr
         );
@@ -252,7 +258,7 @@ fn the_sample_secret_beyond_loopback_stops_the_server_and_says_how_to_make_a_goo
 fn a_secret_that_can_be_guessed_is_warned_of_on_loopback_and_refused_elsewhere() {
     let yaml = "apps: [{id: '1', key: k, secret: short}]\n";
     let got = checked(yaml, &[]);
-    let warned = "warning: apps[0].secret: has fewer than 16 characters, so it can be guessed";
+    let warned = "warning: my.yaml:1:27: apps[0].secret: has fewer than 16 characters, so it can be guessed";
     assert_eq!(got.code, Some(0));
     assert!(got.stdout.starts_with(warned), "{}", got.stdout);
     let elsewhere = ("VACANCY__SERVER__LISTEN", "0.0.0.0:0");
