@@ -294,10 +294,12 @@ impl Embedded {
             let page = read::page(database, table, page, contents);
             page.map_err(|failure| failure.to_string())
         });
-        page.map_err(|reason| LedgerError::Read {
-            path: self.path.display().to_string(),
-            reason,
-        })
+        page.map_err(|reason| self.unreadable(reason))
+    }
+
+    fn unreadable(&self, reason: String) -> LedgerError {
+        let path = self.path.display().to_string();
+        LedgerError::Read { path, reason }
     }
 
     /// The database, if what is in it is what was kept.
@@ -388,10 +390,7 @@ impl Store for Embedded {
             let snapshot = Snapshot::of(database, &self.path);
             snapshot.map_err(|failure| failure.to_string())
         });
-        snapshot.map(Some).map_err(|reason| LedgerError::Read {
-            path: self.path.display().to_string(),
-            reason,
-        })
+        snapshot.map(Some).map_err(|reason| self.unreadable(reason))
     }
 
     fn commits(&self) -> CommitTimes {

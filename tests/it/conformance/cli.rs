@@ -38,22 +38,23 @@ apps:
     let head = lines.next().expect("a line");
     let problems: Vec<&str> = lines.collect();
     assert_eq!(head, format!("my.yaml: {} problems", problems.len()));
-    for path in [
-        "server.lisen: unknown key, did you mean `listen`?",
-        "server.workers: ",
-        "server.ping_after: ",
-        "server.outbound_limit: ",
-        "webhooks.max_batch_events: ",
-        "ledgr: unknown key, did you mean `ledger`?",
-        "apps[0].id: ",
-        "apps[0].webhooks[0].url: ",
-        "apps[0].webhooks[0].events[0]: no such webhook event, did you mean `channel_occupied`?",
-        "apps[1].key: ",
-        "apps[1].secret: ",
-        "apps[1].enabeld: unknown key, did you mean `enabled`?",
+    for begin in [
+        "2:10: server.lisen: unknown key, did you mean `listen`?",
+        "2:32: server.workers: ",
+        "2:47: server.ping_after: ",
+        "2:63: server.outbound_limit: ",
+        "3:12: webhooks.max_batch_events: ",
+        "4:1: ledgr: unknown key, did you mean `ledger`?",
+        "6:6: apps[0].id: ",
+        "6:48: apps[0].webhooks[0].url: ",
+        "6:74: apps[0].webhooks[0].events[0]: no such webhook event, did you mean `channel_occupied`?",
+        "7:15: apps[1].key: ",
+        "7:5: apps[1].secret: ",
+        "7:23: apps[1].enabeld: unknown key, did you mean `enabled`?",
     ] {
-        let found = problems.iter().any(|problem| problem.trim_start().starts_with(path));
-        assert!(found, "{path}\n{}", got.stdout);
+        let begin = format!("  my.yaml:{begin}");
+        let found = problems.iter().any(|problem| problem.starts_with(&begin));
+        assert!(found, "{begin}\n{}", got.stdout);
     }
 }
 
@@ -258,7 +259,7 @@ fn the_sample_secret_beyond_loopback_stops_the_server_and_says_how_to_make_a_goo
 fn a_secret_that_can_be_guessed_is_warned_of_on_loopback_and_refused_elsewhere() {
     let yaml = "apps: [{id: '1', key: k, secret: short}]\n";
     let got = checked(yaml, &[]);
-    let warned = "warning: my.yaml:1:27: apps[0].secret: has fewer than 16 characters, so it can be guessed";
+    let warned = "warning: my.yaml:1:26: apps[0].secret: has fewer than 16 characters, so it can be guessed";
     assert_eq!(got.code, Some(0));
     assert!(got.stdout.starts_with(warned), "{}", got.stdout);
     let elsewhere = ("VACANCY__SERVER__LISTEN", "0.0.0.0:0");
@@ -328,7 +329,7 @@ my.yaml: ok (1 app, 0 webhooks)
 fn a_value_that_makes_no_sense_is_warned_of() {
     let got = checked(&format!("webhooks: {{recovery_window: 1y}}\n{GOOD}"), &[]);
     let want = "\
-warning: webhooks.recovery_window: 1year is more than 1h: after a start, a channel whose clients do not come back stays told occupied for that long
+warning: my.yaml:1:12: webhooks.recovery_window: 1year is more than 1h: after a start, a channel whose clients do not come back stays told occupied for that long
 my.yaml: ok (1 app, 0 webhooks)
 ";
     got.is(0, want, "");

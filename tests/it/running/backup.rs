@@ -11,7 +11,7 @@ fn configure(folder: &Folder, receiver: &Receiver, ledger: &str) -> String {
         file => folder.file(file).display().to_string(),
     };
     let sections = format!(
-        "webhooks: {{vacated_delay: 0s}}\nledger: {{path: {ledger}, recovery_window: 1s}}\n\
+        "webhooks: {{vacated_delay: 0s, recovery_window: 1s}}\nledger: {{path: {ledger}}}\n\
          admin: {{listen: \"127.0.0.1:{}\", token: a-token-for-tests}}",
         free_port()
     );
