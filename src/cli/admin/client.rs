@@ -3,9 +3,9 @@
 use std::{io, net::IpAddr, path::PathBuf, time::Duration};
 
 use awc::{
-    ClientResponse,
+    ClientRequest, ClientResponse,
     error::{ConnectError, PayloadError, SendRequestError, WsClientError},
-    http::{StatusCode, Uri},
+    http::{Method, StatusCode, Uri},
 };
 use bytes::Bytes;
 use clap::Args;
@@ -112,33 +112,27 @@ impl Client {
         path: &str,
         query: &[(&str, Option<&str>)],
     ) -> Result<T, ClientError> {
-        let request = self
-            .http
-            .get(self.url(path, query))
-            .bearer_auth(self.token.expose_secret());
-        self.read(request.send().await).await
+        self.read(self.request(Method::GET, path, query).send().await).await
     }
 
     /// Asks for something to be done.
     pub(super) async fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, ClientError> {
-        let request = self
-            .http
-            .post(self.url(path, &[]))
-            .bearer_auth(self.token.expose_secret());
-        self.read(request.send_json(body).await).await
+        self.read(self.request(Method::POST, path, &[]).send_json(body).await)
+            .await
     }
 
-    /// Has what a path has deleted, with those of the parameters that are given.
+    /// Asks for what a path has to be deleted, with those of the parameters that are given.
     pub(super) async fn delete<T: DeserializeOwned>(
         &self,
         path: &str,
         query: &[(&str, Option<&str>)],
     ) -> Result<T, ClientError> {
-        let request = self
-            .http
-            .delete(self.url(path, query))
-            .bearer_auth(self.token.expose_secret());
-        self.read(request.send().await).await
+        self.read(self.request(Method::DELETE, path, query).send().await).await
+    }
+
+    fn request(&self, method: Method, path: &str, query: &[(&str, Option<&str>)]) -> ClientRequest {
+        let request = self.http.request(method, self.url(path, query));
+        request.bearer_auth(self.token.expose_secret())
     }
 
     /// Opens a stream.
@@ -185,12 +179,8 @@ impl Client {
         path: &str,
         mut take: impl FnMut(&[u8]) -> io::Result<()>,
     ) -> Result<(), DownloadError> {
-        let request = self
-            .http
-            .get(self.url(path, &[]))
-            .timeout(DOWNLOAD_TIMEOUT)
-            .no_decompress()
-            .bearer_auth(self.token.expose_secret());
+        let request = self.request(Method::GET, path, &[]);
+        let request = request.timeout(DOWNLOAD_TIMEOUT).no_decompress();
         let mut response = self.answered(request.send().await).await?;
         while let Some(piece) = response.next().await {
             take(&piece.map_err(|error| self.broken_off(&error))?)?;
