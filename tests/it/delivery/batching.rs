@@ -69,7 +69,7 @@ async fn item_5_with_one_event_at_most_each_comes_in_a_request_of_its_own() {
 #[tokio::test]
 async fn a_request_holds_at_most_the_bytes_that_are_set() {
     let receiver = Receiver::start().await;
-    let sections = format!("webhooks: {{max_batch_bytes: 300B}}\n{ONE_WORKER}");
+    let sections = format!("webhooks: {{max_batch_bytes: 300B, batch_window: 3s}}\n{ONE_WORKER}");
     let server = Process::start(&config(&sections, &webhook(&receiver.url())));
     let mut client = server.client().await;
     for at in 10..30 {
