@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use super::{Api, Client, eventually, holds_within, neighbour::Neighbour};
+use super::{Api, Client, eventually, holds_within, neighbour::Neighbour, wait::DEADLINE};
 
 /// How long it may take to start.
 const START_TIMEOUT: Duration = Duration::from_secs(30);
@@ -153,8 +153,8 @@ impl Process {
 
     /// Waits for this text in the log, since lines that it wrote may not have been read yet.
     pub async fn logs(&self, text: &str) {
-        let what = format!("{text:?} in the log");
-        eventually(&what, || async { self.log().contains(text) }).await;
+        let is_there = holds_within(DEADLINE, async || self.log().contains(text)).await;
+        assert!(is_there, "{text:?} is not in the log:\n{}", self.log());
     }
 
     /// The part of its log that was read so far. [`Process::logs`] waits for a line.

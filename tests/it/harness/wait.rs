@@ -7,7 +7,7 @@ use std::{
 
 /// How long a test waits for what should happen at once. Long, because a busy machine is no fault of
 /// the server: nothing waits to its end but a test that fails.
-const DEADLINE: Duration = Duration::from_secs(30);
+pub(super) const DEADLINE: Duration = Duration::from_secs(30);
 /// The pause before a condition is looked at again.
 const PAUSE: Duration = Duration::from_millis(5);
 
