@@ -10,7 +10,7 @@ const HOUR: Duration = Duration::from_secs(3_600);
 /// Longer than any duration of a key.
 const EVER: Duration = Duration::MAX;
 
-/// What is wrong with a duration that is short or long.
+/// The effects of durations that are too short or too long.
 const CLOSES: &str = "clients on a slow network are closed";
 const LINGERS: &str = "a client that vanished counts as subscribed for that long";
 const UNANSWERED: &str = "few receivers answer that fast";

@@ -13,7 +13,7 @@ pub struct Problem {
     pub path: String,
     /// What is wrong there and what to do about it.
     pub what: String,
-    /// Where in the file that is; none when the file does not give it.
+    /// The line and column in the file, or `None` for a value that is not in the file.
     pub place: Option<Place>,
 }
 

@@ -183,7 +183,7 @@ fn place(at: Location) -> Option<Place> {
     })
 }
 
-/// Reads a JSON text, whose values have no places; none when it is not JSON.
+/// Parses JSON, for example from a variable. The nodes have no place. Gives `None` for invalid JSON.
 pub(super) fn parse_json(text: &str) -> Option<Node> {
     serde_json::from_str(text).ok().map(|Json(node)| node)
 }

@@ -38,7 +38,7 @@ pub const SKIPPED_MESSAGE_BYTES_MAX: usize = 64 * 1_024 * 1_024;
 /// The longest message divided by this is the most fragments that a message may have. A client that sends
 /// more is closed with 1009.
 pub const CLIENT_MESSAGE_FRAGMENT_BYTES: usize = 512;
-/// Most bytes that one byte of a text takes in JSON: `\u0041`.
+/// The most bytes of JSON for one byte of text: six, as in `\u0041`.
 pub const ESCAPED_BYTES: usize = 6;
 /// Longest HTTP request body, in bytes, unless an app allows more: a full batch with every byte escaped.
 pub const REQUEST_BODY_BYTES_MAX: usize = 1_048_576;

@@ -18,7 +18,7 @@ impl Repeats {
     /// The length of a period.
     pub const PERIOD: Duration = Duration::from_secs(10);
 
-    /// Allows so many lines in each period.
+    /// Allows up to `lines_max` lines in each period.
     #[must_use]
     pub const fn new(lines_max: u32) -> Self {
         Self {

@@ -61,7 +61,7 @@ impl Session {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Queues messages to be read in order: all of them, or none when too much waits.
+    /// Queues messages in order. Refuses all of them if the queue would exceed its bound.
     pub(super) fn put(&self, messages: Vec<Assembled>, all: &Arc<Backlog>) -> Result<(), SendRefused> {
         let len = |message: &Assembled| match message {
             Assembled::Text(text) => INPUT_BYTES + text.len(),

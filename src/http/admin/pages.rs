@@ -47,7 +47,7 @@ pub(super) async fn newest_letter(ledger: &LedgerHandle) -> Result<u64, LedgerEr
     Ok(page.letters.first().map_or(0, |letter| letter.no))
 }
 
-/// The page after one; its limit is 0 when there is none.
+/// The page after `page`. A limit of 0 marks the end.
 fn following(page: Page, next: Option<u64>) -> Page {
     let Some(next) = next else {
         return Page { limit: 0, ..page };

@@ -157,7 +157,7 @@ impl NewBackup {
 
 impl Drop for NewBackup {
     fn drop(&mut self) {
-        // Of one that has its name there is none.
+        // After `finish` this file no longer exists.
         let _ = fs::remove_file(&self.part);
     }
 }
