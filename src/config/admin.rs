@@ -98,8 +98,8 @@ mod tests {
     use super::{
         super::{
             error::Problem,
+            parse::parse,
             reader::{self, Findings},
-            source::parse,
         },
         *,
     };

@@ -4,7 +4,8 @@ use std::{collections::BTreeMap, ffi::OsString};
 
 use super::{
     error::Problem,
-    source::{Node, Origin, Value, key_path, mark, parse_json},
+    parse::parse_json,
+    source::{Node, Origin, Value, key_path, mark},
 };
 
 const PREFIX: &str = "VACANCY__";

@@ -94,7 +94,7 @@ fn variable<'v>(inside: &'v str, environment: &'v Environment) -> Result<&'v str
 
 #[cfg(test)]
 mod tests {
-    use super::{super::source::parse, *};
+    use super::{super::parse::parse, *};
 
     fn environment() -> Environment {
         [("A", "a"), ("EMPTY", ""), ("LOOP", "${A}"), ("VACANCY__V", "${A}")]

@@ -61,8 +61,8 @@ mod tests {
     use super::{
         super::{
             error::Problem,
+            parse::parse,
             reader::{self, Findings, Provenance},
-            source::parse,
         },
         *,
     };

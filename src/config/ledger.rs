@@ -68,8 +68,8 @@ mod tests {
     use super::{
         super::{
             error::Problem,
+            parse::parse,
             reader::{self, Findings},
-            source::parse,
         },
         *,
     };

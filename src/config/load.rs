@@ -14,6 +14,7 @@ use super::{
     expand::expand,
     files::Files,
     ledger,
+    parse::parse,
     places::Places,
     reader::{self, Findings, Provenance},
     sections,
@@ -110,7 +111,7 @@ pub fn load(named: Option<&Path>, surroundings: &Surroundings<'_>) -> Result<Loa
 /// # Errors
 /// When the text is not YAML, or what it says cannot be used.
 pub fn from_text(text: &str, source: ConfigSource, surroundings: &Surroundings<'_>) -> Result<Loaded, ConfigError> {
-    let mut tree = source::parse(text).map_err(|error| ConfigError::NotYaml {
+    let mut tree = parse(text).map_err(|error| ConfigError::NotYaml {
         file: source.to_string(),
         line: error.line,
         column: error.column,

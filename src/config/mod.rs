@@ -1,6 +1,6 @@
 //! The configuration: what is typed, checked as a whole, becomes [`Settings`].
 //!
-//! `source` reads the file into a tree, `environment` lays the variables over it, `expand` fills
+//! `parse` reads the file into a tree of `source`, `environment` lays the variables over it, `expand` fills
 //! in `${NAME}`, and `sections`, `apps` and what is in an app read the tree with the `reader`, which
 //! collects every problem instead of stopping at the first. Nothing here reads the process's
 //! environment or a file by itself: both come in as [`Surroundings`].
@@ -21,6 +21,7 @@ mod ledger;
 mod limits;
 mod load;
 mod nearest;
+mod parse;
 mod places;
 mod reach;
 mod reader;

@@ -57,7 +57,7 @@ fn walk(node: &Node, path: String, places: &mut BTreeMap<String, Option<Place>>)
 #[cfg(test)]
 mod tests {
     use super::{
-        super::{environment::Environment, source::parse},
+        super::{environment::Environment, parse::parse},
         *,
     };
 

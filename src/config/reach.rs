@@ -60,8 +60,8 @@ mod tests {
     use super::super::{
         error::Problem,
         limits::limits,
+        parse::parse,
         reader::{self, Findings},
-        source::parse,
     };
 
     #[track_caller]

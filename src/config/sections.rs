@@ -65,8 +65,8 @@ mod tests {
     use super::{
         super::{
             error::Problem,
+            parse::parse,
             reader::{self, Findings},
-            source::parse,
         },
         *,
     };

@@ -13,6 +13,7 @@ mod edge;
 mod embedded;
 mod engine;
 mod event;
+mod exit_on_panic;
 mod filter;
 mod handle;
 #[cfg(test)]
@@ -46,6 +47,7 @@ pub use edge::{Edge, Key, Observed};
 pub use embedded::{BackupError, CheckReport, Compacted, Embedded, EmbeddedSettings, NewBackup, OpenError, Snapshot};
 pub use engine::{Engine, EngineLimits};
 pub use event::{ClientEvent, Event, EventBody, EventId, Stateless};
+pub use exit_on_panic::exit_on_panic;
 pub use filter::{Filter, FilterSource};
 pub use handle::LedgerHandle;
 pub use log::{

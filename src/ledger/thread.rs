@@ -24,7 +24,7 @@ use failing::Failing;
 use waiting::Waiting;
 
 use super::{
-    Ledger, LedgerError, LedgerHandle, Snapshot, StepDone,
+    Ledger, LedgerError, LedgerHandle, Snapshot, StepDone, exit_on_panic,
     unsaved::{Delays, Unsaved},
     view::{Query, View},
     window::{Answer, Control, Done, Request, Step, Window},
@@ -80,15 +80,12 @@ pub fn spawn(engine: Box<dyn Ledger>) -> std::io::Result<LedgerThread> {
     Ok(LedgerThread { handle, thread })
 }
 
-/// Ends the process when the ledger's thread unwinds: nothing could be told any more.
+/// Ends the process when the ledger's thread unwinds.
 struct ExitOnPanic;
 
 impl Drop for ExitOnPanic {
     fn drop(&mut self) {
-        if std::thread::panicking() {
-            log::error!("the ledger broke, the process ends");
-            std::process::exit(70);
-        }
+        exit_on_panic("ledger");
     }
 }
 

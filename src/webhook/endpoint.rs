@@ -12,12 +12,11 @@ use super::{
     retry,
     tap::{Copied, Tap},
     tls::Tls,
-    webhooks::exit_on_panic,
 };
 use crate::{
     clock,
     domain::{AppId, EndpointId, guard::LinkLocal},
-    ledger::{Answer, AttemptReport, LedgerHandle, Outcome, Request, RequestId},
+    ledger::{Answer, AttemptReport, LedgerHandle, Outcome, Request, RequestId, exit_on_panic},
 };
 
 /// The status by which an endpoint says that it wants nothing more.
@@ -114,7 +113,7 @@ impl Actor for Endpoint {
     type Context = Context<Self>;
 
     fn stopped(&mut self, _: &mut Context<Self>) {
-        exit_on_panic("endpoint", &self.part.app);
+        exit_on_panic(&format!("endpoint of app {}", self.part.app));
     }
 }
 

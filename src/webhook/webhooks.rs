@@ -13,7 +13,7 @@ use super::{
 use crate::{
     clock,
     domain::{AppId, EndpointId, Now},
-    ledger::{AttemptReport, LedgerHandle, Observe, StepDone},
+    ledger::{AttemptReport, LedgerHandle, Observe, StepDone, exit_on_panic},
 };
 
 /// The webhooks of one app: a window of what was reported, and the endpoints, its children.
@@ -131,16 +131,7 @@ impl Actor for Webhooks {
     }
 
     fn stopped(&mut self, _: &mut Context<Self>) {
-        exit_on_panic("webhooks", &self.app);
-    }
-}
-
-/// Ends the process when this thread unwinds: a server that has lost its webhooks, and goes on as
-/// if nothing were, would lie to every receiver.
-pub(super) fn exit_on_panic(what: &str, app: &AppId) {
-    if std::thread::panicking() {
-        log::error!("the {what} of app {app} broke, the process ends");
-        std::process::exit(70);
+        exit_on_panic(&format!("webhooks of app {}", self.app));
     }
 }
 

@@ -115,6 +115,7 @@ const SHELLS: &[&str] = &[
     "http/users.rs",
     "ledger/embedded/mod.rs",
     "ledger/embedded/tests.rs",
+    "ledger/exit_on_panic.rs",
     "ledger/handle.rs",
     "ledger/messages.rs",
     "ledger/thread.rs",

@@ -6,9 +6,9 @@ use super::{Around, apps};
 use crate::config::{
     error::Problem,
     files::Files,
+    parse::parse,
     reader::{self, Findings},
     settings::{AppSettings, WebhookSettings},
-    source::parse,
 };
 
 fn files(path: &Path) -> io::Result<String> {

@@ -5,8 +5,8 @@ use std::{io, path::Path, time::Duration};
 use super::{
     super::{
         error::Problem,
+        parse::parse,
         reader::{self, Findings, Provenance},
-        source::parse,
     },
     *,
 };

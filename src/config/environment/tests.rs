@@ -1,6 +1,6 @@
 use std::os::unix::ffi::OsStringExt;
 
-use super::{super::source::parse, *};
+use super::{super::parse::parse, *};
 
 fn overlaid(yaml: &str, variables: &[(&str, &str)]) -> (Node, Vec<String>) {
     let environment: Environment = variables.iter().copied().collect();

@@ -1,5 +1,5 @@
 use super::{
-    super::{environment::Environment, source::parse, values},
+    super::{environment::Environment, parse::parse, values},
     *,
 };
 

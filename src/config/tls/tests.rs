@@ -3,8 +3,8 @@ use std::{io, path::Path};
 use super::{
     super::{
         error::Problem,
+        parse::parse,
         reader::{self, Findings},
-        source::parse,
     },
     *,
 };

@@ -53,6 +53,19 @@ impl Mark {
         Ok(Self { path, file: Some(file) })
     }
 
+    /// Logs an error if the ledger is at an earlier commit than the last one that was marked.
+    pub(super) fn warn_if_short(&self, ledger: &Path, serial: u64) {
+        // A new ledger is at 0: the one before was moved away.
+        if let Some(marked) = self.read().filter(|marked| serial != 0 && serial < *marked) {
+            log::error!(
+                "the ledger {} lacks its last commits: it was at commit {marked} and is at {serial}. An older copy was \
+                 put in its place, or its end was damaged. What was decided since then is lost; no id is given twice, but \
+                 receivers may be wrong until they read the told list (GET /apps/ID/occupancy) anew",
+                ledger.display()
+            );
+        }
+    }
+
     /// Removes the file if no ledger has written to it, so that none stays beside a file that is not a
     /// ledger.
     pub(super) fn discard_if_new(&self) {

@@ -175,7 +175,7 @@ impl Embedded {
         };
         let (loaded, usage, serial) = read().map_err(failed)?;
         let place = Place::of(&path).map_err(|error| failed(error.into()))?;
-        warn_if_short(&path, serial, mark.read());
+        mark.warn_if_short(&path, serial);
         mark.write(serial);
         // Of a server that was killed while it made a backup.
         let _ = fs::remove_file(copy::part_beside(&path));
@@ -309,19 +309,6 @@ impl Embedded {
             Some(_) if self.in_file != self.serial => Err(Failure::Doubtful.to_string()),
             Some(database) => Ok(database),
         }
-    }
-}
-
-/// Says so when a ledger is at an earlier commit than a server has left it at.
-fn warn_if_short(path: &Path, serial: u64, marked: Option<u64>) {
-    // A new one has none yet: the last one was moved away.
-    if let Some(marked) = marked.filter(|marked| serial != 0 && serial < *marked) {
-        log::error!(
-            "the ledger {} lacks its last commits: it was at commit {marked} and is at {serial}. An older copy was put \
-             in its place, or its end was damaged. What was decided since then is lost; no id is given twice, but \
-             receivers may be wrong until they read the told list (GET /apps/ID/occupancy) anew",
-            path.display()
-        );
     }
 }
 
